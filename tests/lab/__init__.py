@@ -1,0 +1,4 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A SAN host to test on: a virtual machine with several paths to each LUN."""

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files by which ssh and Ansible reach a lab host."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+SSH_CONFIG = """\
+Host lab 127.0.0.1
+  HostName 127.0.0.1
+  Port {port}
+Host *
+  User admin
+  IdentityFile "{directory}/id_ed25519"
+  IdentitiesOnly yes
+  BatchMode yes
+  UserKnownHostsFile "{directory}/known_hosts"
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  # A new connection costs a second under software emulation: share one per user.
+  ControlMaster auto
+  ControlPath "{directory}/ssh-%r"
+  ControlPersist 600
+  ConnectTimeout 5
+  LogLevel ERROR
+"""
+
+INVENTORY = """\
+san:
+  hosts:
+    lab:
+      ansible_host: 127.0.0.1
+      ansible_port: {port}
+      ansible_user: admin
+      # Instead of Ansible's own arguments: ssh_config has a shared connection already.
+      ansible_ssh_args: -F "{directory}/ssh_config"
+      ansible_pipelining: true
+      ansible_python_interpreter: /usr/bin/python3
+"""
+
+
+def write(directory: Path, image: Path, port: int) -> None:
+    """Write ssh_config, known_hosts, the private key and inventory.yml."""
+    shutil.copy(image / "id_ed25519", directory / "id_ed25519")
+    key_type, key = (image / "ssh_host_ed25519_key.pub").read_text().split()[:2]
+    texts = {
+        "known_hosts": f"[127.0.0.1]:{port} {key_type} {key}\n",
+        "ssh_config": SSH_CONFIG.format(directory=directory, port=port),
+        "inventory.yml": INVENTORY.format(directory=directory, port=port),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
