@@ -1,0 +1,24 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# tests/prepare makes the machine ready (at once when it is), tests/check.py does the work.
+
+steps := test lint typing unit sanity build kernel demo lab lab-stop format
+
+.PHONY: help $(steps)
+
+help:
+	@echo 'make demo      boot a SAN host, provision it over SSH twice, take paths away, stop it'
+	@echo 'make lab       leave a SAN host running, and say how to reach it'
+	@echo 'make lab-stop  end it'
+	@echo 'make test      everything below, in this order, up to the first failure'
+	@echo 'make lint      format, style, documentation, changelog'
+	@echo 'make typing    mypy, strict'
+	@echo 'make unit      the tests that need no host'
+	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
+	@echo 'make build     build the artefact and install it'
+	@echo 'make kernel    boot a SAN host and run the kernel and the integration tests on it'
+	@echo 'make format    format the Python files in place'
+
+$(steps):
+	@environment=$$(tests/prepare) && exec "$$environment/bin/python" -B tests/check.py $@
