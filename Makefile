@@ -1,9 +1,11 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# tests/prepare makes the machine ready (at once when it is), tests/check.py does the work.
+# tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
 steps := test lint typing unit sanity build kernel demo lab lab-stop format
+
+export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help $(steps)
 
@@ -21,4 +23,5 @@ help:
 	@echo 'make format    format the Python files in place'
 
 $(steps):
-	@environment=$$(tests/prepare) && exec "$$environment/bin/python" -B tests/check.py $@
+	@environment=$$(tests/prepare) && \
+		exec setpriv --pdeathsig TERM -- "$$environment/bin/python" tests/check $@

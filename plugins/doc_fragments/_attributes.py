@@ -11,19 +11,26 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return what the real run would return, without changing anything.
+    description:
+      - Can run in C(check_mode) and return what the real run would return, without changing
+        anything.
     support: full
   idempotent:
-    description: When run twice in a row outside check mode, with the same options, the second run changes nothing.
+    description:
+      - When run twice in a row outside check mode, with the same options, the second run
+        changes nothing.
     support: full
   platform:
     description: Target OS families that can be operated against.
     platforms: posix
     support: full
     details:
-      - Linux with device-mapper in its kernel, and with the libraries libdevmapper, libblkid and libudev.
+      - Linux with device-mapper in its kernel, and with the libraries libdevmapper, libblkid and
+        libudev.
   action_group:
-    description: Use C(group/san.device_mapper.device_mapper) in C(module_defaults) to set defaults for this module.
+    description:
+      - Use C(group/san.device_mapper.device_mapper) in C(module_defaults) to set defaults for this
+        module.
     support: full
     membership:
       - san.device_mapper.device_mapper

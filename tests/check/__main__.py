@@ -1,0 +1,116 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run what the Makefile names: `python tests/check COMMAND`."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+if not __package__:
+    # Run as a directory: import this package by its name all the same.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from check.artefact import build
+from check.sanity import sanity
+from check.steps import kernel, lab_run, lint, typing, unit
+from check.workspace import CACHE, PROGRAMS, ROOT, Failed, Workspace, call, laid_out, run
+
+STEPS: dict[str, t.Callable[[Workspace], str]] = {
+    "lint": lint,
+    "typing": typing,
+    "unit": unit,
+    "sanity": sanity,
+    "build": build,
+    "kernel": kernel,
+}
+
+
+def main() -> int:
+    """Run the step that the command line names; return the exit status."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit)
+    commands: dict[str, t.Callable[[], None]] = {
+        "demo": demo,
+        "format": format_in_place,
+        "lab": lab,
+        "lab-stop": lab_stop,
+        "test": functools.partial(check, *STEPS),
+    }
+    commands |= {step: functools.partial(check, step) for step in STEPS}
+    try:
+        commands[sys.argv[1]]()
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _exit(number: int, _: object) -> t.NoReturn:
+    sys.exit(128 + number)
+
+
+def check(*names: str) -> None:
+    """Run steps up to the first that fails, with one line for each."""
+    started = time.monotonic()
+    with laid_out() as workspace:
+        for name in names:
+            print(f"{name} ... ", end="", flush=True)
+            step_started = time.monotonic()
+            try:
+                covered = STEPS[name](workspace)
+            except Failed:
+                print(f"FAILED after {time.monotonic() - step_started:.0f} s", flush=True)
+                raise
+            seconds = f"({time.monotonic() - step_started:.0f} s)"
+            print("ok", seconds, covered, flush=True)
+    print(f"{', '.join(names)}: all passed ({time.monotonic() - started:.0f} s)")
+
+
+def demo() -> None:
+    """Run the demonstration on a booted host."""
+    with laid_out() as workspace:
+        call(workspace, *lab_run(), sys.executable, "tests/demo.py", shown=True)
+
+
+def lab() -> None:
+    """Leave a host running, with this checkout as the collection that Ansible finds."""
+    link = checkout_collections() / "ansible_collections/san/device_mapper"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(ROOT)
+    run([sys.executable, "tests/lab", "start"], ROOT, dict(os.environ), shown=True)
+    print(
+        "For Ansible and this collection in a shell:\n"
+        f"  export PATH={PROGRAMS}:$PATH ANSIBLE_COLLECTIONS_PATH={checkout_collections()}"
+    )
+
+
+def lab_stop() -> None:
+    """End the host that `lab` left running."""
+    run([sys.executable, "tests/lab", "stop"], ROOT, dict(os.environ), shown=True)
+    shutil.rmtree(checkout_collections(), ignore_errors=True)
+
+
+def checkout_collections() -> Path:
+    """Return where Ansible finds this checkout as a collection."""
+    return CACHE / f"collections-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"
+
+
+def format_in_place() -> None:
+    """Format the Python files of the checkout."""
+    run([str(PROGRAMS / "ruff"), "format", "--no-cache", "."], ROOT, dict(os.environ), shown=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

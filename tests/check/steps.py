@@ -1,0 +1,86 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that run what checks the collection, each returning a word about what it covered."""
+
+from __future__ import annotations
+
+import sys
+from xml.etree import ElementTree
+
+import yaml
+
+from .workspace import Failed, Workspace, call, module_names
+
+
+def lint(workspace: Workspace) -> str:
+    """Format, style, documentation, changelog."""
+    call(workspace, "ruff", "format", "--check", "--diff", ".")
+    call(workspace, "ruff", "check", ".")
+    call(workspace, "yamllint", "--strict", ".")
+    call(workspace, "ansible-lint")
+    call(workspace, "antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")
+    call(workspace, "antsibull-changelog", "lint")
+    licences(workspace)
+    action_group(workspace)
+    return ""
+
+
+def licences(workspace: Workspace) -> None:
+    """Refuse a Python file without its licence."""
+    for path in workspace.collection.rglob("*.py"):
+        if "# SPDX-License-Identifier: GPL-3.0-or-later\n" not in path.read_text("utf-8")[:500]:
+            raise Failed(f"{path.relative_to(workspace.collection)}: no SPDX-License-Identifier")
+
+
+def action_group(workspace: Workspace) -> None:
+    """Refuse an action group that is not the collection's modules."""
+    runtime = yaml.safe_load((workspace.collection / "meta/runtime.yml").read_text("utf-8"))
+    group = runtime["action_groups"]["device_mapper"]
+    if group != module_names(workspace):
+        raise Failed(f"meta/runtime.yml: the action group should be {module_names(workspace)}")
+
+
+def typing(workspace: Workspace) -> str:
+    """Check types for the Python of the managed host, and the tests for the controller's."""
+    call(workspace, "mypy", "--python-version=3.9", "plugins")
+    call(workspace, "mypy", "--python-version=3.11", "tests")
+    return ""
+
+
+def unit(workspace: Workspace) -> str:
+    """Run the tests that need no host."""
+    output = call(workspace, *pytest(workspace, "tests/unit"))
+    require_passed(workspace, "tests/unit")
+    return output.splitlines()[-1]
+
+
+def kernel(workspace: Workspace) -> str:
+    """Run the tests on a booted host."""
+    paths = ("tests/kernel", "tests/integration")
+    print(flush=True)
+    call(workspace, *lab_run(), *pytest(workspace, *paths), shown=True)
+    require_passed(workspace, *paths)
+    return "on a booted host"
+
+
+def lab_run() -> list[str]:
+    """Return the command that boots a host for the command that follows."""
+    return [sys.executable, "tests/lab", "run", "--"]
+
+
+def pytest(workspace: Workspace, *paths: str) -> list[str]:
+    """Return the command that runs the tests and reports on them in the workspace."""
+    return ["pytest", "-q", f"--junitxml={workspace.directory / 'report.xml'}", *paths]
+
+
+def require_passed(workspace: Workspace, *paths: str) -> None:
+    """Refuse paths none of whose tests passed: pytest is content with skipped or no tests."""
+    passed = [
+        case.get("classname", "")
+        for case in ElementTree.parse(workspace.directory / "report.xml").iter("testcase")
+        if case.find("skipped") is None
+    ]
+    for path in paths:
+        if not any(name.startswith(path.replace("/", ".") + ".") for name in passed):
+            raise Failed(f"no test in {path} has passed")
