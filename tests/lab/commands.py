@@ -55,17 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--luns", type=int, default=2, help="default: %(default)s")
     machine.add_argument("--hbas", type=int, default=2, help="default: %(default)s")
     machine.add_argument("--targets", type=int, default=2, help="default: %(default)s")
-    machine.add_argument(
-        "--lun-size", type=_size, default="256M", help="default: %(default)s"
-    )
+    machine.add_argument("--lun-size", type=_size, default="256M", help="default: %(default)s")
     suite = argparse.ArgumentParser(add_help=False)
     suite.add_argument("--suite", default="bookworm", help="default: %(default)s")
 
     command = commands.add_parser("image", parents=[suite], help="build the image")
     command.set_defaults(command=_image)
-    command = commands.add_parser(
-        "start", parents=[suite, machine], help="leave a host running"
-    )
+    command = commands.add_parser("start", parents=[suite, machine], help="leave a host running")
     command.set_defaults(command=_start)
     command = commands.add_parser("stop", help="end the host that start left running")
     command.set_defaults(command=_stop_running)
@@ -149,17 +145,17 @@ def _run_command(argv: list[str], lab: Lab) -> int:
 
 
 def _ssh(options: argparse.Namespace) -> int:
-    directory = os.environ.get("SAN_LAB")
-    lab = Lab.from_directory(
-        Path(directory) if directory else directories.checkout_directory()
-    )
-    argv = lab.ssh_argv(*options.argv, user=options.user)
+    named = os.environ.get("SAN_LAB")
+    directory = Path(named) if named else directories.checkout_directory()
+    if directories.is_abandoned(directory):
+        raise LabError("no lab host is running: start one by `python3 tests/lab start`")
+    lab = Lab.from_directory(directory)
+    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+    argv = lab.ssh_argv(*argv, user=options.user)
     os.execvp(argv[0], argv)
 
 
-def _boot(
-    options: argparse.Namespace, directory: Path | None, *, dies_with_us: bool
-) -> Lab:
+def _boot(options: argparse.Namespace, directory: Path | None, *, dies_with_us: bool) -> Lab:
     """Boot a host; end it if anything fails until it is ready."""
     machine = qemu.Machine(
         options.suite, options.luns, options.hbas, options.targets, options.lun_size

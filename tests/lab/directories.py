@@ -62,6 +62,14 @@ def is_abandoned(path: Path) -> bool:
     return True
 
 
+def remove(path: Path) -> None:
+    """Remove the directory of a host that has ended."""
+    while path.exists():
+        # The shared ssh connections end with the host and remove their own sockets.
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
+
 def _parent() -> Path:
     # Not /tmp or XDG_RUNTIME_DIR: those are often in memory, and LUNs are large.
     # The name is short because a Unix socket's path has at most 107 characters.
@@ -88,4 +96,4 @@ def _locked(path: Path) -> t.Iterator[None]:
 def _remove_abandoned(parent: Path) -> None:
     for path in parent.iterdir():
         if path.is_dir() and is_abandoned(path):
-            shutil.rmtree(path)
+            remove(path)

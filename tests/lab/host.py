@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import time
 import typing as t
@@ -38,9 +40,7 @@ class Lab:
         """Return the host that SAN_LAB names."""
         directory = os.environ.get("SAN_LAB")
         if not directory:
-            raise LabError(
-                "SAN_LAB is not set: call this under `python3 tests/lab run -- ...`"
-            )
+            raise LabError("SAN_LAB is not set: call this under `python3 tests/lab run -- ...`")
         return cls.from_directory(Path(directory))
 
     @classmethod
@@ -95,18 +95,16 @@ class Lab:
         # One command asks for everything: pam_nologin refuses users early in the
         # boot, sudo is what Ansible becomes root with, udev may still meet disks.
         ready = ("sudo", "-n", "udevadm", "settle", "--timeout=300")
-        while True:
-            attempt = self.ssh(ready, check=False, timeout=timeout, user="admin")
-            if attempt.returncode == 0:
-                return
+        port = self.forwarded_port()
+        while not (
+            _sshd_answers(port)
+            and self.ssh(ready, check=False, timeout=timeout, user="admin").returncode == 0
+        ):
             if is_abandoned(self.directory):
                 raise LabError(f"QEMU ended while the guest booted.\n{self._tail()}")
             if time.monotonic() > deadline:
-                raise LabError(
-                    f"the guest did not answer within {timeout:.0f} s: "
-                    f"{attempt.stderr.strip()}\n{self._tail()}"
-                )
-            time.sleep(0.2)
+                raise LabError(f"the guest was not ready within {timeout:.0f} s.\n{self._tail()}")
+            time.sleep(0.1)
 
     def reset(self) -> None:
         """Reset the guest as its reset button would; return once it is back."""
@@ -185,3 +183,15 @@ class Lab:
         lines = console.read_text(encoding="utf-8", errors="replace").splitlines()
         tail = "\n".join(lines[-CONSOLE_LINES_IN_ERROR:])
         return f"The end of its console:\n{tail}"
+
+
+def _sshd_answers(port: int) -> bool:
+    """Return whether the guest's sshd greets.
+
+    QEMU accepts connections long before the guest does, so a connection alone says
+    nothing; and one that is too early only delays: ask briefly, and often.
+    """
+    with contextlib.suppress(OSError):
+        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
+            return connection.recv(4) == b"SSH-"
+    return False

@@ -67,8 +67,7 @@ def _build(suite: str, finished: Path) -> None:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         tail = "\n".join(lines[-LOG_LINES_IN_ERROR:])
         raise LabError(
-            f"building the {suite} image failed with status {status}.\n"
-            f"{tail}\nThe whole log: {log}"
+            f"building the {suite} image failed with status {status}.\n{tail}\nThe whole log: {log}"
         )
     # The guest has its own copy; known_hosts needs the public half only.
     (partial / "ssh_host_ed25519_key").unlink()

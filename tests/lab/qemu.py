@@ -16,8 +16,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from . import storage
-from .directories import is_abandoned
+from . import directories, storage
 from .errors import LabError
 from .qmp import Monitor
 
@@ -71,16 +70,17 @@ def end(directory: Path) -> None:
     deadline = time.monotonic() + QUIT_TIMEOUT
     with (
         contextlib.suppress(OSError, LabError),
-        Monitor(directory / "qmp.sock") as monitor,
+        Monitor(directory / "qmp.sock", QUIT_TIMEOUT) as monitor,
     ):
         monitor.execute("quit")
-    while not is_abandoned(directory):
+    while not directories.is_abandoned(directory):
         if time.monotonic() > deadline:
-            # The lock is held, so the process is QEMU still and its id not reused.
+            # The lock is held, so this is QEMU still and not a later process.
             pid = int((directory / "pid").read_text(encoding="ascii"))
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
-    shutil.rmtree(directory)
+    directories.remove(directory)
 
 
 def backing_file(directory: Path, lun: int) -> Path:
@@ -102,8 +102,9 @@ def _arguments(machine: Machine, image: Path, directory: Path) -> t.Iterator[str
     yield from ("-serial", f"file:{directory / 'console.log'}")
     yield from ("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd.img"))
     yield from ("-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0")
-    drive = f"if=none,id=root,format=raw,snapshot=on,cache=unsafe,file={_escaped(image / 'root.img')}"
-    yield from ("-drive", drive, "-device", "virtio-blk-pci,drive=root")
+    root = f"file={_escaped(image / 'root.img')},format=raw,snapshot=on,cache=unsafe"
+    yield from ("-drive", f"if=none,id=root,{root}")
+    yield from ("-device", "virtio-blk-pci,drive=root")
     yield from ("-device", "virtio-rng-pci")
     # Port 0: the system picks a free one, and `info usernet` tells which.
     yield from ("-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22")

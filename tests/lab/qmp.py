@@ -22,9 +22,9 @@ ANSWER_TIMEOUT = 60.0
 class Monitor:
     """An open connection to the monitor; a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout: float = ANSWER_TIMEOUT) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(ANSWER_TIMEOUT)
+        self._socket.settimeout(timeout)
         try:
             self._socket.connect(str(path))
         except OSError:
@@ -66,9 +66,8 @@ class Monitor:
         try:
             line = self._lines.readline()
         except TimeoutError:
-            raise LabError(
-                f"QEMU's monitor was silent for {ANSWER_TIMEOUT:.0f} s"
-            ) from None
+            silence = self._socket.gettimeout()
+            raise LabError(f"QEMU's monitor was silent for {silence} s") from None
         if not line:
             raise LabError("QEMU closed its monitor")
         message: dict[str, t.Any] = json.loads(line)

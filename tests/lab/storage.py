@@ -35,9 +35,7 @@ class ScsiPath:
 
 def paths(lun: int, hbas: int, targets: int) -> tuple[ScsiPath, ...]:
     """Return all paths to the LUN, in the order in which the host meets them."""
-    return tuple(
-        ScsiPath(lun, hba, target) for hba in range(hbas) for target in range(targets)
-    )
+    return tuple(ScsiPath(lun, hba, target) for hba in range(hbas) for target in range(targets))
 
 
 def naa(lun: int) -> int:
