@@ -56,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _exit(number: int, _: object) -> t.NoReturn:
+def _exit(number: int, _frame: object) -> t.NoReturn:
     sys.exit(128 + number)
 
 
@@ -108,8 +108,10 @@ def checkout_collections() -> Path:
 
 
 def format_in_place() -> None:
-    """Format the Python files of the checkout."""
-    run([str(PROGRAMS / "ruff"), "format", "--no-cache", "."], ROOT, dict(os.environ), shown=True)
+    """Format the Python files of the checkout, and sort their imports."""
+    for words in (["check", "--select=I", "--fix"], ["format"]):
+        argv = [str(PROGRAMS / "ruff"), *words, "--no-cache", "."]
+        run(argv, ROOT, dict(os.environ), shown=True)
 
 
 if __name__ == "__main__":

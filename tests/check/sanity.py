@@ -24,8 +24,8 @@ import runpy
 import subprocess
 import sys
 
-subprocess.check_call([sys.executable, "-m", "ensurepip"])
-sys.argv = ["pip", "install", *(word for word in sys.argv[1:] if not word.startswith("--no-"))]
+subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+sys.argv = ["pip", "install", "--quiet", *(word for word in sys.argv[1:] if not word.startswith("--no-"))]
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
@@ -66,7 +66,7 @@ def link_pythons(directory: Path) -> list[str]:
             python = Path(place) / f"python{version}"
             question = "import ensurepip, sys, venv; print(sys.executable)"
             with contextlib.suppress(OSError, subprocess.CalledProcessError):
-                argv = [python, "-c", question]
+                argv = [str(python), "-c", question]
                 answer = subprocess.check_output(argv, text=True, stderr=subprocess.DEVNULL)
                 (directory / python.name).symlink_to(answer.strip())
                 found.append(version)

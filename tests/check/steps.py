@@ -15,7 +15,7 @@ from .workspace import Failed, Workspace, call, module_names
 
 def lint(workspace: Workspace) -> str:
     """Format, style, documentation, changelog."""
-    call(workspace, "ruff", "format", "--check", "--diff", ".")
+    call(workspace, "ruff", "format", "--check", ".")
     call(workspace, "ruff", "check", ".")
     call(workspace, "yamllint", "--strict", ".")
     call(workspace, "ansible-lint")

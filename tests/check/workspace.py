@@ -81,6 +81,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "MYPY_CACHE_DIR": os.devnull,
         "MYPYPATH": f"{workspace.directory}:{workspace.collection / 'tests'}",
+        "NO_COLOR": "1",
         "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": f"{workspace.directory}:{workspace.collection / 'tests'}",
@@ -103,7 +104,7 @@ def run(argv: list[str], directory: Path, variables: dict[str, str], *, shown: b
         process_group=None if shown else 0,
     )
     try:
-        output, _ = process.communicate()
+        output = process.communicate()[0]
     except BaseException:
         end(process, group=not shown)
         raise
