@@ -36,7 +36,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
 
 def main() -> int:
     """Run the step that the command line names; return the exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)
     commands: dict[str, t.Callable[[], None]] = {
         "demo": demo,
@@ -51,8 +51,6 @@ def main() -> int:
     except Failed as failed:
         print(failed, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     return 0
 
 

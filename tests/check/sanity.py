@@ -25,7 +25,8 @@ import subprocess
 import sys
 
 subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
-sys.argv = ["pip", "install", "--quiet", *(word for word in sys.argv[1:] if not word.startswith("--no-"))]
+words = [word for word in sys.argv[1:] if not word.startswith("--no-")]
+sys.argv = ["pip", "install", "--quiet", *words]
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
