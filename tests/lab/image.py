@@ -42,16 +42,27 @@ def _cache_directory() -> Path:
 
 def _build(suite: str, finished: Path) -> None:
     started = time.monotonic()
-    _say(f"building the {suite} image, once for this recipe (2 to 4 minutes) ...")
-    partial = finished.with_suffix(".partial")
+    _say(f"building the {suite} image, once for this recipe (1 to 4 minutes) ...")
+    partial, log = finished.with_suffix(".partial"), finished.with_suffix(".log")
     partial.mkdir(mode=0o700, exist_ok=True)
-    for key in ("id_ed25519", "ssh_host_ed25519_key"):
-        _generate_key(partial / key)
-    log = finished.with_suffix(".log")
+    try:
+        for key in ("id_ed25519", "ssh_host_ed25519_key"):
+            _generate_key(partial / key)
+        _follow_recipe(suite, partial, log)
+        # The guest has its own copy; known_hosts needs the public half only.
+        (partial / "ssh_host_ed25519_key").unlink()
+        partial.rename(finished)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    log.unlink()
+    _say(f"image built in {time.monotonic() - started:.0f} s: {finished}")
+
+
+def _follow_recipe(suite: str, directory: Path, log: Path) -> None:
     as_root = [] if os.geteuid() == 0 else ["sudo", "--"]
     with open(log, "w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [*as_root, str(RECIPE), suite, str(partial)],
+            [*as_root, str(RECIPE), suite, str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -63,17 +74,11 @@ def _build(suite: str, finished: Path) -> None:
             process.wait()
             raise
     if status != 0:
-        shutil.rmtree(partial, ignore_errors=True)
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         tail = "\n".join(lines[-LOG_LINES_IN_ERROR:])
         raise LabError(
             f"building the {suite} image failed with status {status}.\n{tail}\nThe whole log: {log}"
         )
-    # The guest has its own copy; known_hosts needs the public half only.
-    (partial / "ssh_host_ed25519_key").unlink()
-    partial.rename(finished)
-    log.unlink()
-    _say(f"image built in {time.monotonic() - started:.0f} s: {finished}")
 
 
 def _generate_key(path: Path) -> None:
