@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -90,7 +91,8 @@ def lab() -> None:
     run([sys.executable, "tests/lab", "start"], ROOT, dict(os.environ), shown=True)
     print(
         "For Ansible and this collection in a shell:\n"
-        f"  export PATH={PROGRAMS}:$PATH ANSIBLE_COLLECTIONS_PATH={checkout_collections()}"
+        f"  export PATH={shlex.quote(str(PROGRAMS))}:$PATH"
+        f" ANSIBLE_COLLECTIONS_PATH={shlex.quote(str(checkout_collections()))}"
     )
 
 

@@ -44,7 +44,10 @@ def sanity(workspace: Workspace) -> str:
         pip_configuration(home)
         pythons = link_pythons(workspace.directory / "pythons")
         path = f"{PROGRAMS}:{workspace.directory / 'pythons'}:{os.defpath}:/usr/sbin:/sbin"
-        call(workspace, "ansible-test", "sanity", "--color=no", HOME=str(home), PATH=path)
+        argv = ("ansible-test", "sanity", "--color=no")
+        # First what they install, so that the output of a failure is not about that.
+        call(workspace, *argv, "--prime-venvs", HOME=str(home), PATH=path)
+        call(workspace, *argv, HOME=str(home), PATH=path)
     return f"modules for Python {', '.join(pythons)}"
 
 
