@@ -1,0 +1,55 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one side effect: a plan carried out on a kernel, with one wait for udev at its end."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._errors import DeviceMapperError, Interrupted, KernelError
+from ._steps import Create, Plan, UdevFlag, words
+
+if t.TYPE_CHECKING:
+    from ._kernel import Kernel
+    from ._steps import Step
+
+
+def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
+    """Carry out `plan`; udev is waited for `timeout` seconds at most.
+
+    Raises Interrupted when the kernel refuses a step, after the map concerned has been brought
+    back to what it was.
+    """
+    with kernel.udev_batch(timeout):
+        for index, step in enumerate(plan):
+            try:
+                step.carry_out(kernel)
+            except KernelError as cause:
+                _tidy(step, plan[:index], kernel)
+                raise Interrupted(cause, words(plan[:index]), words(plan[index:])) from cause
+
+
+def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
+    """Leave the map of the `failed` step neither suspended, nor half-loaded, nor empty.
+
+    A resume whose swap fails leaves the map suspended with its old table (dm-ioctl.c do_resume);
+    a second resume lets I/O go on.
+    """
+    created = any(isinstance(step, Create) and step.uuid == failed.uuid for step in done)
+    for present in kernel.maps():
+        if present.uuid != failed.uuid:
+            continue
+        if present.suspended:
+            kernel.resume(present.uuid, False, UdevFlag.NONE)
+        if present.inactive:
+            kernel.clear(present.uuid)
+        if created and not present.live:
+            kernel.remove(present.uuid)
+    for present in kernel.maps():
+        if present.uuid == failed.uuid and present.suspended:
+            raise DeviceMapperError(
+                f"the map {present.name} is suspended and could not be resumed: I/O to it waits."
+                f" `dmsetup resume {present.name}` lets it go on"
+            )

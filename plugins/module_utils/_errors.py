@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong, as data; the message is made from it in one place."""
+
+from __future__ import annotations
+
+
+class DeviceMapperError(Exception):
+    """Any expected failure; its text is the message that the user reads."""
+
+
+class Refused(DeviceMapperError):
+    """A task that ends before any change: option, value, what was found, the way out."""
+
+    def __init__(self, option: str, value: object, found: str, way_out: str) -> None:
+        super().__init__(f"{option}: {_shown(value)}: {found}. {way_out}")
+        self.option = option
+        self.value = value
+        self.found = found
+        self.way_out = way_out
+
+
+class KernelError(DeviceMapperError):
+    """A device-mapper request that the kernel turned down."""
+
+    def __init__(self, request: str, name: str, errno: int, words: str) -> None:
+        super().__init__(f"device-mapper did not {request} {name}: {words}")
+        self.request = request
+        self.name = name
+        self.errno = errno
+        self.words = words
+
+
+class Interrupted(DeviceMapperError):
+    """A plan that could not be carried out to its end: what was done, and what was not."""
+
+    def __init__(self, cause: KernelError, done: tuple[str, ...], left: tuple[str, ...]) -> None:
+        super().__init__(
+            f"device-mapper refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
+            f" Not done: {_listed(left)}. No map was left suspended or without a table; running"
+            " the task again continues from here"
+        )
+        self.done = done
+        self.left = left
+
+
+def _shown(value: object) -> str:
+    """Return `value` so that control characters of hostile input stay visible."""
+    text = str(value)
+    return text if text.isprintable() and text else repr(text)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return "; ".join(words) or "nothing"

@@ -1,0 +1,162 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host is, as the planner sees it: values only, nothing here reads anything."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ._device import UNASSIGNED, DeviceNumber
+from ._multipath import Multipath, MultipathStatus
+from ._table import Table, devices, sectors
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Map:
+    """A device-mapper map; an empty tuple stands for a table that is not there."""
+
+    name: str
+    uuid: str
+    device: DeviceNumber = UNASSIGNED
+    live: Table = ()
+    inactive: Table = ()
+    suspended: bool = False
+    read_only: bool = False
+    open_count: int = 0
+    status: MultipathStatus | None = None
+
+    @property
+    def sectors(self) -> int:
+        """The map's size in sectors of 512 bytes."""
+        return sectors(self.live)
+
+    @property
+    def multipath(self) -> Multipath | None:
+        """The multipath target, if that is what the live table consists of."""
+        if len(self.live) == 1 and isinstance(self.live[0].target, Multipath):
+            return self.live[0].target
+        return None
+
+    @property
+    def queues_without_path(self) -> bool:
+        """Whether I/O to the map would hang: it queues, and no path is active."""
+        if self.multipath is None or self.status is None:
+            return False
+        return self.multipath.features.queue_if_no_path and self.status.active_paths() == 0
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a block device, in words; `holder` is the device on top, if it is one."""
+
+    words: str
+    holder: DeviceNumber | None = None
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """A disk as sysfs and udev show it; a possible path of a map.
+
+    `wwid` is what multipath takes for one: ID_SERIAL (NVMe: ID_WWN, DASD: ID_UID); empty where
+    nobody knows it. `address` is host:channel:target:lun of a SCSI device, else empty. `state` is
+    the SCSI device's state, `access_state` its ALUA state in sysfs' words; empty if there is none.
+    """
+
+    name: str
+    device: DeviceNumber
+    sectors: int
+    wwid: str = ""
+    read_only: bool = False
+    address: str = ""
+    state: str = ""
+    access_state: str = ""
+    preferred: bool = False
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Partition:
+    """An entry of a partition table; `start` and `sectors` in units of 512 bytes.
+
+    `kind` is the type as the table has it (`0x83`, a GUID), `name` the GPT's label (hostile
+    input), `uuid` the PARTUUID.
+    """
+
+    number: int
+    start: int
+    sectors: int
+    kind: str = ""
+    name: str = ""
+    uuid: str = ""
+    extended: bool = False
+
+
+@dataclass(frozen=True)
+class PartitionTable:
+    """What libblkid finds on a device; `kind` is empty where there is no partition table."""
+
+    kind: str = ""
+    partitions: tuple[Partition, ...] = ()
+    logical_sector: int = 512
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A device whose partition maps a task states, as `stated` there.
+
+    `uuid` is what the uuids of its partition maps end in.
+    """
+
+    stated: str
+    name: str
+    uuid: str
+    device: DeviceNumber
+    sectors: int
+    read_only: bool = False
+    partition_table: PartitionTable = PartitionTable()
+
+
+@dataclass(frozen=True)
+class Host:
+    """One reading of a host. `resolved` tells what the device names of the task stand for.
+
+    `kpartx_delimiter` is what the host's own udev rule gives to kpartx; None without such a rule.
+    """
+
+    maps: tuple[Map, ...] = ()
+    block_devices: tuple[BlockDevice, ...] = ()
+    uses: Mapping[DeviceNumber, tuple[Use, ...]] = field(default_factory=dict)
+    resolved: Mapping[str, DeviceNumber] = field(default_factory=dict)
+    parents: tuple[Parent, ...] = ()
+    kpartx_delimiter: str | None = None
+    multipathd_runs: bool = False
+
+    def map_of_uuid(self, uuid: str) -> Map | None:
+        """Return the map with this uuid, which is its identity."""
+        return next((each for each in self.maps if each.uuid == uuid), None)
+
+    def map_named(self, name: str) -> Map | None:
+        """Return the map with this name."""
+        return next((each for each in self.maps if each.name == name), None)
+
+    def map_at(self, device: DeviceNumber) -> Map | None:
+        """Return the map with this device number."""
+        return next((each for each in self.maps if each.device == device), None)
+
+    def holders(self, device: DeviceNumber) -> tuple[Map, ...]:
+        """Return the maps whose live or inactive tables open `device`."""
+        return tuple(
+            each
+            for each in self.maps
+            if device in devices(each.live) or device in devices(each.inactive)
+        )
+
+    def uses_of(self, device: DeviceNumber) -> tuple[Use, ...]:
+        """Return the uses of `device`: mounts, swap, holders, also of its partitions."""
+        return self.uses.get(device, ())

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What this collection asks of a kernel's device-mapper, and the kernel that refuses to change."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ._host import Map
+    from ._steps import UdevFlag
+    from ._table import Table
+
+
+class Kernel(t.Protocol):
+    """Device-mapper; maps are named by their uuid. Refused requests raise KernelError."""
+
+    def maps(self) -> tuple[Map, ...]:
+        """Return all maps of the host in the order of their names; opens no device."""
+
+    def create(self, name: str, uuid: str) -> None:
+        """Make an empty map."""
+
+    def load(self, uuid: str, table: Table, read_only: bool) -> None:
+        """Put `table` into the inactive slot."""
+
+    def clear(self, uuid: str) -> None:
+        """Empty the inactive slot."""
+
+    def resume(self, uuid: str, flush: bool, udev: UdevFlag) -> None:
+        """Swap the inactive table in, if there is one, and let I/O go on."""
+
+    def rename(self, uuid: str, new_name: str) -> None:
+        """Change the name."""
+
+    def message(self, uuid: str, text: str) -> None:
+        """Send `text` to the target at sector 0."""
+
+    def remove(self, uuid: str) -> None:
+        """Remove the map, waiting a few seconds for short-lived opens by udev to end."""
+
+    def udev_batch(self, timeout: float) -> AbstractContextManager[None]:
+        """Wait at the end, `timeout` seconds at most, until udev is done with all changes."""
+
+
+class ReadOnlyKernel:
+    """A kernel for check mode: it can be observed, and nothing else.
+
+    A second wall behind the planner: even a bug cannot change a host.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.maps = kernel.maps
+
+    def __getattr__(self, request: str) -> t.NoReturn:
+        raise PermissionError(f"check mode: {request} was asked of a kernel that is only observed")

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One reading of the host for a task; nothing here changes anything."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import typing as t
+
+from . import _multipathd
+from ._errors import Refused
+from ._host import Host, Map, Parent, Use
+from ._libblkid import read_partition_table
+from ._libudev import Udev
+from ._sysfs import (
+    device_number,
+    is_read_only,
+    kernel_name,
+    openers,
+    read_block_devices,
+    read_uses,
+    size_in_sectors,
+)
+from ._table import devices
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._device import DeviceNumber
+    from ._kernel import Kernel
+
+_RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
+_KPARTX = re.compile(r"""kpartx[^"']*\s-p\s*(?P<delimiter>[^\s"']+)""")
+
+
+def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving: bool) -> Host:
+    """Return the host's maps and disks; `named` are the /dev paths that the task mentions.
+
+    `leaving` says that maps are to be removed: then the processes that have one open are found.
+    """
+    maps = kernel.maps()
+    uses = read_uses()
+    if leaving:
+        uses = _with_openers(uses, maps)
+    return Host(
+        maps=maps,
+        block_devices=read_block_devices(Udev(), timeout),
+        uses=uses,
+        resolved=_resolved(named),
+        multipathd_runs=_multipathd.is_running(),
+    )
+
+
+def observe_partitions(kernel: Kernel, stated: Sequence[str], reading: bool) -> Host:
+    """Return the host's maps and the `stated` devices, with their partition tables if `reading`.
+
+    Raises Refused for a device that is not there or that cannot be read without hanging. Where
+    its maps are to be removed, a device that is not there has none.
+    """
+    maps = kernel.maps()
+    uses = read_uses()
+    host = Host(
+        maps=maps,
+        uses=uses if reading else _with_openers(uses, maps),
+        kpartx_delimiter=_kpartx_delimiter(),
+    )
+    parents = (_parent(each, host, reading) for each in stated)
+    return Host(
+        maps=host.maps,
+        uses=host.uses,
+        parents=tuple(each for each in parents if each is not None),
+        kpartx_delimiter=host.kpartx_delimiter,
+    )
+
+
+def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
+    present = _map_stated(stated, host)
+    number = present.device if present else device_number(stated) if "/" in stated else None
+    if number is None:
+        if not reading:
+            return None
+        raise Refused(
+            "device", stated, "this host has no such map or block device",
+            "Make it first (multipath_map), or state a map's name or a path under /dev",
+        )  # fmt: skip
+    name = kernel_name(number)
+    present = present or host.map_at(number)
+    uuid = present.uuid if present else ""
+    parent = Parent(
+        stated=stated,
+        name=present.name if present else name,
+        uuid=uuid or f"devnode_{number}_Wh5pYvM",
+        device=number,
+        sectors=size_in_sectors(name),
+        read_only=is_read_only(name),
+    )
+    if not reading:
+        return parent
+    _refuse_path(stated, number, host)
+    _refuse_hanging(stated, number, host)
+    path = f"/dev/mapper/{present.name}" if present else stated
+    table = read_partition_table(path, number)
+    return Parent(**{**vars(parent), "partition_table": table})
+
+
+def _map_stated(stated: str, host: Host) -> Map | None:
+    directory, name = os.path.split(stated)
+    return host.map_named(name) if directory in ("", "/dev/mapper") else None
+
+
+def _refuse_path(stated: str, number: DeviceNumber, host: Host) -> None:
+    """Refuse a single path of a multipath map: its partitions belong to the map."""
+    for each in host.holders(number):
+        if each.multipath is not None:
+            raise Refused(
+                "device", stated, f"it is a path of the multipath map {each.name}",
+                f"State the map instead: {each.name}",
+            )  # fmt: skip
+
+
+def _refuse_hanging(stated: str, number: DeviceNumber, host: Host) -> None:
+    """Refuse a device that would not answer a read: it, or a map below it, queues or waits."""
+    below = host.map_at(number)
+    if below is None:
+        return
+    if below.suspended:
+        raise Refused(
+            "device", stated, f"the map {below.name} is suspended, so that reading it would hang",
+            f"Find out who suspended it; `dmsetup resume {below.name}` lets I/O go on",
+        )  # fmt: skip
+    if below.queues_without_path:
+        raise Refused(
+            "device", stated,
+            f"the map {below.name} queues and has no active path, so that reading it would hang",
+            "Bring a path back first, or let the map fail: multipath_map with no_path_retry: fail",
+        )  # fmt: skip
+    if not below.live:
+        raise Refused(
+            "device", stated, f"the map {below.name} has no table (an interrupted run?)",
+            "Run the task that makes this map again, or remove it",
+        )  # fmt: skip
+    for device in devices(below.live):
+        _refuse_hanging(stated, device, host)
+
+
+def _resolved(named: Sequence[str]) -> dict[str, DeviceNumber]:
+    found = {each: device_number(each) for each in named if each.startswith("/")}
+    return {each: number for each, number in found.items() if number is not None}
+
+
+def _with_openers(
+    uses: dict[DeviceNumber, tuple[Use, ...]], maps: Sequence[Map]
+) -> dict[DeviceNumber, tuple[Use, ...]]:
+    """Return `uses` with the processes that have maps open that nothing else explains."""
+    unexplained = {each.device for each in maps if each.open_count > len(uses.get(each.device, ()))}
+    if not unexplained:
+        return uses
+    merged = dict(uses)
+    for number, found in openers(unexplained).items():
+        merged[number] = (*merged.get(number, ()), *found)
+    return merged
+
+
+def _kpartx_delimiter() -> str | None:
+    """Return the delimiter that the host's kpartx udev rule states; None without such a rule.
+
+    As with udev, a file hides those of the same name in the directories after its own.
+    """
+    files: dict[str, str] = {}
+    for directory in _RULES:
+        for path in glob.glob(f"{directory}/*.rules"):
+            files.setdefault(os.path.basename(path), path)
+    for _name, path in sorted(files.items()):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            match = _KPARTX.search(file.read())
+            if match:
+                return match.group("delimiter")
+    return None

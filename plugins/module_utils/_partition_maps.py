@@ -1,0 +1,241 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`partition_maps`: from a task's options and a host to the partition maps that the task states."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ._errors import Refused
+from ._linear import Linear
+from ._names import check_name, check_uuid, partition_number, partition_uuid
+from ._observe import observe_partitions
+from ._plan import Absent, Desired
+from ._result import partition_result
+from ._table import Segment, Table
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._host import Host, Map, Parent, Partition
+    from ._kernel import Kernel
+
+Options = Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The devices whose partition maps a task states; no `partitions` means all of them."""
+
+    devices: tuple[str, ...]
+    present: bool
+    delimiter: str
+    partitions: tuple[int, ...]
+
+
+def parse(options: Options) -> Request:
+    """Return what `options` state; Refused names the option that is wrong."""
+    devices = tuple(options["devices"] or (options["device"],))
+    for device in devices:
+        if devices.count(device) > 1:
+            raise Refused("devices", device, "it is stated more than once", "State it once")
+        if not device:
+            raise Refused("device", device, "it is empty", "State a map's name or a /dev path")
+    numbers = tuple(options["partitions"] or ())
+    for number in numbers:
+        if number < 1:
+            raise Refused("partitions", number, "partitions count from 1", "State 1 or more")
+    if options["delimiter"] != "auto":
+        check_name("delimiter", f"x{options['delimiter']}1")
+    return Request(devices, options["state"] == "present", options["delimiter"], numbers)
+
+
+def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
+    """Return the partition maps as they should be; Refused if a device is not fit for them."""
+    seen: dict[str, Parent] = {}
+    stated: list[Desired | Absent] = []
+    for parent in host.parents:
+        twin = seen.setdefault(parent.uuid, parent)
+        if twin is not parent:
+            raise Refused(
+                "devices", parent.stated, f"it is the same device as {twin.stated}", "State it once"
+            )
+        desired = tuple(_desired(request, parent, host)) if request.present else ()
+        wanted = {each.uuid for each in desired}
+        for each in owned(parent, host):
+            if each.uuid in wanted or not _is_meant(request, each, parent):
+                continue
+            _refuse_used(parent, each, host, "removed")
+            stated.append(Absent(each.uuid))
+        stated += desired
+    return tuple(stated)
+
+
+def observe(request: Request, kernel: Kernel, _timeout: float) -> Host:
+    """Return the host as these devices' partition maps concern it."""
+    return observe_partitions(kernel, request.devices, request.present)
+
+
+def report(_request: Request, host: Host) -> dict[str, t.Any]:
+    """Return the partition maps that are there, with what the partition table says of them."""
+    return {
+        "maps": [
+            partition_result(partition, each, parent)
+            for parent in host.parents
+            for partition in parent.partition_table.partitions
+            for each in owned(parent, host)
+            if each.uuid == partition_uuid(partition.number, parent.uuid)
+        ]
+    }
+
+
+def owned(parent: Parent, host: Host) -> tuple[Map, ...]:
+    """Return the partition maps of `parent`, by their numbers.
+
+    Theirs is the uuid, and one linear target onto the parent (or no table, after an interrupted
+    run); whatever else looks alike belongs to somebody else.
+    """
+    found = [each for each in host.maps if _is_owned(each, parent)]
+    return tuple(sorted(found, key=lambda each: partition_number(each.uuid, parent.uuid)))
+
+
+def delimiter_for(request: Request, parent: Parent, host: Host) -> str:
+    """Return what stands between the parent's name and the number in the names of its maps.
+
+    `auto`: what the maps already use if they agree; else what the host's kpartx rule uses; else
+    kpartx's own rule (kpartx.c set_delimiter): `p` after a digit, otherwise nothing.
+    """
+    if request.delimiter != "auto":
+        return request.delimiter
+    used = {_delimiter_of(each, parent) for each in owned(parent, host)} - {None}
+    if len(used) == 1:
+        (found,) = used
+        return found or ""
+    if host.kpartx_delimiter is not None:
+        return host.kpartx_delimiter
+    return "p" if parent.name[-1:].isdigit() else ""
+
+
+def _desired(request: Request, parent: Parent, host: Host) -> Iterator[Desired]:
+    delimiter = delimiter_for(request, parent, host)
+    for partition in _chosen(request, parent):
+        name = f"{parent.name}{delimiter}{partition.number}"
+        check_name("delimiter", name)
+        uuid = partition_uuid(partition.number, parent.uuid)
+        check_uuid("device", parent.stated, uuid)
+        table = (Segment(0, _length(partition, parent), Linear(parent.device, partition.start)),)
+        present = host.map_of_uuid(uuid)
+        if present is not None:
+            _refuse_move(parent, present, table, host)
+        yield Desired(name, uuid, table, parent.read_only)
+
+
+def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
+    table = parent.partition_table
+    if table.kind == "PMBR":
+        raise Refused(
+            "device", parent.stated,
+            "it has a protective MBR but no readable GPT: the partition table is damaged",
+            "Repair it (gdisk, sgdisk --load-backup) or erase it (wipefs); no map was made",
+        )  # fmt: skip
+    for partition in table.partitions:
+        _refuse_outside(parent, partition)
+    _refuse_overlap(parent)
+    numbers = [partition.number for partition in table.partitions]
+    for number in request.partitions:
+        if number not in numbers:
+            known = ", ".join(map(str, numbers)) or "none"
+            raise Refused(
+                "partitions", number,
+                f"the partition table of {parent.stated} has no such number (it has: {known})",
+                "Correct the number, or make the partition first",
+            )  # fmt: skip
+    wanted = request.partitions or numbers
+    return tuple(partition for partition in table.partitions if partition.number in wanted)
+
+
+def _length(partition: Partition, parent: Parent) -> int:
+    """Return the length of the partition's map in sectors.
+
+    kpartx maps an extended container for boot loaders only: two sectors, or one of the device's
+    own if that is larger (kpartx/dos.c).
+    """
+    if not partition.extended:
+        return partition.sectors
+    return max(2, parent.partition_table.logical_sector // 512)
+
+
+def _refuse_outside(parent: Parent, partition: Partition) -> None:
+    if partition.start + partition.sectors > parent.sectors:
+        raise Refused(
+            "device", parent.stated,
+            f"its partition {partition.number} ends at sector"
+            f" {partition.start + partition.sectors}, the device at {parent.sectors}",
+            "Grow the device or correct the partition table; no map was made",
+        )  # fmt: skip
+
+
+def _refuse_overlap(parent: Parent) -> None:
+    """Refuse partitions that share sectors; an extended container holds its logical ones."""
+    table = parent.partition_table
+    ordered = sorted((each for each in table.partitions if not each.extended), key=_start)
+    for one, other in zip(ordered, ordered[1:]):
+        if other.start < one.start + one.sectors:
+            raise Refused(
+                "device", parent.stated,
+                f"its partitions {one.number} and {other.number} overlap",
+                "Correct the partition table (sfdisk --verify); no map was made",
+            )  # fmt: skip
+
+
+def _refuse_move(parent: Parent, present: Map, table: Table, host: Host) -> None:
+    """Refuse to change the sectors under a map in use, except that it may grow."""
+    if not present.live or present.live == table:
+        return
+    found = present.live[0].target
+    same_start = isinstance(found, Linear) and found == table[0].target
+    if not (same_start and table[0].length >= present.sectors):
+        _refuse_used(parent, present, host, "moved or shrunk")
+
+
+def _refuse_used(parent: Parent, present: Map, host: Host, what: str) -> None:
+    uses = host.uses_of(present.device)
+    if uses:
+        raise Refused(
+            "device", parent.stated,
+            f"its partition map {present.name} would be {what}, and is in use:"
+            f" {'; '.join(use.words for use in uses)}",
+            "End that use first (unmount, swapoff, vgchange -an); nothing was changed",
+        )  # fmt: skip
+
+
+def _is_owned(each: Map, parent: Parent) -> bool:
+    if not partition_number(each.uuid, parent.uuid):
+        return False
+    return not each.live or (
+        len(each.live) == 1
+        and isinstance(each.live[0].target, Linear)
+        and each.live[0].target.device == parent.device
+    )
+
+
+def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
+    """Tell whether the task says that this map should not be."""
+    if request.present or not request.partitions:
+        return True
+    return partition_number(each.uuid, parent.uuid) in request.partitions
+
+
+def _delimiter_of(each: Map, parent: Parent) -> str | None:
+    number = str(partition_number(each.uuid, parent.uuid))
+    if each.name.startswith(parent.name) and each.name.endswith(number):
+        return each.name[len(parent.name) : len(each.name) - len(number)]
+    return None
+
+
+def _start(partition: Partition) -> int:
+    return partition.start

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The comparison: desired maps against the kernel's, and the few operations that are missing."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ._errors import Refused
+from ._host import Map
+from ._steps import Clear, Create, Load, Message, Plan, Remove, Rename, Resume, Step, UdevFlag
+from ._table import Table, equivalent, queueing, sectors, with_queueing
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A map as a task states it."""
+
+    name: str
+    uuid: str
+    table: Table
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A map that a task states not to be; whoever states it has checked that nobody uses it."""
+
+    uuid: str
+
+
+def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
+    """Return the operations that turn `maps` into what is stated; empty if nothing is missing.
+
+    Removals come first (they free names), then renames, then the rest in the order stated.
+    """
+    present = {each.uuid: each for each in maps}
+    removed = [present[each.uuid] for each in stated if _is_surplus(each, present)]
+    desired = [each for each in stated if isinstance(each, Desired)]
+    steps: list[Step] = [Remove(each.name, each.uuid) for each in removed]
+    names = {each.name: each.uuid for each in maps if each not in removed}
+    steps += _renames(desired, names)
+    for each in desired:
+        steps += _steps(each, present.get(each.uuid, Map("", "")))
+    return tuple(steps)
+
+
+def _is_surplus(stated: Desired | Absent, present: dict[str, Map]) -> bool:
+    return isinstance(stated, Absent) and stated.uuid in present
+
+
+def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step]:
+    """Yield the renames, each when its new name is free; `names` are taken, by which uuid."""
+    current = {uuid: name for name, uuid in names.items()}
+    waiting = [each for each in desired if current.get(each.uuid, each.name) != each.name]
+    _refuse_foreign_names(desired, names)
+    while waiting:
+        free = [each for each in waiting if each.name not in names]
+        if not free:
+            names_text = ", ".join(sorted(each.name for each in waiting))
+            raise Refused(
+                "name", names_text, "these maps would have to swap their names",
+                "Rename one of them to a third name in a task before this one",
+            )  # fmt: skip
+        for each in free:
+            old = current[each.uuid]
+            yield Rename(old, each.uuid, each.name)
+            names[each.name] = names.pop(old)
+        waiting = [each for each in waiting if each not in free]
+
+
+def _refuse_foreign_names(desired: Sequence[Desired], names: dict[str, str]) -> None:
+    moving = {each.uuid: each.name for each in desired}
+    for each in desired:
+        owner = names.get(each.name, each.uuid)
+        if owner != each.uuid and moving.get(owner, each.name) == each.name:
+            raise Refused(
+                "name", each.name,
+                f"another map has this name (its uuid is {owner or 'empty'}, not {each.uuid})",
+                "Choose another name, or rename or remove that map first; it was not touched",
+            )  # fmt: skip
+
+
+def _steps(desired: Desired, present: Map) -> Iterator[Step]:
+    """Yield what brings one map, under its final name, to its desired table and state.
+
+    `present` is a map without a uuid if there is none yet.
+    """
+    name, uuid = desired.name, desired.uuid
+    if not present.uuid:
+        yield Create(name, uuid)
+    if _needs_load(desired, present):
+        grown = bool(present.live) and sectors(desired.table) != present.sectors
+        reload = bool(present.live) and not grown
+        yield Load(name, uuid, desired.table, desired.read_only)
+        yield Resume(name, uuid, grown, desired.read_only, _udev_flags(present, reload))
+        return
+    if present.inactive:
+        yield Clear(name, uuid)
+    if present.suspended:
+        yield Resume(name, uuid, read_only=desired.read_only)
+    yield from _messages(desired, present)
+
+
+def _needs_load(desired: Desired, present: Map) -> bool:
+    if not present.live or desired.read_only != present.read_only:
+        return True
+    return not equivalent(with_queueing(desired.table, False), with_queueing(present.live, False))
+
+
+def _udev_flags(present: Map, reload: bool) -> UdevFlag:
+    flags = UdevFlag.RELOAD if reload else UdevFlag.NONE
+    if present.status is not None and present.status.active_paths() == 0:
+        flags |= UdevFlag.NO_PATHS
+    return flags
+
+
+def _messages(desired: Desired, present: Map) -> Iterator[Step]:
+    """Yield the message that sets queueing; it is live state, no table is loaded for it.
+
+    A suspended map does not show it (dm-mpath.c: a flushing suspend switches it off until the
+    resume), so that it is sent in any case after a resume.
+    """
+    wanted, found = queueing(desired.table), queueing(present.live)
+    if wanted is not None and (wanted != found or present.suspended):
+        text = "queue_if_no_path" if wanted else "fail_if_no_path"
+        yield Message(desired.name, desired.uuid, text)

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules return: dicts exist here, at the edge to Ansible, and nowhere below."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ._device import SECTOR, UNASSIGNED
+from ._linear import Linear
+from ._multipath import Multipath
+from ._names import partition_number, wwid_of
+from ._table import canonical
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._device import DeviceNumber
+    from ._host import BlockDevice, Host, Map, Parent, Partition
+    from ._multipath import PathGroup
+    from ._table import Segment
+
+Result = dict[str, t.Any]
+
+
+def map_result(each: Map, host: Host) -> Result:
+    """Return a map for the playbook; sizes in bytes, sectors of 512 bytes in tables."""
+    result: Result = {
+        "name": each.name,
+        "uuid": each.uuid,
+        "wwid": wwid_of(each.uuid),
+        "path": f"/dev/mapper/{each.name}",
+        "device": _number(each.device),
+        "size": each.sectors * SECTOR,
+        "open_count": each.open_count,
+        "read_only": each.read_only,
+        "suspended": each.suspended,
+        "has_inactive_table": bool(each.inactive),
+        "table": [_segment_result(segment) for segment in each.live],
+        "path_groups": _groups_result(each, host),
+        "partition_maps": [
+            child.name for child in host.maps if partition_number(child.uuid, each.uuid)
+        ],
+        "uses": [use.words for use in host.uses_of(each.device)],
+    }
+    return result
+
+
+def partition_result(partition: Partition, each: Map, parent: Parent) -> Result:
+    """Return a partition and its map; sizes and offsets in bytes."""
+    return {
+        "name": each.name,
+        "uuid": each.uuid,
+        "path": f"/dev/mapper/{each.name}",
+        "device": _number(each.device),
+        "parent": parent.name,
+        "number": partition.number,
+        "start": partition.start * SECTOR,
+        "size": each.sectors * SECTOR,
+        "type": partition.kind,
+        "partition_name": partition.name,
+        "partuuid": partition.uuid,
+        "extended": partition.extended,
+        "read_only": each.read_only,
+    }
+
+
+def lun_result(wwid: str, paths: Sequence[BlockDevice], host: Host) -> Result:
+    """Return a LUN as this host sees it, whether a map uses it or not."""
+    sizes = {path.sectors for path in paths}
+    holder = host.map_of_uuid(f"mpath-{wwid}")
+    return {
+        "wwid": wwid,
+        "size": paths[0].sectors * SECTOR if len(sizes) == 1 else None,
+        "map": holder.name if holder else None,
+        "paths": [_path_result(path) for path in paths],
+    }
+
+
+def diff(before: Sequence[Map], after: Sequence[Map], host: Host) -> Result:
+    """Return the tables before and after, a line for each path, in Ansible's form for --diff."""
+    return {"before": _text(before, host), "after": _text(after, host)}
+
+
+def _text(maps: Sequence[Map], host: Host) -> str:
+    lines = [line for each in maps for line in _map_lines(each, host)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _map_lines(each: Map, host: Host) -> list[str]:
+    states = [
+        word
+        for word, holds in (
+            ("read-only", each.read_only),
+            ("suspended", each.suspended),
+            ("with an inactive table", each.inactive),
+            ("without a table", not each.live),
+        )
+        if holds
+    ]
+    lines = [" ".join([f"{each.name} ({each.uuid})", *states])]
+    for segment in canonical(each.live):
+        target = segment.target
+        if isinstance(target, Multipath):
+            features = " ".join(target.features.words()) or "no features"
+            lines.append(f"  {segment.start} {segment.length} multipath, {features}")
+            for number, group in enumerate(target.groups, 1):
+                selector = " ".join((group.selector.name, *group.selector.arguments))
+                lines.append(f"    group {number} {selector}")
+                lines += [f"      {_path_text(path.device, host)}" for path in group.paths]
+        else:
+            lines.append(f"  {segment}")
+    return lines
+
+
+def _path_text(device: DeviceNumber, host: Host) -> str:
+    for path in host.block_devices:
+        if path.device == device:
+            return " ".join(filter(None, (path.name, str(device), path.address)))
+    return str(device)
+
+
+def _segment_result(segment: Segment) -> Result:
+    result: Result = {
+        "start": segment.start,
+        "length": segment.length,
+        "target": segment.target.kind,
+        "parameters": str(segment.target),
+    }
+    if isinstance(segment.target, Linear):
+        result["device"] = str(segment.target.device)
+        result["offset"] = segment.target.offset
+    if isinstance(segment.target, Multipath):
+        result["features"] = list(segment.target.features.words())
+        result["hardware_handler"] = " ".join(segment.target.hardware_handler)
+    return result
+
+
+def _groups_result(each: Map, host: Host) -> list[Result]:
+    if each.multipath is None:
+        return []
+    states = [group.state for group in each.status.groups] if each.status else []
+    return [
+        {
+            "state": states[index] if index < len(states) else "unknown",
+            "path_selector": group.selector.name,
+            "paths": _group_paths(group, each, host),
+        }
+        for index, group in enumerate(each.multipath.groups)
+    ]
+
+
+def _group_paths(group: PathGroup, each: Map, host: Host) -> list[Result]:
+    status = {path.device: path for path in each.status.paths()} if each.status else {}
+    disks = {disk.device: disk for disk in host.block_devices}
+    results = []
+    for path in group.paths:
+        disk, live = disks.get(path.device), status.get(path.device)
+        result: Result = _path_result(disk) if disk else {"name": "", "device": str(path.device)}
+        result["active"] = live.active if live else None
+        result["fail_count"] = live.fail_count if live else None
+        results.append(result)
+    return results
+
+
+def _path_result(path: BlockDevice) -> Result:
+    return {
+        "name": path.name,
+        "path": f"/dev/{path.name}",
+        "device": str(path.device),
+        "address": path.address,
+        "size": path.sectors * SECTOR,
+        "state": path.state,
+        "access_state": path.access_state,
+        "links": [link for link in path.links if os.path.dirname(link) == "/dev/disk/by-path"],
+    }
+
+
+def _number(device: DeviceNumber) -> str | None:
+    return None if device == UNASSIGNED else str(device)

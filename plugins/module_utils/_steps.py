@@ -1,0 +1,204 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The device-mapper operations that a plan consists of.
+
+Each step says three things of itself: its words as an admin knows them from dmsetup, what it does
+to a kernel, and what it makes of the maps that were observed.
+"""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass, replace
+
+from ._host import Map
+from ._table import Table, canonical, format_table, with_queueing
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._kernel import Kernel
+
+Maps = tuple[Map, ...]
+
+
+class UdevFlag(enum.Flag):
+    """What multipath-tools tells udev with a resume (libmultipath/devmapper.h)."""
+
+    NONE = 0
+    RELOAD = 0x0100
+    """Only paths or policies changed: no blkid, no kpartx, no LVM scan is due."""
+    NO_KPARTX = 0x0200
+    """udev makes no partition maps of this map."""
+    NO_PATHS = 0x0400
+    """The map has no usable path: nobody may read it."""
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make an empty map; its uuid can never be changed again."""
+
+    name: str
+    uuid: str
+
+    def words(self) -> str:
+        return f"create {self.name} --uuid {self.uuid} --notable"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.create(self.name, self.uuid)
+
+    def foresee(self, maps: Maps) -> Maps:
+        return (*maps, Map(self.name, self.uuid))
+
+
+@dataclass(frozen=True)
+class Load:
+    """Put a table into the inactive slot; I/O still goes through the live one."""
+
+    name: str
+    uuid: str
+    table: Table
+    read_only: bool = False
+
+    def words(self) -> str:
+        option = "--readonly " if self.read_only else ""
+        return f"load {self.name} {option}--table '{format_table(self.table)}'"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.load(self.uuid, self.table, self.read_only)
+
+    def foresee(self, maps: Maps) -> Maps:
+        def loaded(each: Map) -> Map:
+            read_only = self.read_only if not each.live else each.read_only
+            return replace(each, inactive=self.table, read_only=read_only)
+
+        return _changed(maps, self.uuid, loaded)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Swap the inactive table in, in one ioctl, and let I/O go on.
+
+    `flush` waits for the I/O under way before the swap: for a change of size, and only then
+    (multipath-tools dm_addmap_reload; a map without a path would hang).
+    """
+
+    name: str
+    uuid: str
+    flush: bool = False
+    read_only: bool = False
+    udev: UdevFlag = UdevFlag.NONE
+
+    def words(self) -> str:
+        return f"resume {self.name}" if self.flush else f"resume {self.name} --noflush --nolockfs"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.resume(self.uuid, self.flush, self.udev)
+
+    def foresee(self, maps: Maps) -> Maps:
+        def resumed(each: Map) -> Map:
+            live = canonical(each.inactive) or each.live
+            read_only = self.read_only if each.inactive else each.read_only
+            return replace(each, live=live, inactive=(), suspended=False, read_only=read_only)
+
+        return _changed(maps, self.uuid, resumed)
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Throw the inactive table away."""
+
+    name: str
+    uuid: str
+
+    def words(self) -> str:
+        return f"clear {self.name}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.clear(self.uuid)
+
+    def foresee(self, maps: Maps) -> Maps:
+        return _changed(maps, self.uuid, lambda each: replace(each, inactive=()))
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Give a map another name in place; whoever has it open notices nothing."""
+
+    name: str
+    uuid: str
+    new_name: str
+
+    def words(self) -> str:
+        return f"rename {self.name} {self.new_name}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.rename(self.uuid, self.new_name)
+
+    def foresee(self, maps: Maps) -> Maps:
+        return _changed(maps, self.uuid, lambda each: replace(each, name=self.new_name))
+
+
+@dataclass(frozen=True)
+class Message:
+    """Change the live state of a multipath map without a reload."""
+
+    name: str
+    uuid: str
+    text: str
+
+    def words(self) -> str:
+        return f"message {self.name} 0 {self.text}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.message(self.uuid, self.text)
+
+    def foresee(self, maps: Maps) -> Maps:
+        queue = {"queue_if_no_path": True, "fail_if_no_path": False}.get(self.text)
+        if queue is None:
+            return maps
+
+        def messaged(each: Map) -> Map:
+            return replace(each, live=with_queueing(each.live, queue))
+
+        return _changed(maps, self.uuid, messaged)
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a map that nobody has open."""
+
+    name: str
+    uuid: str
+
+    def words(self) -> str:
+        return f"remove {self.name}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.remove(self.uuid)
+
+    def foresee(self, maps: Maps) -> Maps:
+        return tuple(each for each in maps if each.uuid != self.uuid)
+
+
+Step = t.Union[Create, Load, Resume, Clear, Rename, Message, Remove]
+Plan = tuple[Step, ...]
+
+
+def foresee(plan: Plan, maps: Maps) -> Maps:
+    """Return the maps as they will be once `plan` is carried out, in the order of their names."""
+    for step in plan:
+        maps = step.foresee(maps)
+    return tuple(sorted(maps, key=lambda each: each.name))
+
+
+def words(plan: Plan) -> tuple[str, ...]:
+    """Return the plan in words, an operation each."""
+    return tuple(step.words() for step in plan)
+
+
+def _changed(maps: Maps, uuid: str, change: Callable[[Map], Map]) -> Maps:
+    return tuple(change(each) if each.uuid == uuid else each for each in maps)

@@ -1,0 +1,162 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: device_mapper_info
+short_description: Show a host's LUNs, paths and device-mapper maps
+version_added: 1.0.0
+author:
+  - The san.device_mapper contributors (@san-device-mapper)
+description:
+  - Returns the maps that the kernel has, with their tables and live states, and the LUNs that the
+    host sees, also those that no map uses yet. Opens no device, so that it answers when no path is
+    left.
+extends_documentation_fragment:
+  - san.device_mapper._attributes
+  - san.device_mapper._attributes.info
+options:
+  timeout:
+    description:
+      - The seconds to wait at most for udev, while it does not know a disk yet.
+    type: int
+    default: 60
+seealso:
+  - module: san.device_mapper.multipath_map
+  - module: san.device_mapper.partition_maps
+"""
+
+EXAMPLES = r"""
+- name: Look at the LUNs and maps
+  san.device_mapper.device_mapper_info:
+  register: san
+
+- name: Show them as a tree
+  ansible.builtin.debug:
+    msg: "{{ san.tree.splitlines() }}"
+
+- name: List the LUNs that no map uses
+  ansible.builtin.debug:
+    msg: "{{ san.luns | rejectattr('map') | map(attribute='wwid') }}"
+"""
+
+RETURN = r"""
+maps:
+  description:
+    - All device-mapper maps of the host, each as M(san.device_mapper.multipath_map) returns it.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The name of the map.
+      type: str
+      sample: data
+    uuid:
+      description: The uuid of the map.
+      type: str
+      sample: mpath-35525400000000001
+    wwid:
+      description: The WWID of the LUN; empty for a map that is no multipath map.
+      type: str
+      sample: "35525400000000001"
+    path:
+      description: The device node.
+      type: str
+      sample: /dev/mapper/data
+    device:
+      description: The device number.
+      type: str
+      sample: "253:0"
+    size:
+      description: The size in bytes.
+      type: int
+      sample: 268435456
+    open_count:
+      description: How often the map is open.
+      type: int
+      sample: 1
+    read_only:
+      description: Whether the map refuses writes.
+      type: bool
+      sample: false
+    suspended:
+      description: Whether the map is suspended, so that I/O to it waits.
+      type: bool
+      sample: false
+    has_inactive_table:
+      description: Whether a second table is loaded that is not in use.
+      type: bool
+      sample: false
+    table:
+      description:
+        - The live table, a segment each; C(start), C(length) and C(offset) in sectors of 512
+          bytes.
+      type: list
+      elements: dict
+    path_groups:
+      description: The groups of paths of a multipath map with their live states.
+      type: list
+      elements: dict
+    partition_maps:
+      description: The names of the maps of its partitions.
+      type: list
+      elements: str
+      sample: [data-part1]
+    uses:
+      description: Who uses the map.
+      type: list
+      elements: str
+      sample: [held by the map data-part1 (uuid part1-mpath-35525400000000001)]
+luns:
+  description: The LUNs that the host sees, by WWID.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    wwid:
+      description: The WWID of the LUN.
+      type: str
+      sample: "35525400000000001"
+    size:
+      description: The size in bytes; V(none) if the paths do not agree on it.
+      type: int
+      sample: 268435456
+    map:
+      description: The name of its multipath map; V(none) if there is none.
+      type: str
+      sample: data
+    paths:
+      description:
+        - The paths; C(size) in bytes, C(state) and C(access_state) in the kernel's words.
+      type: list
+      elements: dict
+      sample:
+        - name: sda
+          path: /dev/sda
+          device: "8:0"
+          address: "2:0:0:0"
+          size: 268435456
+          state: running
+          access_state: ""
+          links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
+tree:
+  description: The same as a picture, LUN, map, path groups, paths, partition maps, uses.
+  type: str
+  returned: success
+"""
+
+from ..module_utils._info import observe, parse, report
+from ..module_utils._run import Task, run
+
+
+def main() -> None:
+    """Run the module."""
+    specification = {"argument_spec": {"timeout": {"type": "int", "default": 60}}}
+    run(specification, Task(parse, observe, report))
+
+
+if __name__ == "__main__":
+    main()

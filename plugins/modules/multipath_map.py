@@ -1,0 +1,299 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: multipath_map
+short_description: Join the paths of a LUN into one multipath map
+version_added: 1.0.0
+author:
+  - The san.device_mapper contributors (@san-device-mapper)
+description:
+  - States that the kernel has, or does not have, a multipath map for a LUN. The table in the kernel
+    is read, compared by its meaning and changed only where it differs, in one step that never
+    leaves the map suspended.
+  - A map's identity is its uuid C(mpath-WWID). A map with this uuid and another name is renamed in
+    place. A map of the same name with another uuid is never touched.
+  - The module loads tables itself. While C(multipathd) runs, which would replace or remove them, it
+    refuses to change anything.
+extends_documentation_fragment:
+  - san.device_mapper._attributes
+  - san.device_mapper._attributes.diff
+options:
+  name:
+    description:
+      - The name of the map, below C(/dev/mapper). The default is the WWID, as multipath names a map
+        without an alias.
+      - Letters, digits and C(#+-.:=@_), 127 characters at most.
+    type: str
+  wwid:
+    description:
+      - The WWID of the LUN, as udev knows it (C(ID_SERIAL), for NVMe C(ID_WWN)) and
+        M(san.device_mapper.device_mapper_info) lists it.
+      - Follows from O(paths) if left out.
+    type: str
+  state:
+    description:
+      - V(present) makes the map, or changes it to what is stated.
+      - V(absent) removes its unused partition maps and the map. Refused while something uses them.
+    type: str
+    choices: [present, absent]
+    default: present
+  paths:
+    description:
+      - The paths of the map, each as C(/dev/…), as a name below C(/dev/disk/by-path), as
+        C(host:channel:target:lun) or as C(major:minor).
+      - The default is every block device of the host with this WWID.
+    type: list
+    elements: str
+  path_grouping_policy:
+    description:
+      - The way in which the paths form groups, with the meaning that C(multipath.conf) gives it.
+      - V(failover) makes a group of each path, V(multibus) one group of all.
+      - V(group_by_prio) makes a group of the paths with one priority, the highest first. The
+        priority follows from the ALUA access state that the kernel shows.
+      - V(auto) is V(group_by_prio) where every path has an ALUA access state, else V(failover).
+    type: str
+    choices: [auto, failover, multibus, group_by_prio]
+    default: auto
+  path_selector:
+    description:
+      - The way in which the kernel spreads I/O over the paths of a group.
+    type: str
+    choices: [service-time, queue-length, round-robin]
+    default: service-time
+  no_path_retry:
+    description:
+      - What becomes of I/O while no path is left. V(fail) returns an error, V(queue) waits for a
+        path.
+    type: str
+    choices: [fail, queue]
+    default: fail
+  min_paths:
+    description:
+      - The number of paths below which the task is refused.
+    type: int
+    default: 1
+  timeout:
+    description:
+      - The seconds to wait at most, each time, for udev and for another task on the same host.
+    type: int
+    default: 60
+  maps:
+    description:
+      - The maps, for many LUNs in one task.
+      - O(state), O(path_grouping_policy), O(path_selector), O(no_path_retry) and O(min_paths) of
+        the task hold for each map that does not state its own.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: See O(name).
+        type: str
+      wwid:
+        description: See O(wwid).
+        type: str
+      state:
+        description: See O(state).
+        type: str
+        choices: [present, absent]
+      paths:
+        description: See O(paths).
+        type: list
+        elements: str
+      path_grouping_policy:
+        description: See O(path_grouping_policy).
+        type: str
+        choices: [auto, failover, multibus, group_by_prio]
+      path_selector:
+        description: See O(path_selector).
+        type: str
+        choices: [service-time, queue-length, round-robin]
+      no_path_retry:
+        description: See O(no_path_retry).
+        type: str
+        choices: [fail, queue]
+      min_paths:
+        description: See O(min_paths).
+        type: int
+seealso:
+  - module: san.device_mapper.partition_maps
+  - module: san.device_mapper.device_mapper_info
+"""
+
+EXAMPLES = r"""
+- name: Join the paths of a LUN
+  san.device_mapper.multipath_map:
+    name: data
+    wwid: "35525400000000001"
+    min_paths: 2
+
+- name: Join the paths of two LUNs, and wait for a path rather than fail
+  san.device_mapper.multipath_map:
+    path_grouping_policy: multibus
+    no_path_retry: queue
+    maps:
+      - name: data
+        wwid: "35525400000000001"
+      - name: log
+        wwid: "35525400000000002"
+        path_selector: queue-length
+
+- name: Use only two of the paths
+  san.device_mapper.multipath_map:
+    name: log
+    paths:
+      - "2:0:0:1"
+      - "3:0:0:1"
+
+- name: Remove a map
+  san.device_mapper.multipath_map:
+    wwid: "35525400000000001"
+    state: absent
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - The device-mapper operations that were missing, in the words of C(dmsetup). In check mode the
+      same, not carried out.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - create data --uuid mpath-35525400000000001 --notable
+    - "load data --table '0 524288 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
+    - resume data --noflush --nolockfs
+maps:
+  description: The stated maps that are there after the task.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The name of the map.
+      type: str
+      sample: data
+    uuid:
+      description: The uuid of the map, its identity.
+      type: str
+      sample: mpath-35525400000000001
+    wwid:
+      description: The WWID of the LUN; empty for a map that is no multipath map.
+      type: str
+      sample: "35525400000000001"
+    path:
+      description: The device node.
+      type: str
+      sample: /dev/mapper/data
+    device:
+      description: The device number; V(none) in check mode for a map that is not there yet.
+      type: str
+      sample: "253:0"
+    size:
+      description: The size in bytes.
+      type: int
+      sample: 268435456
+    open_count:
+      description: How often the map is open.
+      type: int
+      sample: 0
+    read_only:
+      description: Whether the map refuses writes.
+      type: bool
+      sample: false
+    suspended:
+      description: Whether the map is suspended, so that I/O to it waits.
+      type: bool
+      sample: false
+    has_inactive_table:
+      description: Whether a second table is loaded that is not in use.
+      type: bool
+      sample: false
+    table:
+      description:
+        - The live table, a segment each; C(start), C(length) and C(offset) in sectors of 512
+          bytes.
+      type: list
+      elements: dict
+      sample:
+        - start: 0
+          length: 524288
+          target: multipath
+          parameters: 0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1
+          features: []
+          hardware_handler: ""
+    path_groups:
+      description: The groups of paths, the one to use first at the front, with their live states.
+      type: list
+      elements: dict
+      sample:
+        - state: active
+          path_selector: service-time
+          paths:
+            - name: sda
+              path: /dev/sda
+              device: "8:0"
+              address: "2:0:0:0"
+              size: 268435456
+              state: running
+              access_state: ""
+              links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
+              active: true
+              fail_count: 0
+    partition_maps:
+      description: The names of the maps of its partitions.
+      type: list
+      elements: str
+      sample: [data-part1]
+    uses:
+      description: Who uses the map.
+      type: list
+      elements: str
+      sample: [mounted at /srv/data]
+"""
+
+from ..module_utils._multipath_map import desire, observe, parse, report
+from ..module_utils._run import Task, run
+
+_ITEM: dict[str, dict[str, object]] = {
+    "name": {"type": "str"},
+    "wwid": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"]},
+    "paths": {"type": "list", "elements": "str"},
+    "path_grouping_policy": {
+        "type": "str",
+        "choices": ["auto", "failover", "multibus", "group_by_prio"],
+    },
+    "path_selector": {"type": "str", "choices": ["service-time", "queue-length", "round-robin"]},
+    "no_path_retry": {"type": "str", "choices": ["fail", "queue"]},
+    "min_paths": {"type": "int"},
+}
+_DEFAULTS = {
+    "state": "present",
+    "path_grouping_policy": "auto",
+    "path_selector": "service-time",
+    "no_path_retry": "fail",
+    "min_paths": 1,
+}
+
+
+def main() -> None:
+    """Run the module."""
+    options = {name: {**option, "default": _DEFAULTS.get(name)} for name, option in _ITEM.items()}
+    specification = {
+        "argument_spec": {
+            **options,
+            "timeout": {"type": "int", "default": 60},
+            "maps": {"type": "list", "elements": "dict", "options": _ITEM},
+        },
+        "mutually_exclusive": [("maps", "name"), ("maps", "wwid"), ("maps", "paths")],
+        "required_one_of": [("name", "wwid", "paths", "maps")],
+    }
+    run(specification, Task(parse, observe, report, desire))
+
+
+if __name__ == "__main__":
+    main()

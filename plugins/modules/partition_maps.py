@@ -1,0 +1,181 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: partition_maps
+short_description: Make the device nodes of a map's partitions
+version_added: 1.0.0
+author:
+  - The san.device_mapper contributors (@san-device-mapper)
+description:
+  - States that the linear maps of a device's partitions are exactly those of its partition table,
+    or a stated part of them. What kpartx does, without reloading a map that is right already.
+  - A partition map's identity is its uuid, C(partN-) and the uuid of its device, as kpartx gives
+    it. A map with this uuid and another name is renamed in place, mounted or not. Maps of this
+    device that the table no longer has are removed; anything else is never touched.
+extends_documentation_fragment:
+  - san.device_mapper._attributes
+  - san.device_mapper._attributes.diff
+options:
+  device:
+    description:
+      - The name of a map, or a path below C(/dev).
+    type: str
+  devices:
+    description:
+      - The same for many devices in one task.
+    type: list
+    elements: str
+  state:
+    description:
+      - V(present) makes the maps of the partitions, and removes those of partitions that are no
+        more.
+      - V(absent) removes all maps of the partitions, or those in O(partitions). Refused while
+        something uses them.
+    type: str
+    choices: [present, absent]
+    default: present
+  delimiter:
+    description:
+      - What stands between the name of the device and the number of the partition in the maps'
+        names, such as V(-part), V(p), or nothing.
+      - V(auto) keeps what the maps of this device already use; else what the host's udev rule gives
+        to kpartx; else V(p) after a digit and nothing after another character, as kpartx does.
+    type: str
+    default: auto
+  partitions:
+    description:
+      - The numbers of the partitions. The default is all of them.
+    type: list
+    elements: int
+  timeout:
+    description:
+      - The seconds to wait at most, each time, for udev and for another task on the same host.
+    type: int
+    default: 60
+seealso:
+  - module: san.device_mapper.multipath_map
+  - module: san.device_mapper.device_mapper_info
+"""
+
+EXAMPLES = r"""
+- name: Make the device nodes of a map's partitions
+  san.device_mapper.partition_maps:
+    device: data
+    delimiter: -part
+
+- name: Do so for two maps
+  san.device_mapper.partition_maps:
+    devices:
+      - data
+      - /dev/mapper/log
+
+- name: Make the first partition's only
+  san.device_mapper.partition_maps:
+    device: data
+    partitions: [1]
+
+- name: Remove them
+  san.device_mapper.partition_maps:
+    device: data
+    state: absent
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - The device-mapper operations that were missing, in the words of C(dmsetup). In check mode the
+      same, not carried out.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - create data-part1 --uuid part1-mpath-35525400000000001 --notable
+    - "load data-part1 --table '0 522207 linear 253:0 2048'"
+    - resume data-part1 --noflush --nolockfs
+maps:
+  description: The stated partition maps that are there after the task.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The name of the map.
+      type: str
+      sample: data-part1
+    uuid:
+      description: The uuid of the map, its identity.
+      type: str
+      sample: part1-mpath-35525400000000001
+    path:
+      description: The device node.
+      type: str
+      sample: /dev/mapper/data-part1
+    device:
+      description: The device number; V(none) in check mode for a map that is not there yet.
+      type: str
+      sample: "253:1"
+    parent:
+      description: The name of the device that the partition is on.
+      type: str
+      sample: data
+    number:
+      description: The number of the partition.
+      type: int
+      sample: 1
+    start:
+      description: Where the partition starts, in bytes.
+      type: int
+      sample: 1048576
+    size:
+      description: The size of the map in bytes.
+      type: int
+      sample: 267369984
+    type:
+      description: The type of the partition, as the table has it.
+      type: str
+      sample: 0fc63daf-8483-4772-8e79-3d69d8477de4
+    partition_name:
+      description: The name that a GPT gives to the partition.
+      type: str
+      sample: data
+    partuuid:
+      description: The UUID of the partition.
+      type: str
+      sample: 5d1ba0bc-01
+    extended:
+      description: Whether this is the container of logical partitions.
+      type: bool
+      sample: false
+    read_only:
+      description: Whether the map refuses writes.
+      type: bool
+      sample: false
+"""
+
+from ..module_utils._partition_maps import desire, observe, parse, report
+from ..module_utils._run import Task, run
+
+
+def main() -> None:
+    """Run the module."""
+    specification = {
+        "argument_spec": {
+            "device": {"type": "str"},
+            "devices": {"type": "list", "elements": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "delimiter": {"type": "str", "default": "auto"},
+            "partitions": {"type": "list", "elements": "int"},
+            "timeout": {"type": "int", "default": 60},
+        },
+        "mutually_exclusive": [("device", "devices")],
+        "required_one_of": [("device", "devices")],
+    }
+    run(specification, Task(parse, observe, report, desire))
+
+
+if __name__ == "__main__":
+    main()
