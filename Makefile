@@ -13,7 +13,7 @@ help:
 	@echo 'make demo      boot a SAN host, provision it over SSH twice, take paths away, stop it'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo 'make lab-stop  end it'
-	@echo 'make test      everything below, in this order, up to the first failure'
+	@echo 'make test      lint to kernel, in this order, up to the first failure'
 	@echo 'make lint      format, style, documentation, changelog'
 	@echo 'make typing    mypy, strict'
 	@echo 'make unit      the tests that need no host'

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from .workspace import Failed, Workspace, call, module_names
 
+GALAXY = ("ansible-galaxy", "collection")
+
 # What tools leave in a tree when they are called by hand: no artefact may contain it.
 LITTER = (
     ".ansible/litter",
@@ -36,19 +38,15 @@ def build(workspace: Workspace) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("litter\n", encoding="utf-8")
     artefacts = workspace.directory / "artefacts"
-    call(
-        workspace,
-        "ansible-galaxy",
-        "collection",
-        "build",
-        str(littered),
-        f"--output-path={artefacts}",
-    )
+    call(workspace, *GALAXY, "build", str(littered), f"--output-path={artefacts}")
     (artefact,) = artefacts.iterdir()
     with tarfile.open(artefact) as archive:
         packed = {member.name for member in archive if not member.isdir()}
     if extra := packed - files - {"FILES.json", "MANIFEST.json"}:
         raise Failed(f"the artefact contains what is not the collection's: {sorted(extra)}")
+    content = {name for name in files if name.startswith(("plugins/", "roles/"))}
+    if missing := content - packed:
+        raise Failed(f"the artefact lacks {sorted(missing)}")
     install(workspace, artefact)
     return f"{artefact.name}, {len(packed)} files"
 
@@ -56,10 +54,8 @@ def build(workspace: Workspace) -> str:
 def install(workspace: Workspace, artefact: Path) -> None:
     """Install the artefact and ask for the documentation of its modules."""
     place = str(workspace.directory / "installed")
-    call(
-        workspace, "ansible-galaxy", "collection", "install", str(artefact), "-p", place,
-        ANSIBLE_COLLECTIONS_PATH=place,
-    )  # fmt: skip
+    argv = (*GALAXY, "install", str(artefact), f"--collections-path={place}")
+    call(workspace, *argv, ANSIBLE_COLLECTIONS_PATH=place)
     names = [f"san.device_mapper.{name}" for name in module_names(workspace)]
     output = call(
         workspace, "ansible-doc", "--type=module", "--json", *names, ANSIBLE_COLLECTIONS_PATH=place
