@@ -18,6 +18,7 @@ from ._errors import DeviceMapperError, Refused
 from ._kernel import Kernel, ReadOnlyKernel
 from ._libdevmapper import LibDeviceMapper
 from ._lock import exclusive
+from ._names import wwid_of
 from ._plan import Absent, Desired, plan
 from ._result import diff
 from ._steps import foresee, words
@@ -62,19 +63,19 @@ def outcome(
     if timeout <= 0:
         raise Refused("timeout", options["timeout"], "it is no time to wait", "State 1 or more")
     if task.desire is None:
-        seen = task.observe(request, t.cast("Kernel", ReadOnlyKernel(kernel())), timeout)
+        seen = task.observe(request, ReadOnlyKernel(kernel()), timeout)
         return {"changed": False, **task.report(request, seen)}
     there = ReadOnlyKernel(kernel()) if check_mode else kernel()
     with contextlib.nullcontext() if check_mode else exclusive(timeout):
-        before = task.observe(request, t.cast("Kernel", there), timeout)
+        before = task.observe(request, there, timeout)
         stated = task.desire(request, before)
         steps = plan(stated, before.maps)
         _refuse_daemon(steps, before)
         if check_mode:
             after = replace(before, maps=foresee(steps, before.maps))
         elif steps:
-            apply(steps, t.cast("Kernel", there), timeout)
-            after = task.observe(request, t.cast("Kernel", there), timeout)
+            apply(steps, there, timeout)
+            after = task.observe(request, there, timeout)
         else:
             after = before
     result = {"changed": bool(steps), "plan": list(words(steps)), **task.report(request, after)}
@@ -93,12 +94,12 @@ def _refuse_daemon(steps: Plan, host: Host) -> None:
 
     A map with a uuid mpath-… belongs to it: it reloads the map with its own table, or removes it.
     """
-    if not host.multipathd_runs or not steps:
-        return
-    raise Refused(
-        "manager", "kernel",
-        "multipathd runs on this host, and would replace or remove maps that this task makes"
-        f" ({steps[0].words()}, …)",
-        "Let the daemon manage them (multipath.conf), or stop and disable multipathd.service and"
-        " multipathd.socket; nothing was changed",
-    )  # fmt: skip
+    fought = [step for step in steps if wwid_of(step.uuid)]
+    if host.multipathd_runs and fought:
+        raise Refused(
+            "manager", "kernel",
+            "multipathd runs on this host, and would replace or remove maps that this task makes"
+            f" (the first operation was to be `{fought[0].words()}`)",
+            "Let the daemon manage them (multipath.conf), or stop and disable multipathd.service"
+            " and multipathd.socket; nothing was changed",
+        )  # fmt: skip

@@ -145,8 +145,8 @@ EXAMPLES = r"""
   san.device_mapper.multipath_map:
     name: log
     paths:
-      - "2:0:0:1"
-      - "3:0:0:1"
+      - "0:0:0:1"
+      - "1:0:0:1"
 
 - name: Remove a map
   san.device_mapper.multipath_map:

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each task of a playbook returned, as one line of JSON each in the file SAN_RESULTS.
+
+ansible-core has no callback for machines: the one named json is in another collection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ansible.executor.stats import AggregateStats
+from ansible.executor.task_result import CallbackTaskResult
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: results
+type: notification
+short_description: Write what each task returned to a file
+description:
+  - Writes a line of JSON for each result, and one with the numbers per host at the end.
+"""
+
+
+class CallbackModule(CallbackBase):
+    """Write results as they come."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "results"
+
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
+        """Write the result of a task that went well."""
+        self._write("ok", result)
+
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
+        """Write the result of a task that failed."""
+        self._write("ignored" if ignore_errors else "failed", result)
+
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
+        """Write that the host could not be reached."""
+        self._write("unreachable", result)
+
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
+        """Write the numbers of the recap."""
+        self._append({"stats": {host: stats.summarize(host) for host in stats.processed}})
+
+    def _write(self, status: str, result: CallbackTaskResult) -> None:
+        self._append(
+            {
+                "status": status,
+                "task": result.task.get_name(),
+                "host": result.host.get_name(),
+                "result": result.result,
+            }
+        )
+
+    def _append(self, line: dict[str, t.Any]) -> None:
+        with open(os.environ["SAN_RESULTS"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(line, default=str) + "\n")

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The integration targets, and the examples of the documentation, on the booted host."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from lab.host import Lab
+
+HERE = Path(__file__).parent
+TARGETS = sorted(path.name for path in (HERE / "targets").iterdir())
+MODULES = sorted(path.stem for path in (HERE.parents[1] / "plugins/modules").glob("*.py"))
+PACKAGE = "ansible_collections.san.device_mapper.plugins.modules"
+
+
+def play(directory: Path, playbook: Path, *arguments: str) -> list[dict[str, t.Any]]:
+    """Run a playbook against the lab host and return its results; fail if no host was met."""
+    inventory = Lab.from_environment().directory / "inventory.yml"
+    written = directory / "results"
+    environment = {
+        **os.environ,
+        "ANSIBLE_CALLBACK_PLUGINS": str(HERE.parent / "callback"),
+        "ANSIBLE_CALLBACKS_ENABLED": "results",
+        "SAN_RESULTS": str(written),
+    }
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(inventory), str(playbook), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert written.exists(), done.stdout + done.stderr
+    results = [json.loads(line) for line in written.read_text("utf-8").splitlines()]
+    failed = [
+        f"{each['task']}: {each['result'].get('msg', each['result'])}"
+        for each in results
+        if each.get("status") in ("failed", "unreachable")
+    ]
+    assert not failed, failed
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results[-1]["stats"].get("lab", {}).get("ok", 0) > 0, "no host was met"
+    return results
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_target(target: str, tmp_path: Path) -> None:
+    """Each folder of targets/ runs to its end on the lab host."""
+    play(tmp_path, HERE / "run.yml", "-e", f"target={target}")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run_as_they_are_documented(module: str, tmp_path: Path) -> None:
+    """The tasks in the module's EXAMPLES run in their order, between a set-up and a clean-up."""
+    examples = yaml.safe_load(importlib.import_module(f"{PACKAGE}.{module}").EXAMPLES)
+    assert examples
+    around = yaml.safe_load((HERE / "examples.yml").read_text("utf-8"))
+    tasks = [*around["before"], *examples, *around["after"]]
+    playbook = tmp_path / "examples.yml"
+    head = {"hosts": "san", "become": True, "gather_facts": False}
+    playbook.write_text(yaml.safe_dump([{**head, "tasks": tasks}]), "utf-8")
+    ran = {each.get("task") for each in play(tmp_path, playbook) if each.get("status") == "ok"}
+    assert {task["name"] for task in examples} <= ran
