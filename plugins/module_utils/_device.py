@@ -34,5 +34,15 @@ class DeviceNumber:
         return f"{self.major}:{self.minor}"
 
 
+def number(text: str) -> int:
+    """Return the number that a word of a table is; ValueError for what the kernel never prints.
+
+    int() also takes signs, underscores and the digits of other scripts.
+    """
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is no number")
+    return int(text)
+
+
 UNASSIGNED = DeviceNumber(0, 0)
 """The number of a map that is foreseen but not made; the kernel gives 0:0 to no device."""

@@ -45,10 +45,10 @@ class Map:
 
     @property
     def queues_without_path(self) -> bool:
-        """Whether I/O to the map would hang: it queues, and no path is active."""
-        if self.multipath is None or self.status is None:
+        """Whether I/O to the map may hang: it queues, and no path is known to be active."""
+        if self.multipath is None or not self.multipath.features.queue_if_no_path:
             return False
-        return self.multipath.features.queue_if_no_path and self.status.active_paths() == 0
+        return self.status is None or self.status.active_paths() == 0
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,7 @@ class LibDeviceMapper:
         if cookie is None or not cookie.value:
             for name in self._touched:
                 self._library.dm_mknodes(name.encode())
+            self._library.dm_task_update_nodes()  # The library only notes what is to be done.
             return
         waiter = threading.Thread(target=self._library.dm_udev_wait, args=(cookie,), daemon=True)
         waiter.start()
@@ -216,7 +217,7 @@ class LibDeviceMapper:
         table = tuple(Segment.read(*line) for line in live)
         if len(table) == 1 and isinstance(table[0].target, Multipath):
             lines, _described = self._read(_STATUS, device)
-            status = MultipathStatus.parse(lines[0][3]) if lines else None
+            status = MultipathStatus.read(lines[0][3]) if lines else None
         inactive: Table = ()
         if info.inactive_table:
             lines, _described = self._read(_TABLE, device, inactive=True)

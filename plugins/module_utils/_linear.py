@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._device import DeviceNumber
+from ._device import DeviceNumber, number
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Linear:
     def parse(cls, parameters: str) -> Linear:
         """Return the target that the kernel's `parameters` state; ValueError if they do not."""
         device, offset = parameters.split()
-        return cls(DeviceNumber.parse(device), int(offset))
+        return cls(DeviceNumber.parse(device), number(offset))
 
     def __str__(self) -> str:
         return f"{self.device} {self.offset}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ._device import DeviceNumber
+from ._device import DeviceNumber, number
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class Features:
             if word in ("queue_if_no_path", "retain_attached_hw_handler"):
                 stated[word] = True
             elif word in ("pg_init_retries", "pg_init_delay_msecs"):
-                stated[word] = int(_following(rest, word))
+                stated[word] = number(_following(rest, word))
             elif word == "queue_mode":
                 stated[word] = _following(rest, word)
             else:
@@ -136,9 +136,10 @@ class Multipath:
     def canonical(self) -> Multipath:
         """Return the form in which two tables that mean the same are equal.
 
-        Left out is what the kernel decides or changes by itself: the current group, the hardware
-        handler (since 4.3 the one that is attached is retained, setup_scsi_dh), repeat counts
-        (since 4.6 always 1), the order of the paths in a group. Defaults are filled in.
+        Made the same is what the kernel decides or changes by itself: the current group (the
+        first), the hardware handler (none; since 4.3 the one that is attached is retained,
+        setup_scsi_dh), repeat counts (since 4.6 always 1), the order of the paths in a group.
+        Defaults are filled in.
         """
         features = replace(
             self.features,
@@ -147,7 +148,7 @@ class Multipath:
             pg_init_delay_msecs=_unless(self.features.pg_init_delay_msecs, 2000),
         )
         groups = tuple(_canonical_group(group) for group in self.groups)
-        return Multipath(features, (), groups, 0)
+        return Multipath(features, (), groups, min(1, len(groups)))
 
     def devices(self) -> tuple[DeviceNumber, ...]:
         """Return the devices that the target opens, in the order of the table."""
@@ -178,6 +179,17 @@ class MultipathStatus:
     groups: tuple[GroupStatus, ...]
 
     @classmethod
+    def read(cls, parameters: str) -> MultipathStatus | None:
+        """Return the state that the kernel reports; None if it cannot be understood.
+
+        Total, so that the words of a later kernel never end a task.
+        """
+        try:
+            return cls.parse(parameters)
+        except ValueError:
+            return None
+
+    @classmethod
     def parse(cls, parameters: str) -> MultipathStatus:
         """Return the state that a status line states; ValueError if it does not."""
         words = iter(parameters.split())
@@ -202,7 +214,9 @@ _GROUP_STATES = {"A": "active", "E": "enabled", "D": "disabled"}
 
 
 def _parse_group_status(words: Iterator[str]) -> GroupStatus:
-    state = _GROUP_STATES[_word(words)]
+    state = _GROUP_STATES.get(_word(words))
+    if state is None:
+        raise ValueError("a path group in a state that is not known")
     _counted(words)  # the selector's own words
     count, per_path = _number(words), _number(words)
     paths = []
@@ -235,12 +249,15 @@ def _group_words(group: PathGroup) -> list[str]:
 
 def _canonical_group(group: PathGroup) -> PathGroup:
     selector, paths = group.selector, group.paths
+    if selector.name in ("round-robin", "queue-length", "service-time"):
+        # Arguments of their own are taken and ignored (dm-ps-*.c, the create functions).
+        selector = PathSelector(selector.name)
     if selector.name in ("round-robin", "queue-length", "historical-service-time"):
         # Their only argument per path is the repeat count.
-        paths = tuple(Path(path.device) for path in paths)
+        paths = tuple(Path(path.device, ("1",)) for path in paths)
     elif selector.name == "service-time":
         # dm-ps-service-time.c: [<repeat count> [<relative throughput, default 1>]]
-        paths = tuple(Path(path.device, (*path.arguments[1:2], "1")[:1]) for path in paths)
+        paths = tuple(Path(path.device, ("1", *path.arguments[1:2], "1")[:2]) for path in paths)
     if selector.name == "historical-service-time":
         # dm-ps-historical-service-time.c: [<base weight> [<threshold multiplier>]]
         defaults = ("972", "0")
@@ -261,7 +278,7 @@ def _word(words: Iterator[str]) -> str:
 
 
 def _number(words: Iterator[str]) -> int:
-    return int(_word(words))
+    return number(_word(words))
 
 
 def _take(words: Iterator[str], count: int) -> tuple[str, ...]:

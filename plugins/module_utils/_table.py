@@ -56,7 +56,7 @@ class Segment:
             if target.kind == kind:
                 try:
                     return cls(start, length, target.parse(parameters))
-                except (ValueError, KeyError):
+                except ValueError:
                     break
         return cls(start, length, Other(kind, parameters.strip()))
 

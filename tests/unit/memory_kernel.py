@@ -263,7 +263,7 @@ class MemoryKernel:
         )
         status = None
         if each.live and each.live.multipath:
-            status = MultipathStatus.parse(each.live.multipath.status())
+            status = MultipathStatus.read(each.live.multipath.status())
         return Map(
             name=each.name,
             uuid=each.uuid,
