@@ -24,6 +24,8 @@ from check.artefact import build
 from check.sanity import sanity
 from check.steps import kernel, lab_run, lint, typing, unit
 from check.workspace import CACHE, PROGRAMS, ROOT, Failed, Workspace, call, laid_out, run
+from lab.directories import checkout_directory
+from lab.storage import wwid
 
 STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "lint": lint,
@@ -80,6 +82,7 @@ def demo() -> None:
     """Run the demonstration on a booted host."""
     with laid_out() as workspace:
         call(workspace, *lab_run(), sys.executable, "tests/demo.py", shown=True)
+    print("demo: the host has been stopped")
 
 
 def lab() -> None:
@@ -89,10 +92,15 @@ def lab() -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(ROOT)
     run([sys.executable, "tests/lab", "start"], ROOT, dict(os.environ), shown=True)
+    inventory = shlex.quote(str(checkout_directory() / "inventory.yml"))
     print(
-        "For Ansible and this collection in a shell:\n"
+        "Ansible with this checkout as its collection, in a shell:\n"
         f"  export PATH={shlex.quote(str(PROGRAMS))}:$PATH"
-        f" ANSIBLE_COLLECTIONS_PATH={shlex.quote(str(checkout_collections()))}"
+        f" ANSIBLE_COLLECTIONS_PATH={shlex.quote(str(checkout_collections()))}\n"
+        f"  ansible san -i {inventory} -b -m san.device_mapper.device_mapper_info\n"
+        f"  ansible san -i {inventory} -b -m san.device_mapper.multipath_map"
+        f' -a "name=data wwid={wwid(0)}"\n'
+        f"  ansible-playbook -i {inventory} playbooks/provision.yml"
     )
 
 

@@ -101,12 +101,7 @@ def _start(options: argparse.Namespace) -> int:
 
 def _how_to_reach(directory: Path) -> str:
     config = shlex.quote(str(directory / "ssh_config"))
-    inventory = shlex.quote(str(directory / "inventory.yml"))
-    return (
-        f"  ssh -F {config} lab\n"
-        f"  ansible san -i {inventory} -m ansible.builtin.ping\n"
-        "  python3 tests/lab stop"
-    )
+    return f"  ssh -F {config} lab\n  python3 tests/lab stop"
 
 
 def _stop_running(_: argparse.Namespace) -> int:
