@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ._errors import DeviceMapperError, Interrupted, KernelError
 from ._steps import Create, Plan, UdevFlag, words
 
 if t.TYPE_CHECKING:
+    from ._host import Map
     from ._kernel import Kernel
     from ._steps import Step
 
@@ -32,24 +34,29 @@ def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
 
 
 def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
-    """Leave the map of the `failed` step neither suspended, nor half-loaded, nor empty.
+    """Leave the map of the `failed` step neither suspended, nor half-loaded, nor newly empty.
 
     A resume whose swap fails leaves the map suspended with its old table (dm-ioctl.c do_resume);
-    a second resume lets I/O go on.
+    a second resume lets I/O go on. Without an old table it cannot be resumed, only removed.
     """
     created = any(isinstance(step, Create) and step.uuid == failed.uuid for step in done)
-    for present in kernel.maps():
-        if present.uuid != failed.uuid:
-            continue
+    for present in _maps_of(failed, kernel):
+        # What fails here shows in what is left.
+        with contextlib.suppress(KernelError):
+            if present.inactive:
+                kernel.clear(present.uuid)
+        with contextlib.suppress(KernelError):
+            if not present.live and (created or present.suspended):
+                kernel.remove(present.uuid)
+            elif present.suspended:
+                kernel.resume(present.uuid, False, UdevFlag.NONE)
+    for present in _maps_of(failed, kernel):
         if present.suspended:
-            kernel.resume(present.uuid, False, UdevFlag.NONE)
-        if present.inactive:
-            kernel.clear(present.uuid)
-        if created and not present.live:
-            kernel.remove(present.uuid)
-    for present in kernel.maps():
-        if present.uuid == failed.uuid and present.suspended:
             raise DeviceMapperError(
                 f"the map {present.name} is suspended and could not be resumed: I/O to it waits."
                 f" `dmsetup resume {present.name}` lets it go on"
             )
+
+
+def _maps_of(step: Step, kernel: Kernel) -> tuple[Map, ...]:
+    return tuple(each for each in kernel.maps() if each.uuid == step.uuid)

@@ -39,8 +39,8 @@ class Interrupted(DeviceMapperError):
     def __init__(self, cause: KernelError, done: tuple[str, ...], left: tuple[str, ...]) -> None:
         super().__init__(
             f"device-mapper refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
-            f" Not done: {_listed(left)}. No map was left suspended or without a table; running"
-            " the task again continues from here"
+            f" Not done: {_listed(left)}. The map concerned was not left suspended, nor with a"
+            " second table; running the task again continues from here"
         )
         self.done = done
         self.left = left

@@ -71,11 +71,7 @@ class Load:
         kernel.load(self.uuid, self.table, self.read_only)
 
     def foresee(self, maps: Maps) -> Maps:
-        def loaded(each: Map) -> Map:
-            read_only = self.read_only if not each.live else each.read_only
-            return replace(each, inactive=self.table, read_only=read_only)
-
-        return _changed(maps, self.uuid, loaded)
+        return _changed(maps, self.uuid, lambda each: replace(each, inactive=self.table))
 
 
 @dataclass(frozen=True)
