@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ._errors import Refused
 from ._host import Map
+from ._multipath import Multipath
 from ._steps import Clear, Create, Load, Message, Plan, Remove, Rename, Resume, Step, UdevFlag
 from ._table import Table, equivalent, queueing, sectors, with_queueing
 
@@ -59,7 +60,7 @@ def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step
     """Yield the renames, each when its new name is free; `names` are taken, by which uuid."""
     current = {uuid: name for name, uuid in names.items()}
     waiting = [each for each in desired if current.get(each.uuid, each.name) != each.name]
-    _refuse_foreign_names(desired, names)
+    _refuse_taken_names(desired, names)
     while waiting:
         free = [each for each in waiting if each.name not in names]
         if not free:
@@ -75,9 +76,16 @@ def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step
         waiting = [each for each in waiting if each not in free]
 
 
-def _refuse_foreign_names(desired: Sequence[Desired], names: dict[str, str]) -> None:
+def _refuse_taken_names(desired: Sequence[Desired], names: dict[str, str]) -> None:
     moving = {each.uuid: each.name for each in desired}
+    wanted: dict[str, str] = {}
     for each in desired:
+        twin = wanted.setdefault(each.name, each.uuid)
+        if twin != each.uuid:
+            raise Refused(
+                "name", each.name, f"two maps would have this name ({twin} and {each.uuid})",
+                "Choose another name or delimiter for one of them",
+            )  # fmt: skip
         owner = names.get(each.name, each.uuid)
         if owner != each.uuid and moving.get(owner, each.name) == each.name:
             raise Refused(
@@ -85,6 +93,30 @@ def _refuse_foreign_names(desired: Sequence[Desired], names: dict[str, str]) -> 
                 f"another map has this name (its uuid is {owner or 'empty'}, not {each.uuid})",
                 "Choose another name, or rename or remove that map first; it was not touched",
             )  # fmt: skip
+
+
+def _refuse_other_type(desired: Desired, present: Map) -> None:
+    """Refuse a table that the kernel does not let follow the live one (dm-ioctl.c table_load).
+
+    A map stays request-based or bio-based, and multipath is followed by multipath only.
+    """
+    found, wanted = _type(present.live), _type(desired.table)
+    if found and found != wanted:
+        raise Refused(
+            "name", desired.name,
+            f"the map {present.name} has a {found} table, which no {wanted} one may follow",
+            "Remove the map first (state: absent, or dmsetup remove), then run the task again",
+        )  # fmt: skip
+
+
+def _type(table: Table) -> str:
+    """Return the type that `table` gives to a map; empty if it leaves it open."""
+    for segment in table:
+        if isinstance(segment.target, Multipath):
+            bio = segment.target.features.queue_mode == "bio"
+            return f"{'bio' if bio else 'request'}-based multipath"
+    # `dmsetup wipe_table` leaves an error target behind, which anything may follow.
+    return "" if all(segment.target.kind == "error" for segment in table) else "bio-based"
 
 
 def _steps(desired: Desired, present: Map) -> Iterator[Step]:
@@ -96,6 +128,7 @@ def _steps(desired: Desired, present: Map) -> Iterator[Step]:
     if not present.uuid:
         yield Create(name, uuid)
     if _needs_load(desired, present):
+        _refuse_other_type(desired, present)
         grown = bool(present.live) and sectors(desired.table) != present.sectors
         reload = bool(present.live) and not grown
         yield Load(name, uuid, desired.table, desired.read_only)

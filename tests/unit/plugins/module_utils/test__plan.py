@@ -1,0 +1,175 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
+from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired, plan
+from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
+    Resume,
+    UdevFlag,
+    words,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._table import Table, parse_table
+
+TABLE = parse_table("0 8 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16")
+READ_BACK = parse_table("0 8 multipath 0 1 alua 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
+QUEUEING = parse_table("0 8 multipath 1 queue_if_no_path 0 1 1 service-time 0 2 0 8:0 8:16")
+ONE_PATH = parse_table("0 8 multipath 0 0 1 1 service-time 0 1 2 8:0 1 1 ")
+SMALLER = parse_table("0 4 multipath 0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
+LOAD = "load data --table '0 8 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
+SWAP = "resume data --noflush --nolockfs"
+DATA = Desired("data", "mpath-1", TABLE)
+
+
+@pytest.mark.parametrize(
+    ("present", "steps"),
+    [
+        (None, ("create data --uuid mpath-1 --notable", LOAD, SWAP)),
+        (Map("data", "mpath-1"), (LOAD, SWAP)),
+        (Map("data", "mpath-1", inactive=READ_BACK), (LOAD, SWAP)),
+        (Map("data", "mpath-1", live=READ_BACK), ()),
+        (Map("data", "mpath-1", live=READ_BACK, inactive=READ_BACK), ("clear data",)),
+        (
+            Map("data", "mpath-1", live=READ_BACK, suspended=True),
+            (SWAP, "message data 0 fail_if_no_path"),
+        ),
+        (
+            Map("data", "mpath-1", live=READ_BACK, inactive=ONE_PATH, suspended=True),
+            ("clear data", SWAP, "message data 0 fail_if_no_path"),
+        ),
+        (Map("old", "mpath-1", live=READ_BACK), ("rename old data",)),
+        (Map("old", "mpath-1", live=ONE_PATH), ("rename old data", LOAD, SWAP)),
+        (Map("data", "mpath-1", live=ONE_PATH), (LOAD, SWAP)),
+        (Map("data", "mpath-1", live=ONE_PATH, suspended=True), (LOAD, SWAP)),
+        (Map("data", "mpath-1", live=READ_BACK, read_only=True), (LOAD, SWAP)),
+        (Map("data", "mpath-1", live=SMALLER), (LOAD, "resume data")),
+        (Map("data", "mpath-1", live=QUEUEING), ("message data 0 fail_if_no_path",)),
+        (Map("data", "mpath-1", live=parse_table("0 8 error")), (LOAD, SWAP)),
+    ],
+)
+def test_only_what_is_missing_is_planned(present: Map | None, steps: tuple[str, ...]) -> None:
+    maps = [present] if present else []
+    assert words(plan([DATA], [*maps, Map("other", "mpath-2", live=ONE_PATH)])) == steps
+
+
+def test_queueing_is_changed_by_a_message() -> None:
+    desired = Desired("data", "mpath-1", QUEUEING)
+    present = Map("data", "mpath-1", live=READ_BACK)
+    assert words(plan([desired], [present])) == ("message data 0 queue_if_no_path",)
+
+
+def test_a_linear_map_gets_no_message() -> None:
+    table = parse_table("0 8 linear 8:0 0")
+    present = Map("data", "part1-x", live=table, suspended=True)
+    assert words(plan([Desired("data", "part1-x", table)], [present])) == (SWAP,)
+
+
+@pytest.mark.parametrize(
+    ("present", "flags"),
+    [
+        (None, UdevFlag.NONE),
+        (Map("data", "mpath-1"), UdevFlag.NONE),
+        (Map("data", "mpath-1", live=ONE_PATH), UdevFlag.RELOAD),
+        (Map("data", "mpath-1", live=SMALLER), UdevFlag.NONE),
+        (
+            Map(
+                "data",
+                "mpath-1",
+                live=ONE_PATH,
+                status=MultipathStatus.parse("2 0 0 0 1 1 E 0 1 2 8:0 F 1 0 1"),
+            ),
+            UdevFlag.RELOAD | UdevFlag.NO_PATHS,
+        ),
+    ],
+)
+def test_udev_is_told_what_a_swap_means(present: Map | None, flags: UdevFlag) -> None:
+    resumes = [step for step in plan([DATA], [present] if present else []) if step.words() != LOAD]
+    (resume,) = (step for step in resumes if isinstance(step, Resume))
+    assert resume.udev == flags
+
+
+def test_what_is_absent_is_removed_in_the_order_stated_and_first() -> None:
+    maps = [Map("data", "mpath-1"), Map("data-part1", "part1-mpath-1"), Map("x", "mpath-2")]
+    stated: list[Desired | Absent] = [
+        Desired("data", "mpath-2", TABLE),
+        Absent("part1-mpath-1"),
+        Absent("mpath-1"),
+    ]
+    assert words(plan(stated, maps)) == (
+        "remove data-part1",
+        "remove data",
+        "rename x data",
+        LOAD,
+        SWAP,
+    )
+
+
+def test_what_is_absent_already_needs_nothing() -> None:
+    assert plan([Absent("mpath-1")], [Map("data", "mpath-2")]) == ()
+
+
+def test_names_are_handed_on_in_the_order_in_which_they_become_free() -> None:
+    maps = [Map("a", "1", live=TABLE), Map("b", "2", live=TABLE), Map("c", "3", live=TABLE)]
+    stated = [Desired("b", "1", TABLE), Desired("c", "2", TABLE), Desired("d", "3", TABLE)]
+    assert words(plan(stated, maps)) == ("rename c d", "rename b c", "rename a b")
+
+
+def test_a_new_map_gets_a_name_that_another_gives_up() -> None:
+    maps = [Map("data", "2", live=TABLE)]
+    steps = words(plan([DATA, Desired("log", "2", TABLE)], maps))
+    assert steps[:2] == ("rename data log", "create data --uuid mpath-1 --notable")
+
+
+@pytest.mark.parametrize(
+    ("stated", "maps", "found"),
+    [
+        ([DATA], [Map("data", "LVM-x")], "another map has this name (its uuid is LVM-x"),
+        ([DATA], [Map("data", "")], "its uuid is empty, not mpath-1"),
+        ([DATA], [Map("data", "mpath-10"), Map("old", "mpath-1")], "its uuid is mpath-10"),
+        (
+            [DATA, Desired("data", "2", TABLE)],
+            [],
+            "two maps would have this name (mpath-1 and 2)",
+        ),
+        (
+            [DATA, Desired("data", "2", TABLE)],
+            [Map("a", "mpath-1"), Map("b", "2")],
+            "two maps would have this name",
+        ),
+        (
+            [DATA, Desired("log", "2", TABLE)],
+            [Map("log", "mpath-1"), Map("data", "2")],
+            "swap their names",
+        ),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_refused(
+    stated: list[Desired], maps: list[Map], found: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        plan(stated, maps)
+    assert refused.value.option == "name"
+    assert "data" in str(refused.value.value)
+    assert found in refused.value.found
+    assert refused.value.way_out
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"),
+    [
+        ("0 8 linear 8:0 0", TABLE),
+        ("0 8 multipath 3 retain_attached_hw_handler queue_mode bio 0 0 0", TABLE),
+        ("0 8 multipath 0 0 0 0", parse_table("0 8 linear 8:0 0")),
+        ("0 8 multipath 0 0 0 0", parse_table("0 8 multipath 2 queue_mode bio 0 0 0")),
+    ],
+)
+def test_a_table_that_the_kernel_would_not_let_follow_is_refused(live: str, desired: Table) -> None:
+    present = Map("data", "mpath-1", live=parse_table(live))
+    with pytest.raises(Refused, match=r"which no .* one may follow"):
+        plan([Desired("data", "mpath-1", desired)], [present])
