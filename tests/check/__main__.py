@@ -92,15 +92,17 @@ def lab() -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(ROOT)
     run([sys.executable, "tests/lab", "start"], ROOT, dict(os.environ), shown=True)
-    inventory = shlex.quote(str(checkout_directory() / "inventory.yml"))
+    collections = shlex.quote(str(checkout_collections()))
     print(
-        "Ansible with this checkout as its collection, in a shell:\n"
-        f"  export PATH={shlex.quote(str(PROGRAMS))}:$PATH"
-        f" ANSIBLE_COLLECTIONS_PATH={shlex.quote(str(checkout_collections()))}\n"
-        f"  ansible san -i {inventory} -b -m san.device_mapper.device_mapper_info\n"
-        f"  ansible san -i {inventory} -b -m san.device_mapper.multipath_map"
+        "Ansible with this checkout as its collection, and single tests, in a shell:\n"
+        f"  export PATH={shlex.quote(str(PROGRAMS))}:$PATH\n"
+        f"  export ANSIBLE_COLLECTIONS_PATH={collections} PYTHONPATH={collections}\n"
+        f"  export SAN_LAB={shlex.quote(str(checkout_directory()))}\n"
+        "  ansible san -i $SAN_LAB/inventory.yml -b -m san.device_mapper.device_mapper_info\n"
+        "  ansible san -i $SAN_LAB/inventory.yml -b -m san.device_mapper.multipath_map"
         f' -a "name=data wwid={wwid(0)}"\n'
-        f"  ansible-playbook -i {inventory} playbooks/provision.yml"
+        "  ansible-playbook -i $SAN_LAB/inventory.yml playbooks/provision.yml\n"
+        "  pytest tests/integration -k partition_maps"
     )
 
 
