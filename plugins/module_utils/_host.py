@@ -10,7 +10,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ._device import UNASSIGNED, DeviceNumber
+from ._linear import Linear
 from ._multipath import Multipath, MultipathStatus
+from ._names import partition_number
 from ._table import Table, devices, sectors
 
 if t.TYPE_CHECKING:
@@ -42,6 +44,11 @@ class Map:
         if len(self.live) == 1 and isinstance(self.live[0].target, Multipath):
             return self.live[0].target
         return None
+
+    def lies_on(self, device: DeviceNumber) -> bool:
+        """Tell whether the live table is one linear target onto `device`."""
+        targets = [segment.target for segment in self.live]
+        return len(targets) == 1 and isinstance(targets[0], Linear) and targets[0].device == device
 
     @property
     def queues_without_path(self) -> bool:
@@ -156,6 +163,19 @@ class Host:
             for each in self.maps
             if device in devices(each.live) or device in devices(each.inactive)
         )
+
+    def partition_maps(self, uuid: str, device: DeviceNumber) -> tuple[Map, ...]:
+        """Return the partition maps of the device, to which `uuid` belongs, by their numbers.
+
+        Theirs is the uuid, and one linear target onto the device (or no table, after an interrupted
+        run); whatever else looks alike belongs to somebody else.
+        """
+        found = [
+            each
+            for each in self.maps
+            if partition_number(each.uuid, uuid) and (not each.live or each.lies_on(device))
+        ]
+        return tuple(sorted(found, key=lambda each: partition_number(each.uuid, uuid)))
 
     def uses_of(self, device: DeviceNumber) -> tuple[Use, ...]:
         """Return the uses of `device`: mounts, swap, holders, also of its partitions."""

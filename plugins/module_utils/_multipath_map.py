@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ._errors import Refused
 from ._multipath import Features, Multipath, Path, PathGroup, PathSelector
-from ._names import check_name, check_wwid, multipath_uuid, partition_number, wwid_of
+from ._names import check_name, check_wwid, multipath_uuid, wwid_of
 from ._observe import observe_paths
 from ._plan import Absent, Desired
 from ._result import map_result
@@ -313,7 +313,7 @@ def _absent(request: Request, host: Host) -> Iterator[Absent]:
     if present is None:
         return
     option, value = ("wwid", request.wwid) if request.wwid else ("name", request.name)
-    children = [each for each in host.maps if partition_number(each.uuid, present.uuid)]
+    children = host.partition_maps(present.uuid, present.device)
     numbers = [each.device for each in children]
     uses = [use for use in host.uses_of(present.device) if use.holder not in numbers]
     uses += [use for child in children for use in host.uses_of(child.device)]

@@ -94,13 +94,8 @@ def report(_request: Request, host: Host) -> dict[str, t.Any]:
 
 
 def owned(parent: Parent, host: Host) -> tuple[Map, ...]:
-    """Return the partition maps of `parent`, by their numbers.
-
-    Theirs is the uuid, and one linear target onto the parent (or no table, after an interrupted
-    run); whatever else looks alike belongs to somebody else.
-    """
-    found = [each for each in host.maps if _is_owned(each, parent)]
-    return tuple(sorted(found, key=lambda each: partition_number(each.uuid, parent.uuid)))
+    """Return the partition maps of `parent`, by their numbers."""
+    return host.partition_maps(parent.uuid, parent.device)
 
 
 def delimiter_for(request: Request, parent: Parent, host: Host) -> str:
@@ -130,6 +125,7 @@ def _desired(request: Request, parent: Parent, host: Host) -> Iterator[Desired]:
         table = (Segment(0, _length(partition, parent), Linear(parent.device, partition.start)),)
         present = host.map_of_uuid(uuid)
         if present is not None:
+            _refuse_foreign(parent, present, host)
             _refuse_move(parent, present, table, host)
         yield Desired(name, uuid, table, parent.read_only)
 
@@ -192,12 +188,22 @@ def _refuse_overlap(parent: Parent) -> None:
             )  # fmt: skip
 
 
+def _refuse_foreign(parent: Parent, present: Map, host: Host) -> None:
+    """Refuse to take over a map that has the right uuid, and is not on the device."""
+    if present not in owned(parent, host):
+        raise Refused(
+            "device", parent.stated,
+            f"the map {present.name} has the uuid {present.uuid} of a partition map, and is none of"
+            " this device",
+            "Find out what it is (dmsetup table), and remove it; it was not touched",
+        )  # fmt: skip
+
+
 def _refuse_move(parent: Parent, present: Map, table: Table, host: Host) -> None:
     """Refuse to change the sectors under a map in use, except that it may grow."""
     if not present.live or present.live == table:
         return
-    found = present.live[0].target
-    same_start = isinstance(found, Linear) and found == table[0].target
+    same_start = present.live[0].target == table[0].target
     if not (same_start and table[0].length >= present.sectors):
         _refuse_used(parent, present, host, "moved or shrunk")
 
@@ -211,16 +217,6 @@ def _refuse_used(parent: Parent, present: Map, host: Host, what: str) -> None:
             f" {'; '.join(use.words for use in uses)}",
             "End that use first (unmount, swapoff, vgchange -an); nothing was changed",
         )  # fmt: skip
-
-
-def _is_owned(each: Map, parent: Parent) -> bool:
-    if not partition_number(each.uuid, parent.uuid):
-        return False
-    return not each.live or (
-        len(each.live) == 1
-        and isinstance(each.live[0].target, Linear)
-        and each.live[0].target.device == parent.device
-    )
 
 
 def _is_meant(request: Request, each: Map, parent: Parent) -> bool:

@@ -1,0 +1,442 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    BlockDevice,
+    Host,
+    Map,
+    Use,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map import (
+    desire,
+    groups,
+    parse,
+    priority,
+    report,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+    format_table,
+    parse_table,
+)
+
+WWID, OTHER_WWID = "35525400000000001", "35525400000000002"
+UUID = f"mpath-{WWID}"
+TABLE = parse_table("0 2048 multipath 0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
+DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "wwid": None,
+    "paths": None,
+    "state": "present",
+    "path_grouping_policy": "auto",
+    "path_selector": "service-time",
+    "no_path_retry": "fail",
+    "min_paths": 1,
+    "timeout": 60,
+    "maps": None,
+}
+
+
+def disk(name: str, minor: int, address: str, wwid: str = WWID, **details: Any) -> BlockDevice:
+    return BlockDevice(
+        name,
+        DeviceNumber(8, minor),
+        **{"sectors": 2048, "wwid": wwid, "address": address, **details},
+    )
+
+
+SDA, SDB = disk("sda", 0, "2:0:0:0"), disk("sdb", 16, "3:0:0:0")
+SDC = disk("sdc", 32, "2:0:0:1", OTHER_WWID)
+HOST = Host(block_devices=(SDA, SDB, SDC), resolved={"/dev/sdb": SDB.device})
+
+
+def desired(host: Host = HOST, **options: Any) -> Sequence[Desired | Absent]:
+    return desire(parse({**DEFAULTS, **options}), host)
+
+
+def refusal(host: Host = HOST, **options: Any) -> Refused:
+    with pytest.raises(Refused) as refused:
+        desired(host, **options)
+    assert refused.value.way_out
+    return refused.value
+
+
+def text_of(stated: Sequence[Desired | Absent]) -> str:
+    (only,) = stated
+    assert isinstance(only, Desired)
+    return format_table(only.table)
+
+
+def test_all_disks_with_the_wwid_are_its_paths() -> None:
+    assert desired(wwid=WWID, name="data") == (
+        Desired(
+            "data",
+            UUID,
+            parse_table("0 2048 multipath 0 0 2 1 service-time 0 1 0 8:0 service-time 0 1 0 8:16"),
+        ),
+    )
+
+
+def test_without_a_name_the_map_is_named_by_its_wwid() -> None:
+    (stated,) = desired(wwid=WWID)
+    assert isinstance(stated, Desired)
+    assert stated.name == WWID
+
+
+@pytest.mark.parametrize("text", ["/dev/sdb", "3:0:0:0", "8:16", "sdb"])
+def test_listed_paths_lead_to_the_wwid(text: str) -> None:
+    (stated,) = desired(paths=[text], name="data")
+    assert isinstance(stated, Desired)
+    assert stated.uuid == UUID
+    assert text_of((stated,)) == "0 2048 multipath 0 0 1 1 service-time 0 1 0 8:16"
+
+
+def test_a_path_is_listed_by_its_place() -> None:
+    placed = replace(SDB, links=("/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0",))
+    host = replace(HOST, block_devices=(SDA, placed))
+    assert "8:16" in text_of(desired(host, paths=["pci-0000:00:03.0-scsi-0:0:0:0"]))
+
+
+def test_policies_selector_and_queueing_make_the_table() -> None:
+    text = text_of(
+        desired(
+            wwid=WWID,
+            path_grouping_policy="multibus",
+            path_selector="queue-length",
+            no_path_retry="queue",
+        )
+    )
+    assert text == "0 2048 multipath 1 queue_if_no_path 0 1 1 queue-length 0 2 0 8:0 8:16"
+
+
+def test_items_inherit_what_they_do_not_state() -> None:
+    items = [
+        {**DEFAULTS, "state": None, "wwid": WWID, "path_selector": None, "min_paths": None},
+        {**DEFAULTS, "wwid": OTHER_WWID, "name": "log", "path_selector": "round-robin"},
+    ]
+    for item in items:
+        item.update(path_grouping_policy=None, no_path_retry=None)
+    stated = desired(
+        maps=items,
+        path_selector="queue-length",
+        path_grouping_policy="multibus",
+        no_path_retry="queue",
+    )
+    assert [format_table(each.table) for each in stated if isinstance(each, Desired)] == [
+        "0 2048 multipath 1 queue_if_no_path 0 1 1 queue-length 0 2 0 8:0 8:16",
+        "0 2048 multipath 1 queue_if_no_path 0 1 1 round-robin 0 1 0 8:32",
+    ]
+
+
+def test_a_path_that_lost_its_wwid_stays_in_the_map_that_has_it() -> None:
+    failed = replace(SDB, wwid="", state="offline")
+    host = replace(HOST, block_devices=(SDA, failed), maps=(Map("data", UUID, live=TABLE),))
+    assert "8:16" in text_of(desired(host, wwid=WWID))
+    assert "8:16" in text_of(desired(host, wwid=WWID, paths=["8:0", "8:16"]))
+
+
+def test_a_disk_without_a_wwid_is_nobodys_path() -> None:
+    host = replace(HOST, block_devices=(SDA, replace(SDB, wwid="")))
+    assert "8:16" not in text_of(desired(host, wwid=WWID))
+
+
+def test_a_disk_that_the_tasks_own_map_holds_is_free() -> None:
+    number = DeviceNumber(253, 0)
+    held = {SDA.device: (Use("held by the map data", number),)}
+    host = replace(HOST, maps=(Map("data", UUID, number, live=TABLE),), uses=held)
+    assert "8:0" in text_of(desired(host, wwid=WWID))
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "value", "found"),
+    [
+        ({}, "wwid", "", "neither it nor paths is stated"),
+        ({"name": "data"}, "wwid", "", "neither it nor paths is stated for the map data"),
+        ({"state": "absent"}, "wwid", "", "neither it nor name is stated"),
+        ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "a map needs a path"),
+        ({"wwid": WWID, "min_paths": -1}, "min_paths", -1, "a map needs a path"),
+        ({"wwid": WWID, "name": "a b"}, "name", "a b", "would be mangled"),
+        ({"wwid": WWID, "name": ""}, "name", "", "it is empty"),
+        ({"wwid": WWID, "name": "x" * 128}, "name", "x" * 128, "takes 127"),
+        ({"wwid": "SATA DISK"}, "wwid", "SATA DISK", "would be mangled"),
+        ({"wwid": "3" * 123}, "wwid", "3" * 123, "too many for a map's uuid"),
+        ({"paths": ["sda", "sda"]}, "paths", "sda", "stated more than once"),
+        (
+            {"maps": [{**DEFAULTS, "wwid": WWID}, {**DEFAULTS, "wwid": WWID, "name": "b"}]},
+            "wwid",
+            WWID,
+            "stated more than once",
+        ),
+        (
+            {
+                "maps": [
+                    {**DEFAULTS, "wwid": WWID, "name": "a"},
+                    {**DEFAULTS, "wwid": OTHER_WWID, "name": "a"},
+                ]
+            },
+            "name",
+            "a",
+            "stated more than once",
+        ),
+    ],
+)
+def test_bad_options_are_refused_before_the_host_is_read(
+    options: dict[str, Any], option: str, value: object, found: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        parse({**DEFAULTS, **options})
+    assert (refused.value.option, refused.value.value) == (option, value)
+    assert found in refused.value.found
+    assert refused.value.way_out
+
+
+def test_an_unknown_wwid_is_refused_with_those_that_there_are() -> None:
+    refused = refusal(wwid="36000")
+    assert (refused.option, refused.value) == ("wwid", "36000")
+    assert f"there are: {WWID}, {OTHER_WWID}" in refused.found
+
+
+def test_a_host_without_any_wwid_says_so() -> None:
+    assert "there are: none" in refusal(Host(), wwid=WWID).found
+
+
+def test_fewer_paths_than_min_paths_are_refused() -> None:
+    refused = refusal(wwid=WWID, min_paths=3)
+    assert (refused.option, refused.value) == ("wwid", WWID)
+    assert refused.found == "2 paths are there (sda, sdb), fewer than min_paths (3)"
+
+
+@pytest.mark.parametrize("text", ["/dev/sdz", "9:9:9:9", "8:240", "sdz", "pci-0000", ""])
+def test_a_listed_path_that_is_not_there_is_refused(text: str) -> None:
+    refused = refusal(paths=["sda", text])
+    assert (refused.option, refused.value) == ("paths", text)
+    assert "no block device of this host" in refused.found
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"paths": ["sda", "sdc"]}, f"its WWID is {OTHER_WWID}, not {WWID}"),
+        ({"wwid": WWID, "paths": ["sdc"]}, f"its WWID is {OTHER_WWID}, not {WWID}"),
+    ],
+)
+def test_a_listed_path_of_another_lun_is_refused(options: dict[str, Any], found: str) -> None:
+    refused = refusal(**options)
+    assert (refused.option, refused.value, refused.found) == ("paths", "sdc", found)
+
+
+def test_a_listed_path_without_a_wwid_is_refused() -> None:
+    host = replace(HOST, block_devices=(replace(SDA, wwid=""), SDB))
+    refused = refusal(host, paths=["sda"])
+    assert (refused.option, refused.value) == ("paths", "sda")
+    assert "unknown" in refused.found
+    assert "unknown, not" in refusal(host, wwid=WWID, paths=["sda"]).found
+
+
+def test_a_path_that_is_listed_under_two_names_is_refused() -> None:
+    refused = refusal(paths=["sdb", "8:16"])
+    assert (refused.option, refused.value) == ("paths", "8:16")
+    assert refused.found == "it is the same path as sdb"
+
+
+@pytest.mark.parametrize("sectors", [0, 4096])
+def test_paths_of_several_sizes_are_refused(sectors: int) -> None:
+    host = replace(HOST, block_devices=(SDA, replace(SDB, sectors=sectors)))
+    refused = refusal(host, wwid=WWID)
+    assert (refused.option, refused.value) == ("wwid", WWID)
+    assert f"sda has 2048 sectors, sdb has {sectors} sectors" in refused.found
+    assert refusal(host, paths=["sda", "sdb"]).option == "paths"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        Use("mounted at /srv"),
+        Use("in use as swap"),
+        Use("its partition sda1 is mounted at /boot"),
+        Use("held by the LVM volume vg-root", DeviceNumber(253, 9)),
+        Use("held by the md array md0", DeviceNumber(9, 0)),
+        Use("held by the map data10", DeviceNumber(253, 8)),
+    ],
+)
+def test_a_path_that_somebody_else_uses_is_refused(use: Use) -> None:
+    maps = (
+        Map("data10", f"{UUID}0", DeviceNumber(253, 8), live=TABLE),
+        Map("vg-root", "LVM-x", DeviceNumber(253, 9)),
+    )
+    refused = refusal(replace(HOST, maps=maps, uses={SDA.device: (use,)}), wwid=WWID)
+    assert (refused.option, refused.value) == ("wwid", WWID)
+    assert refused.found == f"the path sda (8:0) is in use: {use.words}"
+
+
+def test_a_map_does_not_shrink() -> None:
+    present = Map("data", UUID, live=parse_table("0 4096 multipath 0 0 0 0"))
+    refused = refusal(replace(HOST, maps=(present,)), wwid=WWID)
+    assert (refused.option, refused.value) == ("wwid", WWID)
+    assert "its paths have 2048 sectors now, the map data has 4096" in refused.found
+
+
+@pytest.mark.parametrize(
+    ("feature", "letter", "refuses"),
+    [
+        ("1 queue_if_no_path", "F", True),
+        ("1 queue_if_no_path", "A", False),
+        ("0", "F", False),
+    ],
+)
+def test_a_map_that_would_hang_is_not_resized(feature: str, letter: str, refuses: bool) -> None:
+    live = parse_table(f"0 1024 multipath {feature} 0 1 1 round-robin 0 1 1 8:0 1")
+    status = MultipathStatus.parse(f"2 0 0 0 1 1 E 0 1 0 8:0 {letter} 1")
+    host = replace(HOST, maps=(Map("data", UUID, live=live, status=status),))
+    if refuses:
+        assert "queues and has no active path" in refusal(host, wwid=WWID).found
+    else:
+        assert len(desired(host, wwid=WWID)) == 1
+
+
+def test_two_items_that_lead_to_one_lun_are_refused() -> None:
+    items = [{**DEFAULTS, "wwid": WWID, "name": "a"}, {**DEFAULTS, "paths": ["sdb"], "name": "b"}]
+    refused = refusal(maps=items)
+    assert refused.option == "wwid"
+    assert WWID in str(refused.value)
+
+
+DATA = Map("data", UUID, DeviceNumber(253, 0), live=TABLE)
+PART1 = Map(
+    "data-part1",
+    f"part1-{UUID}",
+    DeviceNumber(253, 1),
+    live=parse_table("0 8 linear 253:0 0"),
+)
+PRESENT = replace(
+    HOST, maps=(DATA, PART1), uses={DATA.device: (Use("held by data-part1", PART1.device),)}
+)
+
+
+@pytest.mark.parametrize("options", [{"wwid": WWID}, {"name": "data"}, {"wwid": WWID, "name": "x"}])
+def test_a_map_is_removed_after_its_partition_maps(options: dict[str, Any]) -> None:
+    assert desired(PRESENT, state="absent", **options) == (Absent(f"part1-{UUID}"), Absent(UUID))
+
+
+@pytest.mark.parametrize("options", [{"wwid": OTHER_WWID}, {"name": "log"}])
+def test_what_is_not_there_need_not_be_removed(options: dict[str, Any]) -> None:
+    assert desired(PRESENT, state="absent", **options) == ()
+
+
+def test_an_empty_partition_map_of_an_interrupted_run_is_removed_too() -> None:
+    host = replace(PRESENT, maps=(DATA, replace(PART1, live=())))
+    assert desired(host, state="absent", wwid=WWID) == (Absent(f"part1-{UUID}"), Absent(UUID))
+
+
+@pytest.mark.parametrize(
+    "lookalike",
+    [
+        replace(PART1, uuid=f"part1-{UUID}0"),
+        replace(PART1, uuid=f"LVM-part1-{UUID}"),
+        replace(PART1, live=parse_table("0 8 linear 253:10 0")),
+        replace(PART1, live=parse_table("0 8 linear 8:32 0")),
+    ],
+)
+def test_a_lookalike_of_a_partition_map_is_not_removed(lookalike: Map) -> None:
+    host = replace(HOST, maps=(DATA, lookalike))
+    assert desired(host, state="absent", wwid=WWID) == (Absent(UUID),)
+
+
+@pytest.mark.parametrize("device", [DATA.device, PART1.device])
+@pytest.mark.parametrize(
+    "use", [Use("mounted at /srv/data"), Use("held by the LVM volume vg-lv", DeviceNumber(253, 7))]
+)
+def test_a_map_in_use_is_not_removed(device: DeviceNumber, use: Use) -> None:
+    uses = {**PRESENT.uses, device: (*PRESENT.uses.get(device, ()), use)}
+    refused = refusal(replace(PRESENT, uses=uses), state="absent", name="data")
+    assert (refused.option, refused.value) == ("name", "data")
+    assert refused.found == f"the map data is in use: {use.words}"
+
+
+@pytest.mark.parametrize("uuid", ["LVM-x", "", f"part1-{UUID}"])
+def test_a_map_that_is_no_multipath_map_is_not_removed_by_its_name(uuid: str) -> None:
+    host = replace(HOST, maps=(Map("data", uuid),))
+    refused = refusal(host, state="absent", name="data")
+    assert (refused.option, refused.value) == ("name", "data")
+    assert f"its uuid is {uuid or 'empty'}" in refused.found
+
+
+@pytest.mark.parametrize(
+    ("access_state", "preferred", "expected"),
+    [
+        ("", False, 1),
+        ("", True, 1),
+        ("active/optimized", False, 50),
+        ("active/optimized", True, 50),
+        ("active/non-optimized", False, 10),
+        ("active/non-optimized", True, 90),
+        ("lba-dependent", False, 5),
+        ("standby", False, 1),
+        ("standby", True, 81),
+        ("unavailable", False, 0),
+        ("transitioning", False, 0),
+    ],
+)
+def test_priorities_are_multipaths(access_state: str, preferred: bool, expected: int) -> None:
+    assert priority(replace(SDA, access_state=access_state, preferred=preferred)) == expected
+
+
+ALUA = (
+    disk("sda", 0, "2:0:0:0", access_state="active/non-optimized"),
+    disk("sdb", 16, "10:0:0:0", access_state="active/optimized"),
+    disk("sdc", 32, "3:0:0:0", access_state="active/optimized"),
+    disk("sdd", 48, "4:0:0:0", access_state="standby"),
+)
+PLAIN = tuple(replace(each, access_state="") for each in ALUA)
+
+
+@pytest.mark.parametrize(
+    ("paths", "policy", "expected"),
+    [
+        (ALUA, "group_by_prio", [["sdc", "sdb"], ["sda"], ["sdd"]]),
+        (ALUA, "auto", [["sdc", "sdb"], ["sda"], ["sdd"]]),
+        (ALUA, "multibus", [["sdc", "sdb", "sda", "sdd"]]),
+        (ALUA, "failover", [["sdc"], ["sdb"], ["sda"], ["sdd"]]),
+        (PLAIN, "group_by_prio", [["sda", "sdc", "sdd", "sdb"]]),
+        (PLAIN, "auto", [["sda"], ["sdc"], ["sdd"], ["sdb"]]),
+        (PLAIN, "failover", [["sda"], ["sdc"], ["sdd"], ["sdb"]]),
+        ((*ALUA[:3], PLAIN[3]), "auto", [["sdc"], ["sdb"], ["sda"], ["sdd"]]),
+        (ALUA[:1], "multibus", [["sda"]]),
+    ],
+)
+def test_paths_are_grouped_as_by_multipath(
+    paths: tuple[BlockDevice, ...], policy: str, expected: list[list[str]]
+) -> None:
+    for order in (paths, tuple(reversed(paths))):
+        found = [[path.name for path in group] for group in groups(order, policy)]
+        assert found == expected
+
+
+def test_disks_without_an_address_are_in_the_order_of_their_names() -> None:
+    paths = [disk(name, minor, "") for minor, name in enumerate(("sdaa", "sdb", "sda"))]
+    assert [path.name for path in groups(paths, "multibus")[0]] == ["sda", "sdb", "sdaa"]
+
+
+@pytest.mark.parametrize("options", [{"wwid": WWID}, {"paths": ["sda"]}, {"name": "data"}])
+def test_the_maps_that_are_there_are_reported(options: dict[str, Any]) -> None:
+    state = {"state": "absent"} if "name" in options else {}
+    request = parse({**DEFAULTS, **options, **state})
+    (found,) = report(request, PRESENT)["maps"]
+    assert found["name"] == "data"
+    assert report(request, HOST) == {"maps": []}
+
+
+def test_a_map_whose_path_is_gone_is_not_reported() -> None:
+    assert report(parse({**DEFAULTS, "paths": ["sdz"]}), PRESENT) == {"maps": []}
