@@ -1,0 +1,127 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A SAN host in memory: what a task observes on it, with an in-memory kernel below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from unit.memory_kernel import MemoryKernel
+
+from ansible_collections.san.device_mapper.plugins.module_utils import (
+    _multipath_map,
+    _partition_maps,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    BlockDevice,
+    Host,
+    Map,
+    Parent,
+    PartitionTable,
+    Use,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._kernel import Kernel
+from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
+from ansible_collections.san.device_mapper.plugins.module_utils._table import devices
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "multipath_map": {
+        "name": None,
+        "wwid": None,
+        "paths": None,
+        "state": "present",
+        "path_grouping_policy": "auto",
+        "path_selector": "service-time",
+        "no_path_retry": "fail",
+        "min_paths": 1,
+        "maps": None,
+        "timeout": 60,
+    },
+    "partition_maps": {
+        "device": None,
+        "devices": None,
+        "state": "present",
+        "delimiter": "auto",
+        "partitions": None,
+        "timeout": 60,
+    },
+}
+
+
+@dataclass
+class MemoryHost:
+    """The host; `partition_tables` are by the name of the map that has them."""
+
+    kernel: MemoryKernel
+    block_devices: tuple[BlockDevice, ...] = ()
+    mounts: dict[DeviceNumber, str] = field(default_factory=dict)
+    partition_tables: dict[str, PartitionTable] = field(default_factory=dict)
+    multipathd_runs: bool = False
+    observations: int = 0
+
+    def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        """Return what a task with the module returns."""
+        whole = {**DEFAULTS[module], **options}
+        if module == "multipath_map":
+            return outcome(self.multipath_map(), whole, lambda: self.kernel, check_mode)
+        return outcome(self.partition_maps(), whole, lambda: self.kernel, check_mode)
+
+    def multipath_map(self) -> Task[tuple[_multipath_map.Request, ...]]:
+        """Return the module's task, observing this host."""
+
+        def observe(
+            _requests: Sequence[_multipath_map.Request], kernel: Kernel, _timeout: float
+        ) -> Host:
+            return self.observe(kernel, ())
+
+        module = _multipath_map
+        return Task(module.parse, observe, module.report, module.desire)
+
+    def partition_maps(self) -> Task[_partition_maps.Request]:
+        """Return the module's task, observing this host."""
+
+        def observe(request: _partition_maps.Request, kernel: Kernel, _timeout: float) -> Host:
+            return self.observe(kernel, request.devices)
+
+        module = _partition_maps
+        return Task(module.parse, observe, module.report, module.desire)
+
+    def observe(self, kernel: Kernel, stated: Sequence[str]) -> Host:
+        """Return a reading of the host."""
+        self.observations += 1
+        maps = kernel.maps()
+        return Host(
+            maps=maps,
+            block_devices=self.block_devices,
+            uses=self._uses(maps),
+            parents=tuple(self._parent(name, maps) for name in stated),
+            multipathd_runs=self.multipathd_runs,
+        )
+
+    def _uses(self, maps: Sequence[Map]) -> dict[DeviceNumber, tuple[Use, ...]]:
+        uses: dict[DeviceNumber, tuple[Use, ...]] = {
+            device: (Use(f"mounted at {place}"),) for device, place in self.mounts.items()
+        }
+        for each in maps:
+            for device in {*devices(each.live), *devices(each.inactive)}:
+                held = Use(
+                    f"held by the map {each.name} (uuid {each.uuid or 'empty'})", each.device
+                )
+                uses[device] = (*uses.get(device, ()), held)
+        return uses
+
+    def _parent(self, name: str, maps: Sequence[Map]) -> Parent:
+        (found,) = (each for each in maps if each.name == name)
+        return Parent(
+            stated=name,
+            name=found.name,
+            uuid=found.uuid,
+            device=found.device,
+            sectors=found.sectors,
+            read_only=found.read_only,
+            partition_table=self.partition_tables.get(name, PartitionTable()),
+        )

@@ -1,0 +1,217 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The laws again for whole tasks: from random options on random hosts to what a module returns."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.memory_host import MemoryHost
+from unit.memory_kernel import Killed
+from unit.worlds import LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
+
+from ansible_collections.san.device_mapper.plugins.module_utils import _run
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    BlockDevice,
+    Map,
+    Partition,
+    PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
+
+FORESEEN = ("name", "uuid", "size", "read_only", "suspended", "has_inactive_table")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _lock_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    path: Path = tmp_path_factory.mktemp("lock") / "lock"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "exclusive", functools.partial(exclusive, path=str(path)))
+        yield
+
+
+@dataclass
+class Scene:
+    """A host, and a task."""
+
+    host: MemoryHost
+    module: str
+    options: dict[str, Any]
+    owned: frozenset[str]
+
+    def again(self) -> Scene:
+        """Return the same scene, to go another way."""
+        return Scene(copy.deepcopy(self.host), self.module, self.options, self.owned)
+
+    def run(self, check_mode: bool = False) -> dict[str, Any] | str:
+        """Return what the module returns, or the refusal."""
+        try:
+            return self.host.run(self.module, check_mode, **self.options)
+        except Refused as refused:
+            return str(refused)
+
+    def foreign(self) -> list[Map]:
+        """Return the maps that the task does not own, without their open counts."""
+        return [
+            Map(**{**vars(each), "open_count": 0})
+            for each in self.host.kernel.maps()
+            if each.uuid not in self.owned
+        ]
+
+
+@st.composite
+def disks(draw: st.DrawFn) -> tuple[BlockDevice, ...]:
+    """Return the paths of all LUNs; some have lost their WWID, some have ALUA states."""
+    states = ("", "active/optimized", "active/non-optimized", "standby")
+    return tuple(
+        BlockDevice(
+            name=f"sd{uuid[-1]}{index}",
+            device=device,
+            sectors=SECTORS,
+            wwid=draw(st.sampled_from((uuid[-1],) * 5 + ("",))),
+            address=f"{index}:0:0:{uuid[-1]}",
+            access_state=draw(st.sampled_from(states)),
+        )
+        for uuid, devices in LUNS.items()
+        for index, device in enumerate(devices)
+    )
+
+
+@st.composite
+def multipath_scenes(draw: st.DrawFn) -> Scene:
+    """Return a task about some of the LUNs."""
+    world = draw(worlds())
+    host = MemoryHost(world.kernel, draw(disks()))
+    for uuid in LUNS:
+        if draw(st.integers(0, 9)) == 0 and any(each.uuid == uuid for each in world.kernel.maps()):
+            host.mounts[world.kernel.placed(uuid).device] = "/srv"
+            world.kernel.placed(uuid).opened = 1
+    names = list(draw(st.permutations(NAMES)))
+    items = [
+        {
+            "name": draw(st.sampled_from((names.pop(), None))),
+            "wwid": uuid[-1],
+            "paths": None,
+            "state": draw(st.sampled_from(("present", "present", "absent", None, None))),
+            "path_grouping_policy": draw(
+                st.sampled_from(("auto", "failover", "multibus", "group_by_prio"))
+            ),
+            "path_selector": draw(st.sampled_from(("service-time", "queue-length", None))),
+            "no_path_retry": draw(st.sampled_from(("fail", "queue", None))),
+            "min_paths": draw(st.sampled_from((1, 2, None))),
+        }
+        for uuid in LUNS
+        if draw(st.integers(0, 3))
+    ]
+    owned = {f"mpath-{item['wwid']}" for item in items}
+    absent = {f"mpath-{item['wwid']}" for item in items if item["state"] == "absent"}
+    owned |= set(PARTITIONS) if PARENT in absent else set()
+    return Scene(host, "multipath_map", {"maps": items}, frozenset(owned))
+
+
+@st.composite
+def partition_tables(draw: st.DrawFn) -> PartitionTable:
+    """Return a table of partitions that neither overlap nor end beyond the first LUN."""
+    edges = draw(st.lists(st.integers(1, SECTORS // 2), unique=True, min_size=6, max_size=6))
+    edges.sort()
+    numbers = draw(st.permutations(range(1, 4)))
+    partitions = [
+        Partition(number, start, end - start, extended=draw(st.integers(0, 5)) == 0)
+        for number, start, end in zip(numbers, edges[::2], edges[1::2], strict=True)
+    ]
+    return PartitionTable("dos", tuple(partitions[: draw(st.integers(0, 3))]))
+
+
+@st.composite
+def partition_scenes(draw: st.DrawFn) -> Scene:
+    """Return a task about the partitions of a map."""
+    world = draw(worlds().filter(lambda world: any(e.uuid == PARENT for e in world.kernel.maps())))
+    parent = world.kernel.placed(PARENT)
+    parent.suspended = False
+    host = MemoryHost(world.kernel, partition_tables={parent.name: draw(partition_tables())})
+    for uuid in PARTITIONS:
+        if draw(st.integers(0, 5)) == 0 and any(e.uuid == uuid for e in world.kernel.maps()):
+            host.mounts[world.kernel.placed(uuid).device] = "/srv"
+            world.kernel.placed(uuid).opened = 1
+    options = {
+        "device": parent.name,
+        "state": draw(st.sampled_from(("present", "present", "absent"))),
+        "delimiter": draw(st.sampled_from(("auto", "", "-part", "q"))),
+        "partitions": draw(st.none() | st.lists(st.integers(1, 3), unique=True)),
+    }
+    owned = {f"part{number}-{PARENT}" for number in range(1, 4)}
+    return Scene(host, "partition_maps", options, frozenset(owned))
+
+
+def scenes() -> st.SearchStrategy[Scene]:
+    return st.one_of(multipath_scenes(), partition_scenes())
+
+
+@given(scenes())
+def test_check_mode_says_what_a_run_does(scene: Scene) -> None:
+    checked = scene.again()
+    expected = checked.run(check_mode=True)
+    assert checked.host.kernel.maps() == scene.host.kernel.maps()
+    assert checked.host.kernel.requests == 0
+    done = scene.run()
+    if isinstance(expected, str) or isinstance(done, str):
+        assert done == expected
+        return
+    for key in ("changed", "plan", "diff"):
+        assert done.get(key) == expected.get(key)
+    assert [[each.get(key) for key in FORESEEN] for each in done["maps"]] == [
+        [each.get(key) for key in FORESEEN] for each in expected["maps"]
+    ]
+
+
+@given(scenes())
+def test_a_second_run_has_nothing_to_do(scene: Scene) -> None:
+    first = scene.run()
+    requests = scene.host.kernel.requests
+    for check_mode in (True, False):
+        second = scene.run(check_mode)
+        if isinstance(first, str) or isinstance(second, str):
+            assert second == first
+        else:
+            assert (second["changed"], second["plan"]) == (False, [])
+            if "diff" in second:
+                assert second["diff"]["before"] == second["diff"]["after"]
+    assert scene.host.kernel.requests == requests
+
+
+@given(scenes())
+def test_a_refused_task_changes_nothing_and_no_task_touches_what_is_not_its_own(
+    scene: Scene,
+) -> None:
+    before, foreign = scene.host.kernel.maps(), scene.foreign()
+    if isinstance(scene.run(), str):
+        assert scene.host.kernel.maps() == before
+        assert scene.host.kernel.requests == 0
+    assert scene.foreign() == foreign
+
+
+@given(scenes())
+def test_a_task_that_is_killed_is_continued_by_the_next(scene: Scene) -> None:
+    undisturbed = scene.again()
+    result = undisturbed.run()
+    steps = [] if isinstance(result, str) else result["plan"]
+    for kill_at in range(len(steps)):
+        killed = scene.again()
+        killed.host.kernel.kill_at = kill_at
+        with pytest.raises(Killed):
+            killed.run()
+        killed.host.kernel.kill_at = None
+        continued = killed.run()
+        assert not isinstance(continued, str)
+        assert continued["plan"] == [] or continued["changed"]
+        assert killed.run(check_mode=True) == undisturbed.run(check_mode=True)
