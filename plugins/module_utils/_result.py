@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
     from ._device import DeviceNumber
     from ._host import BlockDevice, Host, Map, Parent, Partition
-    from ._multipath import PathGroup
+    from ._multipath import Path, PathGroup
     from ._table import Segment
 
 Result = dict[str, t.Any]
@@ -110,17 +110,20 @@ def _map_lines(each: Map, host: Host) -> list[str]:
             for number, group in enumerate(target.groups, 1):
                 selector = " ".join((group.selector.name, *group.selector.arguments))
                 lines.append(f"    group {number} {selector}")
-                lines += [f"      {_path_text(path.device, host)}" for path in group.paths]
+                lines += [f"      {_path_text(path, host)}" for path in group.paths]
         else:
             lines.append(f"  {segment}")
     return lines
 
 
-def _path_text(device: DeviceNumber, host: Host) -> str:
-    for path in host.block_devices:
-        if path.device == device:
-            return " ".join(filter(None, (path.name, str(device), path.address)))
-    return str(device)
+def _path_text(path: Path, host: Host) -> str:
+    """Return the path with its names, and with the selector's arguments unless they are usual."""
+    arguments = () if set(path.arguments) <= {"1"} else path.arguments
+    for disk in host.block_devices:
+        if disk.device == path.device:
+            words = (disk.name, str(disk.device), disk.address, *arguments)
+            return " ".join(filter(None, words))
+    return " ".join((str(path.device), *arguments))
 
 
 def _segment_result(segment: Segment) -> Result:
