@@ -45,12 +45,11 @@ def read_partition_table(path: str, device: DeviceNumber) -> PartitionTable:
         sector = library.blkid_probe_get_sectorsize(probe)
         if outcome == _NOTHING:
             return PartitionTable(logical_sector=sector)
+        # Asked before the list: a protective MBR without its GPT is a type without a table there.
+        kind = _value(library, probe, b"PTTYPE")
         partitions = library.blkid_probe_get_partitions(probe)
-        if not partitions:
-            return PartitionTable(_value(library, probe, b"PTTYPE"), (), sector)
-        table = library.blkid_partlist_get_table(partitions)
-        kind = _text(library.blkid_parttable_get_type(table)) if table else ""
-        return PartitionTable(kind, tuple(_partitions(library, partitions)), sector)
+        found = tuple(_partitions(library, partitions)) if partitions else ()
+        return PartitionTable(kind, found, sector)
 
 
 def _partitions(library: ctypes.CDLL, partitions: int) -> Iterator[Partition]:
@@ -124,8 +123,6 @@ def _load_library() -> ctypes.CDLL:
         ("blkid_probe_get_sectorsize", ctypes.c_uint, [pointer]),
         ("blkid_probe_get_partitions", pointer, [pointer]),
         ("blkid_probe_lookup_value", number, [pointer, text, pointer, pointer]),
-        ("blkid_partlist_get_table", pointer, [pointer]),
-        ("blkid_parttable_get_type", text, [pointer]),
         ("blkid_partlist_numof_partitions", number, [pointer]),
         ("blkid_partlist_get_partition", pointer, [pointer, number]),
         ("blkid_partition_get_partno", number, [pointer]),
