@@ -1,0 +1,77 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
+from ansible_collections.san.device_mapper.plugins.module_utils._libdevmapper import LibDeviceMapper
+
+
+def has_library() -> bool:
+    try:
+        ctypes.CDLL("libdevmapper.so.1.02.1")
+    except OSError:
+        return False
+    return True
+
+
+with_library = pytest.mark.skipif(not has_library(), reason="this machine has no libdevmapper")
+
+
+def complaint() -> str:
+    with pytest.raises(DeviceMapperError) as error:
+        LibDeviceMapper()
+    return str(error.value)
+
+
+def test_a_host_without_the_library_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    message = complaint()
+    assert "this host has no libdevmapper (libdevmapper.so.1.02.1" in message
+    for package in ("libdevmapper1.02.1", "device-mapper-libs", "libdevmapper1_03"):
+        assert package in message
+
+
+@with_library
+def test_somebody_else_than_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert complaint() == "device-mapper needs root; run the task with become: true (ansible -b)"
+
+
+@with_library
+def test_root_without_its_rights_is_told_which_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_open = os.open
+
+    def refused(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "/dev/mapper/control":
+            raise PermissionError(1, "Operation not permitted", path)
+        return real_open(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "open", refused)
+    message = complaint()
+    assert message.startswith("/dev/mapper/control: Operation not permitted; ")
+    assert "CAP_SYS_ADMIN" in message
+
+
+@with_library
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as the kernel")
+@pytest.mark.skipif(
+    "device-mapper" in Path("/proc/misc").read_text("ascii"),
+    reason="this machine's kernel has device-mapper: the booted host's tests are about it",
+)
+def test_a_kernel_without_device_mapper_is_named() -> None:
+    assert "this host's kernel has no device-mapper: load it with `modprobe dm_mod`" in complaint()

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules as Ansible starts them: arguments in, JSON out, an in-memory kernel below."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from unit.memory_kernel import MemoryKernel
+
+from ansible_collections.san.device_mapper.plugins.module_utils import _run
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
+from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
+from ansible_collections.san.device_mapper.plugins.modules import (
+    device_mapper_info,
+    multipath_map,
+    partition_maps,
+)
+
+MODULES = {
+    "device_mapper_info": device_mapper_info,
+    "multipath_map": multipath_map,
+    "partition_maps": partition_maps,
+}
+CHECK = {"_ansible_check_mode": True}
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryKernel:
+    """Put an in-memory kernel with one map where the modules look for libdevmapper's."""
+    kernel = MemoryKernel({})
+    kernel.place("stale", "mpath-3600", parse_table("0 8 multipath 0 0 0 0"))
+    monkeypatch.setattr(_run, "LibDeviceMapper", lambda: kernel)
+    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
+    monkeypatch.setattr(_run, "exclusive", lock)
+    return kernel
+
+
+def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what the module `name` says to Ansible."""
+    with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+        MODULES[name].main()
+    result = json.loads(capsys.readouterr().out)
+    assert isinstance(result, dict)
+    assert ended.value.code == (1 if "msg" in result else 0)
+    return result
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("multipath_map", {}, "one of the following is required: name, wwid, paths, maps"),
+        (
+            "multipath_map",
+            {"maps": [{"wwid": "3600"}], "name": "data"},
+            "parameters are mutually exclusive: maps|name",
+        ),
+        (
+            "multipath_map",
+            {"maps": [{"wwid": "3600"}], "wwid": "3600"},
+            "parameters are mutually exclusive: maps|wwid",
+        ),
+        (
+            "multipath_map",
+            {"maps": [{"wwid": "3600"}], "paths": ["sda"]},
+            "parameters are mutually exclusive: maps|paths",
+        ),
+        (
+            "multipath_map",
+            {"wwid": "3600", "state": "gone"},
+            "must be one of: present, absent",
+        ),
+        ("multipath_map", {"wwid": "3600", "min_paths": "two"}, "min_paths"),
+        ("multipath_map", {"wwid": "3600", "no_path_retry": "3"}, "must be one of: fail, queue"),
+        ("multipath_map", {"wwid": "3600", "size": 1}, "Unsupported parameters"),
+        ("multipath_map", {"maps": [{"wwid": "3600", "timeout": 1}]}, "Unsupported parameters"),
+        ("multipath_map", {"maps": [{"path_selector": "x"}]}, "path_selector must be one of"),
+        ("partition_maps", {}, "one of the following is required: device, devices"),
+        (
+            "partition_maps",
+            {"device": "a", "devices": ["b"]},
+            "parameters are mutually exclusive: device|devices",
+        ),
+        ("partition_maps", {"device": "a", "partitions": ["x"]}, "partitions"),
+        ("device_mapper_info", {"timeout": "soon"}, "timeout"),
+    ],
+)
+def test_arguments_that_are_not_the_modules_are_refused(
+    capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any], message: str
+) -> None:
+    result = run(capsys, name, arguments)
+    assert result["failed"] is True
+    assert message in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("multipath_map", {"wwid": "no such"}, "wwid: no such: the character ' ' would be mangled"),
+        ("multipath_map", {"wwid": "3600-0"}, "wwid: 3600-0: no block device of this host has"),
+        ("multipath_map", {"name": "data"}, "wwid: '': neither it nor paths is stated"),
+        ("multipath_map", {"wwid": "3600", "timeout": 0}, "timeout: 0: it is no time to wait"),
+        ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no such map"),
+        ("partition_maps", {"devices": []}, "device: "),
+        ("device_mapper_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
+    ],
+)
+def test_a_refusal_is_the_message_and_nothing_is_changed(
+    kernel: MemoryKernel,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    arguments: dict[str, Any],
+    message: str,
+) -> None:
+    before = kernel.maps()
+    for mode in (CHECK, {}):
+        result = run(capsys, name, {**arguments, **mode})
+        assert result["failed"] is True
+        assert result["msg"].startswith(message)
+    assert (kernel.maps(), kernel.requests) == (before, 0)
+
+
+@pytest.mark.parametrize("arguments", [{"wwid": "3600"}, {"name": "stale"}, {"maps": None}])
+def test_a_map_is_removed_first_in_check_mode_then_really(
+    kernel: MemoryKernel, capsys: pytest.CaptureFixture[str], arguments: dict[str, Any]
+) -> None:
+    if "maps" in arguments:
+        arguments = {"maps": [{"wwid": "3600", "state": "absent"}]}
+    else:
+        arguments = {**arguments, "state": "absent"}
+    plan = ["remove stale"]
+    for mode, changed, left in (
+        (CHECK, True, 1),
+        ({}, True, 0),
+        ({}, False, 0),
+        (CHECK, False, 0),
+    ):
+        result = run(capsys, "multipath_map", {**arguments, **mode})
+        assert (result["changed"], result["plan"]) == (changed, plan if changed else [])
+        assert len(kernel.maps()) == left
+
+
+@pytest.mark.usefixtures("kernel")
+def test_absent_partition_maps_of_a_device_that_is_gone_are_no_change(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = run(capsys, "partition_maps", {"device": "/dev/mapper/gone", "state": "absent"})
+    assert (result["changed"], result["plan"], result["maps"]) == (False, [], [])
+
+
+@pytest.mark.usefixtures("kernel")
+def test_the_maps_of_the_host_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "device_mapper_info", {})
+    assert result["changed"] is False
+    assert [each["name"] for each in result["maps"]] == ["stale"]
+    assert "map stale 252:0" in result["tree"]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_host_without_device_mapper_is_a_failure_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    def missing() -> MemoryKernel:
+        raise DeviceMapperError("this host's kernel has no device-mapper")
+
+    monkeypatch.setattr(_run, "LibDeviceMapper", missing)
+    arguments = {"wwid": "3600"} if name == "multipath_map" else {}
+    result = run(capsys, name, arguments or ({"device": "a"} if name[0] == "p" else {}))
+    assert (result["failed"], result["msg"]) == (True, "this host's kernel has no device-mapper")
