@@ -264,8 +264,10 @@ class LibDeviceMapper:
             raise DeviceMapperError(
                 "device-mapper needs root; run the task with become: true (ansible -b)"
             )
+        has_control = False
         try:
             os.close(os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC))
+            has_control = True
         except PermissionError as refused:
             raise DeviceMapperError(
                 f"{_CONTROL}: {refused.strerror}; device-mapper needs CAP_SYS_ADMIN, and in a"
@@ -273,12 +275,20 @@ class LibDeviceMapper:
             ) from refused
         except OSError:
             pass  # Not made yet, perhaps: the library makes the node where the kernel has one.
-        with self._task(_VERSION, "tell its version to", "this host") as task:
-            if not task.run_if_there():
-                raise DeviceMapperError(
-                    "this host's kernel has no device-mapper: load it with `modprobe dm_mod`, or"
-                    " boot a kernel that has it"
-                )
+        # The library asks the kernel for its version before it makes any task.
+        task = self._library.dm_task_create(_VERSION)
+        if task:
+            self._library.dm_task_destroy(ctypes.c_void_p(task))
+        elif has_control:
+            raise DeviceMapperError(
+                "device-mapper turns this process down: it needs CAP_SYS_ADMIN (dm-ioctl.c), which"
+                " this user or container does not have"
+            )
+        else:
+            raise DeviceMapperError(
+                "this host's kernel has no device-mapper: load it with `modprobe dm_mod`, or boot"
+                " a kernel that has it"
+            )
 
     @contextlib.contextmanager
     def _task(self, kind: int, request: str, name: str) -> Iterator[_Task]:

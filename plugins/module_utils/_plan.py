@@ -44,7 +44,7 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
     present = {each.uuid: each for each in maps}
     removed = [present[each.uuid] for each in stated if _is_surplus(each, present)]
     desired = [each for each in stated if isinstance(each, Desired)]
-    steps: list[Step] = [Remove(each.name, each.uuid) for each in removed]
+    steps: list[Step] = [step for each in removed for step in _removal(each)]
     names = {each.name: each.uuid for each in maps if each not in removed}
     steps += _renames(desired, names)
     for each in desired:
@@ -54,6 +54,16 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
 
 def _is_surplus(stated: Desired | Absent, present: dict[str, Map]) -> bool:
     return isinstance(stated, Absent) and stated.uuid in present
+
+
+def _removal(present: Map) -> Iterator[Step]:
+    """Yield the removal; whoever waits for I/O to a map without a path has it open, and goes first.
+
+    Such a reader (udev's blkid, mostly) gets its error, and closes the map, once it fails I/O.
+    """
+    if present.queues_without_path:
+        yield Message(present.name, present.uuid, "fail_if_no_path")
+    yield Remove(present.name, present.uuid)
 
 
 def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step]:

@@ -1,0 +1,148 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The booted host, and its modules called without a controller, which takes a tenth of the time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import ansible
+import pytest
+
+from lab.host import Lab
+
+HERE = Path(__file__).parent
+REMOTE = "/run/modules"
+
+WWIDS = ("35525400000000001", "35525400000000002")
+UUIDS = tuple(f"mpath-{wwid}" for wwid in WWIDS)
+
+
+class Host:
+    """The booted host: a shell for what an administrator would do, and the modules."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def run(self, *argv: str, input: str | None = None, check: bool = True) -> str:
+        """Run a command as root and return what it prints."""
+        return self.lab.ssh(argv, input=input, check=check).stdout
+
+    def shell(self, script: str, check: bool = True) -> str:
+        """Run a script of an administrator's as root and return what it prints."""
+        return self.run("sh", "-euc", script, check=check)
+
+    def module(
+        self,
+        module: str,
+        /,
+        *prefix: str,
+        check_mode: bool = False,
+        diff: bool = False,
+        user: str = "root",
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        """Return the answer of a module; `prefix` is a command to run it under."""
+        arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": diff}
+        done = self.lab.ssh(
+            [*prefix, "python3", f"{REMOTE}/run_module.py", module],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+            check=False,
+            user=user,
+        )
+        try:
+            answer: dict[str, t.Any] = json.loads(done.stdout)
+        except ValueError:
+            return {"killed": True, "output": done.stdout + done.stderr}
+        assert "Traceback" not in done.stdout, done.stdout
+        return answer
+
+    def applied(self, module: str, /, **options: t.Any) -> dict[str, t.Any]:
+        """Return the answer of a module that must not fail."""
+        answer = self.module(module, **options)
+        assert not answer.get("failed"), answer
+        assert not answer.get("killed"), answer
+        return answer
+
+    def refused(self, module: str, /, **options: t.Any) -> str:
+        """Return the message of a module that must fail, in check mode too, and change nothing."""
+        before = self.state()
+        checked = self.module(module, check_mode=True, **options)
+        answer = self.module(module, **options)
+        assert answer.get("failed"), answer
+        assert checked.get("msg") == answer["msg"]
+        assert self.state() == before
+        message: str = answer["msg"]
+        return message
+
+    def table(self, *name: str) -> str:
+        """Return the live tables of the host, or of one map."""
+        return self.run("dmsetup", "table", *name)
+
+    def state(self) -> str:
+        """Return everything about maps that an operation would change."""
+        return self.shell(
+            "dmsetup table; dmsetup table --inactive;"
+            " dmsetup info --columns --noheadings -o name,uuid,suspended,events"
+        )
+
+    def suspended(self) -> list[str]:
+        """Return the maps that are suspended."""
+        listed = self.run(
+            "dmsetup", "info", "--columns", "--noheadings", "--separator= ", "-o", "name,suspended"
+        )
+        lines = [line.split() for line in listed.splitlines() if "No devices" not in line]
+        return [name for name, state in lines if state != "Active"]
+
+    def disks(self, lun: int) -> list[str]:
+        """Return the kernel names of the LUN's paths, in the order of their addresses."""
+        links = [f"/dev/disk/by-path/{path.by_path}" for path in self.lab.paths(lun)]
+        return [Path(path).name for path in self.run("realpath", "-e", *links).split()]
+
+    def number(self, disk: str) -> str:
+        """Return the major:minor of a disk."""
+        return self.run("cat", f"/sys/class/block/{disk}/dev").strip()
+
+    def clean(self) -> None:
+        """Leave the host as it was booted, but for the contents of its LUNs."""
+        self.run("python3", f"{REMOTE}/clean_up.py")
+
+
+@pytest.fixture(scope="session")
+def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Return the booted host with the modules on it."""
+    lab = Lab.from_environment()
+    folder = tmp_path_factory.mktemp("modules")
+    archive = folder / "modules.tar"
+    collection = HERE.parents[1]
+    subprocess.run(["tar", "-cf", archive, "-C", HERE, "run_module.py", "clean_up.py"], check=True)
+    collection, library = HERE.parents[1], Path(ansible.__file__).parents[1]
+    inside = "--transform=s,^plugins,ansible_collections/san/device_mapper/plugins,"
+    for root, name in ((library, "ansible/module_utils"), (collection, "plugins")):
+        options = ["--exclude=__pycache__", inside, "-C", root]
+        subprocess.run(["tar", "-rf", archive, *options, name], check=True)
+    lab.push(archive, "/run/modules.tar")
+    lab.ssh(["mkdir", "-p", REMOTE])
+    lab.ssh(["tar", "-xf", "/run/modules.tar", "-C", REMOTE])
+    # As in what Ansible sends to a host: the package itself, without the controller's parts.
+    lab.ssh(["tee", f"{REMOTE}/ansible/__init__.py"], input="")
+    # Compiling takes longer than running, under software emulation.
+    lab.ssh(["python3", "-m", "compileall", "-q", REMOTE], timeout=600)
+    lab.ssh(
+        ["modprobe", "-a", "dm-multipath", "dm-service-time", "dm-queue-length", "dm-round-robin"]
+    )
+    Host(lab).clean()
+    return lab
+
+
+@pytest.fixture
+def host(_lab: Lab) -> Iterator[Host]:
+    """Return the booted host without maps, and leave it so."""
+    there = Host(_lab)
+    yield there
+    there.clean()
