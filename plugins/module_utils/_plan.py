@@ -59,9 +59,10 @@ def _is_surplus(stated: Desired | Absent, present: dict[str, Map]) -> bool:
 def _removal(present: Map) -> Iterator[Step]:
     """Yield the removal; whoever waits for I/O to a map without a path has it open, and goes first.
 
-    Such a reader (udev's blkid, mostly) gets its error, and closes the map, once it fails I/O.
+    Such a reader (udev's blkid, mostly) gets its error, and closes the map, once it fails I/O. A
+    suspended map takes no message (dm-mpath.c multipath_message).
     """
-    if present.queues_without_path:
+    if present.queues_without_path and not present.suspended:
         yield Message(present.name, present.uuid, "fail_if_no_path")
     yield Remove(present.name, present.uuid)
 

@@ -110,6 +110,23 @@ def test_what_is_absent_is_removed_in_the_order_stated_and_first() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("table", "letter", "suspended", "steps"),
+    [
+        (QUEUEING, "F", False, ("message data 0 fail_if_no_path", "remove data")),
+        (QUEUEING, "F", True, ("remove data",)),
+        (QUEUEING, "A", False, ("remove data",)),
+        (TABLE, "F", False, ("remove data",)),
+    ],
+)
+def test_who_waits_for_a_path_is_let_go_before_the_removal(
+    table: Table, letter: str, suspended: bool, steps: tuple[str, ...]
+) -> None:
+    status = MultipathStatus.parse(f"2 0 0 0 1 1 E 0 2 2 8:0 {letter} 1 0 1 8:16 F 1 0 1")
+    present = Map("data", "mpath-1", live=table, suspended=suspended, status=status)
+    assert words(plan([Absent("mpath-1")], [present])) == steps
+
+
 def test_what_is_absent_already_needs_nothing() -> None:
     assert plan([Absent("mpath-1")], [Map("data", "mpath-2")]) == ()
 
