@@ -32,10 +32,10 @@ SECTOR = 512
 
 FIO = ("fio", "--rw=write", "--bs=64k", "--direct=1", "--verify=crc32c", "--verify_state_save=0")
 # Slow enough to still be writing at the end, on a LUN of 256 MiB and a host that is emulated.
-RATE = 1 << 20
+RATE = 1 << 19
 MOST = 200 << 20
 # So much is written before the paths go, and again without them.
-STEP = 4 << 20
+STEP = 2 << 20
 WRITE_TIMEOUT = 120.0
 
 # What Ansible's callback prints: a JSON object for each event.
@@ -260,8 +260,7 @@ def take_paths_away(lab: Lab) -> None:
     First each path fails: as long as QEMU has the target, it answers commands to a LUN that is
     gone by an error of the target's, for which the kernel tries no other path.
     """
-    paths = paths_of_hba(lab)
-    links = [f"/dev/disk/by-path/{path.by_path}" for path in paths]
+    paths, links = paths_of_hba(lab)
     nodes = lab.ssh(["readlink", "--canonicalize-existing", *links]).stdout.split()
     states = [f"/sys/block/{Path(node).name}/device/state" for node in nodes]
     lab.ssh(["tee", *states], input="offline\n")
@@ -270,14 +269,17 @@ def take_paths_away(lab: Lab) -> None:
 
 
 def bring_paths_back(lab: Lab) -> None:
-    """Plug in what was taken away."""
-    for path in paths_of_hba(lab):
+    """Plug in what was taken away; return once the host knows it."""
+    paths, links = paths_of_hba(lab)
+    for path in paths:
         lab.plug(path)
+    lab.ssh(["udevadm", "wait", "--timeout=100", *links])
 
 
-def paths_of_hba(lab: Lab) -> list[ScsiPath]:
-    """Return the HBA's paths to all LUNs."""
-    return [path for lun in range(len(NAMES)) for path in lab.paths(lun) if path.hba == HBA]
+def paths_of_hba(lab: Lab) -> tuple[list[ScsiPath], list[str]]:
+    """Return the HBA's paths to all LUNs, and their links on the host."""
+    paths = [path for lun in range(len(NAMES)) for path in lab.paths(lun) if path.hba == HBA]
+    return paths, [f"/dev/disk/by-path/{path.by_path}" for path in paths]
 
 
 def require_paths(information: Event, count: int) -> None:
