@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from lab.host import Lab
 
 HERE = Path(__file__).parent
