@@ -366,8 +366,9 @@ class _Task:
                 ctypes.byref(kind),
                 ctypes.byref(parameters),
             )
-            if kind.value:
-                yield start.value, length.value, _text(kind.value), _text(parameters.value)
+            target = _text(kind.value)
+            if target:
+                yield start.value, length.value, target, _text(parameters.value)
             if not position:
                 return
 

@@ -119,12 +119,11 @@ def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     lab = Lab.from_environment()
     folder = tmp_path_factory.mktemp("modules")
     archive = folder / "modules.tar"
-    collection = HERE.parents[1]
     subprocess.run(["tar", "-cf", archive, "-C", HERE, "run_module.py", "clean_up.py"], check=True)
     collection, library = HERE.parents[1], Path(ansible.__file__).parents[1]
     inside = "--transform=s,^plugins,ansible_collections/san/device_mapper/plugins,"
     for root, name in ((library, "ansible/module_utils"), (collection, "plugins")):
-        options = ["--exclude=__pycache__", inside, "-C", root]
+        options = ["--exclude=__pycache__", inside, f"--directory={root}"]
         subprocess.run(["tar", "-rf", archive, *options, name], check=True)
     lab.push(archive, "/run/modules.tar")
     lab.ssh(["mkdir", "-p", REMOTE])

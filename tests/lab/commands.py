@@ -104,7 +104,7 @@ def _how_to_reach(directory: Path) -> str:
     return f"  ssh -F {config} lab\n  python3 tests/lab stop"
 
 
-def _stop_running(_: argparse.Namespace) -> int:
+def _stop_running(_arguments: argparse.Namespace) -> int:
     directory = directories.checkout_directory()
     if directories.is_abandoned(directory):
         print("No lab host of this checkout is running.")
@@ -183,5 +183,5 @@ def _end(directory: Path) -> None:
     qemu.end(directory)
 
 
-def _stop(signal_number: int, _: object) -> None:
+def _stop(signal_number: int, _frame: object) -> None:
     raise Stopped(signal_number)

@@ -101,6 +101,6 @@ class MemoryMap:
         lines = []
         for each in self.live.segments if self.live else ():
             parameters = each.target.status() if each.target else ""
-            start, length, kind, _ = each.read_back()
+            start, length, kind, _parameters = each.read_back()
             lines.append(f"{start} {length} {kind} {parameters}")
         return "\n".join(lines)

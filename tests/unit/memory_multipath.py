@@ -32,7 +32,7 @@ class LoadedPath:
     """A path in a group, with the arguments that the path selector has filled in."""
 
     def __init__(self, device: DeviceNumber, selector: str, arguments: tuple[str, ...]) -> None:
-        expected, _ = SELECTORS[selector]
+        expected, _arguments = SELECTORS[selector]
         _require(len(arguments) <= expected and all(each.isdigit() for each in arguments))
         repeat_count, throughput = (int(each) for each in (*arguments, "1", "1")[:2])
         if len(arguments) < 2:
@@ -104,7 +104,7 @@ class LoadedMultipath:
         handler = [1, self.handler] if self.handler else [0]
         words = [len(words), *words, *handler, len(self.groups), self._group_number()]
         for group in self.groups:
-            arguments, _ = SELECTORS[group.selector]
+            arguments, _path_arguments = SELECTORS[group.selector]
             words += [group.selector, 0, len(group.paths), arguments]
             for path in group.paths:
                 words += [path.device, *path.arguments]
@@ -116,7 +116,7 @@ class LoadedMultipath:
         line: list[object] = [*words]
         for group in self.groups:
             state = "D" if group.disabled else "A" if group is self.current else "E"
-            _, arguments = SELECTORS[group.selector]
+            _arguments, arguments = SELECTORS[group.selector]
             line += [state, 0, len(group.paths), arguments]
             line += [word for path in group.paths for word in path.status(arguments)]
         return "".join(f"{word} " for word in line)

@@ -57,7 +57,7 @@ def test_what_a_kernel_prints_is_typed_and_printed_the_same(text: str) -> None:
     table = parse_table(text)
     known = {"multipath": Multipath, "linear": Linear}
     for segment, line in zip(table, text.splitlines(), strict=True):
-        assert type(segment.target) is known.get(line.split()[2], Other)
+        assert isinstance(segment.target, known.get(line.split()[2], Other))
         assert str(segment).split() == line.split()
 
 
