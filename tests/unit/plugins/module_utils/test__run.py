@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import fcntl
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.memory_host import MemoryHost
+from unit.memory_host import DEFAULTS, MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
@@ -153,31 +154,43 @@ def test_an_interrupted_run_is_continued(host: MemoryHost) -> None:
     assert host.run("multipath_map", **TASK)["plan"] == PLAN
 
 
-def locked_while_observing(host: MemoryHost, lock: Path, check_mode: bool) -> list[bool]:
-    """Return, for each observation of a task, whether another process would have to wait."""
-    seen = []
+def observed_with(host: MemoryHost, look: Callable[[Kernel], bool], check_mode: bool) -> list[bool]:
+    """Return what `look` finds at each observation of a task."""
+    found = []
     task = host.multipath_map()
 
     def observe(requests: Any, kernel: Kernel, timeout: float) -> Host:
-        with open(lock, "rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                seen.append(False)
-            except BlockingIOError:
-                seen.append(True)
+        found.append(look(kernel))
         return task.observe(requests, kernel, timeout)
 
-    options = {**TASK, "state": "present", "path_selector": "service-time", "maps": None}
-    options |= {"no_path_retry": "fail", "min_paths": 1, "timeout": 60, "paths": None}
+    options = {**DEFAULTS["multipath_map"], **TASK}
     outcome(replace(task, observe=observe), options, lambda: host.kernel, check_mode)
-    return seen
+    return found
+
+
+def test_check_mode_hands_down_a_kernel_that_refuses_to_change(host: MemoryHost) -> None:
+    def refuses(kernel: Kernel) -> bool:
+        with pytest.raises(PermissionError, match="check mode"):
+            kernel.create("data", "mpath-3600")
+        return True
+
+    assert observed_with(host, refuses, check_mode=True) == [True]
+    assert host.kernel.maps() == ()
 
 
 def test_a_run_is_alone_on_the_host_and_check_mode_waits_for_nobody(
     host: MemoryHost, lock: Path
 ) -> None:
-    assert locked_while_observing(host, lock, check_mode=True) == [False]
-    assert locked_while_observing(host, lock, check_mode=False) == [True, True]
+    def is_locked(_kernel: Kernel) -> bool:
+        with open(lock, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    assert observed_with(host, is_locked, check_mode=True) == [False]
+    assert observed_with(host, is_locked, check_mode=False) == [True, True]
 
 
 def test_a_module_that_states_nothing_returns_what_there_is() -> None:
