@@ -65,6 +65,6 @@ def install(workspace: Workspace, artefact: Path) -> None:
 
 
 def collection_files(collection: Path) -> list[Path]:
-    """Return the files of the collection, relative to it."""
-    paths = collection.rglob("*")
+    """Return the files of the collection, relative to it, without what Python leaves there."""
+    paths = (path for path in collection.rglob("*") if "__pycache__" not in path.parts)
     return [path.relative_to(collection) for path in paths if path.is_symlink() or path.is_file()]
