@@ -42,6 +42,7 @@ class Interrupted(DeviceMapperError):
             f" Not done: {_listed(left)}. The map concerned was not left suspended, nor with a"
             " second table; running the task again continues from here"
         )
+        self.cause = cause
         self.done = done
         self.left = left
 

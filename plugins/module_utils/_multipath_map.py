@@ -15,7 +15,7 @@ from ._errors import Refused
 from ._multipath import Features, Multipath, Path, PathGroup, PathSelector
 from ._names import check_name, check_wwid, multipath_uuid, wwid_of
 from ._observe import observe_paths
-from ._plan import Absent, Desired
+from ._plan import Absent, Desired, plan
 from ._result import map_result
 from ._table import Segment, Table, devices
 
@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
 
     from ._host import BlockDevice, Host, Map, Use
     from ._kernel import Kernel
+    from ._steps import Plan
 
 Options = Mapping[str, t.Any]
 
@@ -61,6 +62,11 @@ def parse(options: Options) -> tuple[Request, ...]:
     _refuse_twice("name", [request.name or request.wwid for request in requests])
     _refuse_twice("wwid", [request.wwid for request in requests])
     return requests
+
+
+def operations(requests: Sequence[Request], host: Host) -> Plan:
+    """Return what is missing on the host; Refused if it cannot be made so."""
+    return plan(desire(requests, host), host.maps)
 
 
 def desire(requests: Sequence[Request], host: Host) -> tuple[Desired | Absent, ...]:

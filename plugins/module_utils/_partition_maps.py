@@ -14,7 +14,7 @@ from ._errors import Refused
 from ._linear import Linear
 from ._names import check_name, check_uuid, partition_number, partition_uuid
 from ._observe import observe_partitions
-from ._plan import Absent, Desired
+from ._plan import Absent, Desired, plan
 from ._result import partition_result
 from ._table import Segment, Table
 
@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
 
     from ._host import Host, Map, Parent, Partition
     from ._kernel import Kernel
+    from ._steps import Plan
 
 Options = Mapping[str, t.Any]
 
@@ -52,6 +53,11 @@ def parse(options: Options) -> Request:
     if options["delimiter"] != "auto":
         check_name("delimiter", f"x{options['delimiter']}1")
     return Request(devices, options["state"] == "present", options["delimiter"], numbers)
+
+
+def operations(request: Request, host: Host) -> Plan:
+    """Return what is missing on the host; Refused if it cannot be made so."""
+    return plan(desire(request, host), host.maps)
 
 
 def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:

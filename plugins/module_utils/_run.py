@@ -7,21 +7,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ._apply import apply
-from ._errors import DeviceMapperError, Refused
+from ._errors import DeviceMapperError, Interrupted, Refused
 from ._kernel import Kernel, ReadOnlyKernel
 from ._libdevmapper import LibDeviceMapper
 from ._lock import exclusive
 from ._names import wwid_of
-from ._plan import Absent, Desired, plan
 from ._result import diff
-from ._steps import foresee, words
+from ._steps import foresee, uuids, words
 
 if t.TYPE_CHECKING:
     from ._host import Host, Map
@@ -31,18 +31,20 @@ Options = Mapping[str, t.Any]
 Result = dict[str, t.Any]
 Request = t.TypeVar("Request")
 
+_ATTEMPTS = 3
+
 
 @dataclass(frozen=True)
 class Task(t.Generic[Request]):
     """What a module adds to the one way through; only `observe` meets the host.
 
-    A module that only reads states no maps: it has no `desire`, and so no plan.
+    A module that only reads states nothing: it has no `operations`, and so no plan.
     """
 
     parse: Callable[[Options], Request]
     observe: Callable[[Request, Kernel, float], Host]
     report: Callable[[Request, Host], Result]
-    desire: Callable[[Request, Host], Sequence[Desired | Absent]] | None = None
+    operations: Callable[[Request, Host], Plan] | None = None
 
 
 def run(specification: Mapping[str, t.Any], task: Task[Request]) -> t.NoReturn:
@@ -62,31 +64,70 @@ def outcome(
     timeout = float(options["timeout"])
     if timeout <= 0:
         raise Refused("timeout", options["timeout"], "it is no time to wait", "State 1 or more")
-    if task.desire is None:
+    if task.operations is None:
         seen = task.observe(request, ReadOnlyKernel(kernel()), timeout)
         return {"changed": False, **task.report(request, seen)}
     there = ReadOnlyKernel(kernel()) if check_mode else kernel()
     with contextlib.nullcontext() if check_mode else exclusive(timeout):
-        before = task.observe(request, there, timeout)
-        stated = task.desire(request, before)
-        steps = plan(stated, before.maps)
+        observe = functools.partial(task.observe, request, there, timeout)
+        missing = functools.partial(task.operations, request)
+        before = observe()
+        steps = missing(before)
         _refuse_daemon(steps, before)
         if check_mode:
-            after = replace(before, maps=foresee(steps, before.maps))
-        elif steps:
-            apply(steps, there, timeout)
-            after = task.observe(request, there, timeout)
+            after = foresee(steps, before)
         else:
-            after = before
+            carry_out = functools.partial(apply, kernel=there, timeout=timeout)
+            steps, after = _carry_out(steps, before, carry_out, observe, missing)
     result = {"changed": bool(steps), "plan": list(words(steps)), **task.report(request, after)}
-    concerned = {each.uuid for each in (*stated, *steps)}
-    if concerned:
-        result["diff"] = diff(_only(before, concerned), _only(after, concerned), before)
+    if steps:
+        result["diff"] = diff(_only(before, steps), _only(after, steps), before)
     return result
 
 
-def _only(host: Host, uuids: set[str]) -> list[Map]:
-    return [each for each in host.maps if each.uuid in uuids]
+def _carry_out(
+    steps: Plan,
+    host: Host,
+    carry_out: Callable[[Plan], None],
+    observe: Callable[[], Host],
+    missing: Callable[[Host], Plan],
+) -> tuple[Plan, Host]:
+    """Carry out `steps`, and what is still missing then; return what was done, and the host.
+
+    Others work on the same maps, a udev rule's kpartx above all: what they did at the same moment
+    is observed and planned for, a few times.
+    """
+    done: Plan = ()
+    for _attempt in range(_ATTEMPTS):
+        if not steps:
+            return done, host
+        interrupted = None
+        try:
+            carry_out(steps)
+            done = (*done, *steps)
+        except Interrupted as caught:
+            interrupted = caught
+            done = (*done, *steps[: len(caught.done)])
+        try:
+            host = observe()
+            left = missing(host)
+        except Refused:
+            # The host is no longer fit for the task; the next run says why, this one what it did.
+            left = steps if interrupted else ()
+        if interrupted and left == steps:
+            raise Interrupted(interrupted.cause, words(done), interrupted.left) from interrupted
+        steps = left
+    if steps:
+        raise DeviceMapperError(
+            "something else on this host changes the same maps, udev's kpartx rule, multipathd or"
+            f" another tool. Done: {'; '.join(words(done))}. Missing again:"
+            f" {'; '.join(words(steps))}. Find it (`udevadm monitor`), then run the task again"
+        )
+    return done, host
+
+
+def _only(host: Host, steps: Plan) -> list[Map]:
+    return [each for each in host.maps if each.uuid in uuids(steps)]
 
 
 def _refuse_daemon(steps: Plan, host: Host) -> None:

@@ -5,7 +5,7 @@
 """The device-mapper operations that a plan consists of.
 
 Each step says three things of itself: its words as an admin knows them from dmsetup, what it does
-to a kernel, and what it makes of the maps that were observed.
+to a kernel, and what it makes of the host that was observed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from ._table import Table, canonical, format_table, with_queueing
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._host import Host
     from ._kernel import Kernel
-
-Maps = tuple[Map, ...]
 
 
 class UdevFlag(enum.Flag):
@@ -50,8 +49,8 @@ class Create:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.create(self.name, self.uuid)
 
-    def foresee(self, maps: Maps) -> Maps:
-        return (*maps, Map(self.name, self.uuid))
+    def foresee(self, host: Host) -> Host:
+        return replace(host, maps=(*host.maps, Map(self.name, self.uuid)))
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ class Load:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.load(self.uuid, self.table, self.read_only)
 
-    def foresee(self, maps: Maps) -> Maps:
-        return _changed(maps, self.uuid, lambda each: replace(each, inactive=self.table))
+    def foresee(self, host: Host) -> Host:
+        return _changed(host, self.uuid, lambda each: replace(each, inactive=self.table))
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,13 @@ class Resume:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.resume(self.uuid, self.flush, self.udev)
 
-    def foresee(self, maps: Maps) -> Maps:
+    def foresee(self, host: Host) -> Host:
         def resumed(each: Map) -> Map:
             live = canonical(each.inactive) or each.live
             read_only = self.read_only if each.inactive else each.read_only
             return replace(each, live=live, inactive=(), suspended=False, read_only=read_only)
 
-        return _changed(maps, self.uuid, resumed)
+        return _changed(host, self.uuid, resumed)
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,8 @@ class Clear:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.clear(self.uuid)
 
-    def foresee(self, maps: Maps) -> Maps:
-        return _changed(maps, self.uuid, lambda each: replace(each, inactive=()))
+    def foresee(self, host: Host) -> Host:
+        return _changed(host, self.uuid, lambda each: replace(each, inactive=()))
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,8 @@ class Rename:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.rename(self.uuid, self.new_name)
 
-    def foresee(self, maps: Maps) -> Maps:
-        return _changed(maps, self.uuid, lambda each: replace(each, name=self.new_name))
+    def foresee(self, host: Host) -> Host:
+        return _changed(host, self.uuid, lambda each: replace(each, name=self.new_name))
 
 
 @dataclass(frozen=True)
@@ -152,15 +151,15 @@ class Message:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.message(self.uuid, self.text)
 
-    def foresee(self, maps: Maps) -> Maps:
+    def foresee(self, host: Host) -> Host:
         queue = {"queue_if_no_path": True, "fail_if_no_path": False}.get(self.text)
         if queue is None:
-            return maps
+            return host
 
         def messaged(each: Map) -> Map:
             return replace(each, live=with_queueing(each.live, queue))
 
-        return _changed(maps, self.uuid, messaged)
+        return _changed(host, self.uuid, messaged)
 
 
 @dataclass(frozen=True)
@@ -176,19 +175,19 @@ class Remove:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.remove(self.uuid)
 
-    def foresee(self, maps: Maps) -> Maps:
-        return tuple(each for each in maps if each.uuid != self.uuid)
+    def foresee(self, host: Host) -> Host:
+        return replace(host, maps=tuple(each for each in host.maps if each.uuid != self.uuid))
 
 
 Step = t.Union[Create, Load, Resume, Clear, Rename, Message, Remove]
 Plan = tuple[Step, ...]
 
 
-def foresee(plan: Plan, maps: Maps) -> Maps:
-    """Return the maps as they will be once `plan` is carried out, in the order of their names."""
+def foresee(plan: Plan, host: Host) -> Host:
+    """Return the host as it will be once `plan` is carried out, its maps in their names' order."""
     for step in plan:
-        maps = step.foresee(maps)
-    return tuple(sorted(maps, key=lambda each: each.name))
+        host = step.foresee(host)
+    return replace(host, maps=tuple(sorted(host.maps, key=lambda each: each.name)))
 
 
 def words(plan: Plan) -> tuple[str, ...]:
@@ -196,5 +195,11 @@ def words(plan: Plan) -> tuple[str, ...]:
     return tuple(step.words() for step in plan)
 
 
-def _changed(maps: Maps, uuid: str, change: Callable[[Map], Map]) -> Maps:
-    return tuple(change(each) if each.uuid == uuid else each for each in maps)
+def uuids(plan: Plan) -> set[str]:
+    """Return the uuids of the maps that `plan` changes."""
+    return {step.uuid for step in plan}
+
+
+def _changed(host: Host, uuid: str, change: Callable[[Map], Map]) -> Host:
+    maps = tuple(change(each) if each.uuid == uuid else each for each in host.maps)
+    return replace(host, maps=maps)

@@ -255,7 +255,7 @@ maps:
       sample: [mounted at /srv/data]
 """
 
-from ..module_utils._multipath_map import desire, observe, parse, report
+from ..module_utils._multipath_map import observe, operations, parse, report
 from ..module_utils._run import Task, run
 
 _ITEM: dict[str, dict[str, object]] = {
@@ -292,7 +292,7 @@ def main() -> None:
         "mutually_exclusive": [("maps", "name"), ("maps", "wwid"), ("maps", "paths")],
         "required_one_of": [("name", "wwid", "paths", "maps")],
     }
-    run(specification, Task(parse, observe, report, desire))
+    run(specification, Task(parse, observe, report, operations))
 
 
 if __name__ == "__main__":

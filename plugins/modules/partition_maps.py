@@ -156,7 +156,7 @@ maps:
       sample: false
 """
 
-from ..module_utils._partition_maps import desire, observe, parse, report
+from ..module_utils._partition_maps import observe, operations, parse, report
 from ..module_utils._run import Task, run
 
 
@@ -174,7 +174,7 @@ def main() -> None:
         "mutually_exclusive": [("device", "devices")],
         "required_one_of": [("device", "devices")],
     }
-    run(specification, Task(parse, observe, report, desire))
+    run(specification, Task(parse, observe, report, operations))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class MemoryHost:
             return self.observe(kernel, ())
 
         module = _multipath_map
-        return Task(module.parse, observe, module.report, module.desire)
+        return Task(module.parse, observe, module.report, module.operations)
 
     def partition_maps(self) -> Task[_partition_maps.Request]:
         """Return the module's task, observing this host."""
@@ -88,7 +88,7 @@ class MemoryHost:
             return self.observe(kernel, request.devices)
 
         module = _partition_maps
-        return Task(module.parse, observe, module.report, module.desire)
+        return Task(module.parse, observe, module.report, module.operations)
 
     def observe(self, kernel: Kernel, stated: Sequence[str]) -> Host:
         """Return a reading of the host."""

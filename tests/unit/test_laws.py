@@ -47,7 +47,7 @@ def meaning(maps: Sequence[Map], queueing_too: bool = True) -> list[tuple[object
 def test_convergence_and_foresight(world: World) -> None:
     """After a run the plan is empty, and what it foresaw is there."""
     steps = world.plan()
-    foreseen = foresee(steps, world.kernel.maps())
+    foreseen = foresee(steps, world.host()).maps
     apply(steps, world.kernel, 60)
     assert meaning(foreseen) == meaning(world.kernel.maps())
     assert words(world.plan()) == ()
@@ -59,11 +59,11 @@ def test_foresight_at_each_step(world: World) -> None:
 
     A suspended map does not show whether it queues (dm-mpath.c multipath_presuspend).
     """
-    steps, before = world.plan(), world.kernel.maps()
+    steps, before = world.plan(), world.host()
     with world.kernel.udev_batch(60):
         for done, step in enumerate(steps, 1):
             step.carry_out(world.kernel)
-            foreseen = foresee(steps[:done], before)
+            foreseen = foresee(steps[:done], before).maps
             assert meaning(foreseen, False) == meaning(world.kernel.maps(), False)
 
 

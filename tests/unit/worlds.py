@@ -24,7 +24,7 @@ from unit.strategies import loadable_multipaths
 
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._host import Host, Map
 from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
     Multipath,
@@ -80,6 +80,10 @@ class World:
     def plan(self) -> Plan:
         """Return the plan for the host as it is."""
         return plan(self.stated, self.kernel.maps())
+
+    def host(self) -> Host:
+        """Return what is observed."""
+        return Host(maps=self.kernel.maps())
 
     def again(self) -> World:
         """Return the same world, to go another way."""

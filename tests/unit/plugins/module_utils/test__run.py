@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from unit.memory_multipath import Disk
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _info, _run
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import Interrupted, Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
+    DeviceMapperError,
+    Interrupted,
+    Refused,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     BlockDevice,
     Host,
-    Map,
     Partition,
     PartitionTable,
 )
@@ -33,6 +37,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._run import Task
 SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
 LOAD = "load data --table '0 2048 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
 PLAN = ["create data --uuid mpath-3600 --notable", LOAD, "resume data --noflush --nolockfs"]
+Disturbance = Callable[[MemoryKernel], None]
 TASK: dict[str, Any] = {"name": "data", "wwid": "3600", "path_grouping_policy": "multibus"}
 
 
@@ -91,7 +96,7 @@ def test_with_nothing_to_do_nothing_is_done(host: MemoryHost) -> None:
     host.observations = 0
     result = host.run("multipath_map", **TASK)
     assert (result["changed"], result["plan"], host.observations) == (False, [], 1)
-    assert result["diff"]["before"] == result["diff"]["after"] != ""
+    assert "diff" not in result
     assert host.kernel.batches == [60.0]
 
 
@@ -210,8 +215,49 @@ def test_a_module_that_states_nothing_returns_what_there_is() -> None:
 
 def test_only_the_maps_concerned_are_in_the_difference(host: MemoryHost) -> None:
     host.kernel.place("other", "LVM-x")
-    host.run("multipath_map", **TASK)
-    names: list[Map] = [each for each in host.kernel.maps() if each.name == "other"]
-    assert len(names) == 1
     difference = host.run("multipath_map", **TASK)["diff"]
+    assert "data" in difference["after"]
     assert "other" not in difference["before"] + difference["after"]
+
+
+class Disturbed(MemoryKernel):
+    """A kernel on which somebody else works, too: before each batch, and after it."""
+
+    def __init__(self, host: MemoryHost, before: Disturbance, after: Disturbance) -> None:
+        super().__init__(host.kernel.disks)
+        self.before, self.after = before, after
+
+    @contextlib.contextmanager
+    def udev_batch(self, timeout: float) -> Iterator[None]:
+        self.before(self)
+        with super().udev_batch(timeout):
+            yield
+            self.after(self)
+
+
+def make(kernel: MemoryKernel) -> None:
+    if not kernel.maps():
+        MemoryKernel.create(kernel, "elsewhere", "mpath-3600")
+
+
+def rename(kernel: MemoryKernel) -> None:
+    MemoryKernel.rename(kernel, "mpath-3600", "elsewhere")
+
+
+def leave(_kernel: MemoryKernel) -> None:
+    pass
+
+
+def test_what_somebody_else_made_at_the_same_moment_is_planned_for(host: MemoryHost) -> None:
+    host.kernel = Disturbed(host, make, leave)
+    result = host.run("multipath_map", **TASK)
+    assert result["plan"] == ["rename elsewhere data", *PLAN[1:]]
+    assert host.run("multipath_map", **TASK)["changed"] is False
+
+
+def test_somebody_who_always_undoes_it_ends_the_task(host: MemoryHost) -> None:
+    host.kernel = Disturbed(host, leave, rename)
+    with pytest.raises(DeviceMapperError, match="something else on this host") as refused:
+        host.run("multipath_map", **TASK)
+    assert "Missing again: rename elsewhere data" in str(refused.value)
+    assert len(host.kernel.batches) == 3

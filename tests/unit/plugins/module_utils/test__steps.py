@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._host import Host, Map
 from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
     Clear,
     Create,
@@ -97,10 +97,10 @@ def test_a_step_foresees_its_map_and_leaves_others(
     other = Map("zother", "z", live=ONE, inactive=ONE, suspended=True)
     maps = tuple(each for each in (before, other) if each)
     expected = tuple(each for each in (after, other) if each)
-    assert foresee((step,), maps) == expected
+    assert foresee((step,), Host(maps=maps)) == Host(maps=expected)
 
 
 def test_maps_are_foreseen_in_the_order_of_their_names() -> None:
     maps = (Map("b", "2"), Map("c", "3"))
     steps = (Rename("b", "2", "d"), Create("a", "1"))
-    assert [each.name for each in foresee(steps, maps)] == ["a", "c", "d"]
+    assert [each.name for each in foresee(steps, Host(maps=maps)).maps] == ["a", "c", "d"]
