@@ -23,10 +23,10 @@ class Refused(DeviceMapperError):
 
 
 class KernelError(DeviceMapperError):
-    """A device-mapper request that the kernel turned down."""
+    """A request that the kernel turned down."""
 
     def __init__(self, request: str, name: str, errno: int, words: str) -> None:
-        super().__init__(f"device-mapper did not {request} {name}: {words}")
+        super().__init__(f"the kernel did not {request} {name}: {words}")
         self.request = request
         self.name = name
         self.errno = errno
@@ -38,9 +38,9 @@ class Interrupted(DeviceMapperError):
 
     def __init__(self, cause: KernelError, done: tuple[str, ...], left: tuple[str, ...]) -> None:
         super().__init__(
-            f"device-mapper refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
-            f" Not done: {_listed(left)}. The map concerned was not left suspended, nor with a"
-            " second table; running the task again continues from here"
+            f"the kernel refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
+            f" Not done: {_listed(left)}. No map was left suspended, nor with a second table;"
+            " running the task again continues from here"
         )
         self.cause = cause
         self.done = done

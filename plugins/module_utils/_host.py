@@ -92,7 +92,8 @@ class Partition:
     """An entry of a partition table; `start` and `sectors` in units of 512 bytes.
 
     `kind` is the type as the table has it (`0x83`, a GUID), `name` the GPT's label (hostile
-    input), `uuid` the PARTUUID.
+    input), `uuid` the PARTUUID. `extended` is the container of an MBR's logical partitions,
+    `logical` what lies in one, `nested` an entry of a table within a partition (BSD slices).
     """
 
     number: int
@@ -102,6 +103,13 @@ class Partition:
     name: str = ""
     uuid: str = ""
     extended: bool = False
+    logical: bool = False
+    nested: bool = False
+
+    @property
+    def end(self) -> int:
+        """The first sector after the partition."""
+        return self.start + self.sectors
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,9 @@ class PartitionTable:
 class Parent:
     """A device whose partition maps a task states, as `stated` there.
 
-    `uuid` is what the uuids of its partition maps end in.
+    `uuid` is what the uuids of its partition maps end in. `image` is the regular file that was
+    stated; `device` then is the loop device that shows it, or, where it is not `attached`, the one
+    that would. A loop device with `autoclear` goes with its last user.
     """
 
     stated: str
@@ -127,6 +137,9 @@ class Parent:
     sectors: int
     read_only: bool = False
     partition_table: PartitionTable = PartitionTable()
+    image: str = ""
+    attached: bool = True
+    autoclear: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this collection asks of a kernel's device-mapper, and the kernel that refuses to change."""
+"""What this collection asks of a kernel, and the kernel that refuses to change."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import typing as t
 if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ._device import DeviceNumber
     from ._host import Map
     from ._steps import UdevFlag
     from ._table import Table
 
 
 class Kernel(t.Protocol):
-    """Device-mapper; maps are named by their uuid. Refused requests raise KernelError."""
+    """Maps, named by their uuid, and loop devices. Refused requests raise KernelError."""
 
     def maps(self) -> tuple[Map, ...]:
         """Return all maps of the host in the order of their names; opens no device."""
@@ -42,6 +43,12 @@ class Kernel(t.Protocol):
 
     def remove(self, uuid: str) -> None:
         """Remove the map, waiting a few seconds for short-lived opens by udev to end."""
+
+    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
+        """Let the loop device show the file `path`."""
+
+    def detach(self, device: DeviceNumber) -> None:
+        """Let the loop device go, at the latest with its last user."""
 
     def udev_batch(self, timeout: float) -> AbstractContextManager[None]:
         """Wait at the end, `timeout` seconds at most, until udev is done with all changes."""

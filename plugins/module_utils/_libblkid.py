@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import struct
 import typing as t
 
-from ._errors import DeviceMapperError
+from ._errors import DeviceMapperError, Refused
 from ._host import Partition, PartitionTable
 
 if t.TYPE_CHECKING:
@@ -20,62 +21,131 @@ if t.TYPE_CHECKING:
     from ._device import DeviceNumber
 
 _ENTRY_DETAILS = 1 << 2  # BLKID_PARTS_ENTRY_DETAILS: types, names and uuids of the entries
+_ONLY_IN = 2  # BLKID_FLTR_ONLYIN
 _FOUND, _NOTHING = 0, 1
 _AMBIGUOUS = -2
 
+_MOST = 255
+"""The kernel's last partition (DISK_MAX_PARTS, block/partitions/check.h); libblkid has no last."""
 
-def read_partition_table(path: str, device: DeviceNumber) -> PartitionTable:
-    """Return the partition table of the block device `path`, whose number must be `device`.
+_LIKE_MBR = (b"vfat", b"exfat", b"ntfs")
+"""The file systems that begin with what else could be an MBR: boot code, and 0x55 0xaa."""
 
-    Reads a few sectors; whoever calls has made sure that reading does not hang. Raises
-    DeviceMapperError when the device cannot be read, or is another one by now.
+
+def read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
+    """Return the partition table on `path`, a block device with the number `device` or a file.
+
+    Reads a few sectors; whoever calls has made sure that reading does not hang. Raises Refused
+    when the device cannot be read, or has a partition table that this host's libblkid reads
+    wrongly, and DeviceMapperError when it is another one by now.
     """
     with _opened(path, device) as descriptor, _probe(path, descriptor) as (library, probe):
-        library.blkid_probe_enable_superblocks(probe, 0)
-        library.blkid_probe_enable_partitions(probe, 1)
-        library.blkid_probe_set_partitions_flags(probe, _ENTRY_DETAILS)
-        outcome = library.blkid_do_safeprobe(probe)
-        if outcome == _AMBIGUOUS:
-            raise DeviceMapperError(
-                f"{path}: libblkid finds more than one partition table; `wipefs {path}` lists"
-                " them, `wipefs --offset` erases one that is left over"
-            )
-        if outcome not in (_FOUND, _NOTHING):
-            raise DeviceMapperError(f"{path}: cannot be read for its partition table")
-        sector = library.blkid_probe_get_sectorsize(probe)
-        if outcome == _NOTHING:
-            return PartitionTable(logical_sector=sector)
-        # Asked before the list: a protective MBR without its GPT is a type without a table there.
-        kind = _value(library, probe, b"PTTYPE")
-        partitions = library.blkid_probe_get_partitions(probe)
-        found = tuple(_partitions(library, partitions)) if partitions else ()
-        return PartitionTable(kind, found, sector)
+        table = _read(library, probe, path)
+        if table.kind == "dos":
+            if _is_file_system(library, probe):
+                return PartitionTable(logical_sector=table.logical_sector)
+            _refuse_wrapped(table, os.pread(descriptor, 64, 446), path, _version(library))
+        return table
+
+
+def version() -> str:
+    """Return the version of this host's libblkid, such as `2.38.1`."""
+    return _version(_load_library())
+
+
+def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
+    library.blkid_probe_enable_superblocks(probe, 0)
+    library.blkid_probe_enable_partitions(probe, 1)
+    library.blkid_probe_set_partitions_flags(probe, _ENTRY_DETAILS)
+    outcome = library.blkid_do_safeprobe(probe)
+    if outcome == _AMBIGUOUS:
+        raise Refused(
+            "device", path, "libblkid finds more than one partition table",
+            "Erase one that is left over: `wipefs` lists them, `wipefs --offset` erases one",
+        )  # fmt: skip
+    if outcome not in (_FOUND, _NOTHING):
+        raise Refused(
+            "device", path, "it cannot be read for its partition table",
+            "See the kernel's log (dmesg) for its errors; no map was made",
+        )  # fmt: skip
+    sector = library.blkid_probe_get_sectorsize(probe)
+    if outcome == _NOTHING:
+        return PartitionTable(logical_sector=sector)
+    # Asked before the list: a protective MBR without its GPT is a type without a table there.
+    kind = _value(library, probe, b"PTTYPE")
+    partitions = library.blkid_probe_get_partitions(probe)
+    found = tuple(_partitions(library, partitions)) if partitions else ()
+    return PartitionTable(kind, found, sector)
+
+
+def _is_file_system(library: ctypes.CDLL, probe: int) -> bool:
+    """Tell whether what looks like an MBR is the boot sector of a file system.
+
+    The MBR's prober asks for some of these, which ones depends on its version (exFAT: since 2.41).
+    """
+    library.blkid_probe_enable_partitions(probe, 0)
+    library.blkid_probe_enable_superblocks(probe, 1)
+    names = (ctypes.c_char_p * (len(_LIKE_MBR) + 1))(*_LIKE_MBR, None)
+    library.blkid_probe_filter_superblocks_type(probe, _ONLY_IN, names)
+    found: int = library.blkid_do_safeprobe(probe)
+    return found != _NOTHING
+
+
+def _refuse_wrapped(table: PartitionTable, entries: bytes, path: str, release: str) -> None:
+    """Refuse an MBR beyond 2 TiB of a device with larger sectors, where libblkid miscounts.
+
+    It multiplies an entry's numbers by the sector size in 32 bits of 512-byte units: of any entry
+    until 2.41, of logical partitions still in 2.42 (libblkid/src/partitions/dos.c). The second
+    opinion is the MBR's own four `entries` (the sector and the number of sectors, from byte 8 of
+    16 on).
+    """
+    factor = table.logical_sector // 512
+    found = {each.number: each for each in table.partitions if not (each.logical or each.nested)}
+    for number, (start, sectors) in enumerate(struct.iter_unpack("<8xII", entries), 1):
+        end = (start + sectors) * factor
+        if factor == 1 or end <= 1 << 32 or number not in found:
+            continue
+        true = (found[number].start, found[number].sectors) == (start * factor, sectors * factor)
+        if found[number].extended or not true:
+            raise Refused(
+                "device", path,
+                f"its partition {number} ends at sector {end} (of 512 bytes), beyond 2 TiB, where"
+                f" libblkid {release} miscounts in an MBR of a device with sectors of"
+                f" {table.logical_sector} bytes",
+                "Use a GPT on it; no map was made",
+            )  # fmt: skip
 
 
 def _partitions(library: ctypes.CDLL, partitions: int) -> Iterator[Partition]:
     for index in range(library.blkid_partlist_numof_partitions(partitions)):
         entry = library.blkid_partlist_get_partition(partitions, index)
+        number = library.blkid_partition_get_partno(entry)
+        if number > _MOST:
+            continue
         kind = _text(library.blkid_partition_get_type_string(entry))
+        table = library.blkid_partition_get_table(entry)
         yield Partition(
-            number=library.blkid_partition_get_partno(entry),
+            number=number,
             start=library.blkid_partition_get_start(entry),
             sectors=library.blkid_partition_get_size(entry),
             kind=kind or f"{library.blkid_partition_get_type(entry):#x}",
             name=_text(library.blkid_partition_get_name(entry)),
             uuid=_text(library.blkid_partition_get_uuid(entry)),
             extended=bool(library.blkid_partition_is_extended(entry)),
+            logical=bool(library.blkid_partition_is_logical(entry)),
+            nested=bool(table and library.blkid_parttable_get_parent(table)),
         )
 
 
 @contextlib.contextmanager
-def _opened(path: str, device: DeviceNumber) -> Iterator[int]:
+def _opened(path: str, device: DeviceNumber | None) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as refused:
         raise DeviceMapperError(f"{path}: cannot be opened: {refused.strerror}") from refused
     try:
         number = os.fstat(descriptor).st_rdev
-        if (os.major(number), os.minor(number)) != (device.major, device.minor):
+        if device and (os.major(number), os.minor(number)) != (device.major, device.minor):
             raise DeviceMapperError(f"{path}: is no longer the device {device}; run the task again")
         yield descriptor
     finally:
@@ -100,6 +170,12 @@ def _value(library: ctypes.CDLL, probe: int, name: bytes) -> str:
     if library.blkid_probe_lookup_value(probe, name, ctypes.byref(value), ctypes.byref(length)):
         return ""
     return _text(value.value)
+
+
+def _version(library: ctypes.CDLL) -> str:
+    release = ctypes.c_char_p()
+    library.blkid_get_library_version(ctypes.byref(release), None)
+    return _text(release.value)
 
 
 def _load_library() -> ctypes.CDLL:
@@ -133,6 +209,11 @@ def _load_library() -> ctypes.CDLL:
         ("blkid_partition_get_name", text, [pointer]),
         ("blkid_partition_get_uuid", text, [pointer]),
         ("blkid_partition_is_extended", number, [pointer]),
+        ("blkid_partition_is_logical", number, [pointer]),
+        ("blkid_partition_get_table", pointer, [pointer]),
+        ("blkid_parttable_get_parent", pointer, [pointer]),
+        ("blkid_probe_filter_superblocks_type", number, [pointer, number, pointer]),
+        ("blkid_get_library_version", number, [pointer, pointer]),
     ):
         function = getattr(library, name)
         function.restype = result

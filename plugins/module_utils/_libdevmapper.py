@@ -16,6 +16,7 @@ import os
 import threading
 import typing as t
 
+from . import _loop
 from ._device import DeviceNumber
 from ._errors import DeviceMapperError, KernelError
 from ._host import Map
@@ -147,6 +148,14 @@ class LibDeviceMapper:
             self._announce(task, UdevFlag.NONE)
             task.run()
         self._touched.append(name)
+
+    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
+        """Let the loop device show the file `path`."""
+        _loop.attach(device, path, read_only)
+
+    def detach(self, device: DeviceNumber) -> None:
+        """Let the loop device go, at the latest with its last user."""
+        _loop.detach(device)
 
     @contextlib.contextmanager
     def udev_batch(self, timeout: float) -> Iterator[None]:

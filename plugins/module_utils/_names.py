@@ -7,8 +7,12 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from ._errors import Refused
+
+if t.TYPE_CHECKING:
+    from ._device import DeviceNumber
 
 _MANGLED = re.compile(r"[^0-9A-Za-z#+.:=@_-]", re.ASCII)
 _LONGEST_NAME = 127  # DM_NAME_LEN, without the closing NUL
@@ -60,6 +64,14 @@ def multipath_uuid(wwid: str) -> str:
 def wwid_of(uuid: str) -> str:
     """Return the WWID in a multipath map's uuid; empty for another uuid."""
     return uuid[len(_MULTIPATH) :] if uuid.startswith(_MULTIPATH) else ""
+
+
+def unnamed_uuid(device: DeviceNumber) -> str:
+    """Return what the uuids of its partition maps have for a device without a uuid of its own.
+
+    The suffix never changes (kpartx/kpartx.c, NONDM_UUID_SUFFIX).
+    """
+    return f"devnode_{device}_Wh5pYvM"
 
 
 def partition_uuid(number: int, parent: str) -> str:

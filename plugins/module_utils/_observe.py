@@ -11,12 +11,17 @@ import glob
 import os
 import re
 import typing as t
+from dataclasses import replace
 
 from . import _multipathd
+from ._device import SECTOR
 from ._errors import Refused
 from ._host import Host, Map, Parent, Use
 from ._libblkid import read_partition_table
+from ._libblkid import version as libblkid_version
 from ._libudev import Udev
+from ._loop import free_loop_device, loop_devices
+from ._names import unnamed_uuid
 from ._sysfs import (
     device_number,
     is_read_only,
@@ -56,12 +61,16 @@ def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving:
     )
 
 
-def observe_partitions(kernel: Kernel, stated: Sequence[str], reading: bool) -> Host:
+def observe_partitions(
+    kernel: Kernel, stated: Sequence[str], reading: bool, timeout: float
+) -> Host:
     """Return the host's maps and the `stated` devices, with their partition tables if `reading`.
 
-    Raises Refused for a device that is not there or that cannot be read without hanging. Where
-    its maps are to be removed, a device that is not there has none.
+    Waits for udev first, `timeout` seconds at most: a rule of the host's may be at work on the same
+    maps. Raises Refused for a device that is not there or that cannot be read without hanging.
+    Where its maps are to be removed, a device that is not there has none.
     """
+    Udev().settle(timeout)
     maps = kernel.maps()
     uses = read_uses()
     host = Host(
@@ -69,24 +78,24 @@ def observe_partitions(kernel: Kernel, stated: Sequence[str], reading: bool) -> 
         uses=uses if reading else _with_openers(uses, maps),
         kpartx_delimiter=_kpartx_delimiter(),
     )
-    parents = (_parent(each, host, reading) for each in stated)
-    return Host(
-        maps=host.maps,
-        uses=host.uses,
-        parents=tuple(each for each in parents if each is not None),
-        kpartx_delimiter=host.kpartx_delimiter,
-    )
+    for each in stated:
+        parent = _parent(each, host, reading)
+        if parent is not None:
+            host = replace(host, parents=(*host.parents, parent))
+    return host
 
 
 def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
     present = _map_stated(stated, host)
+    if present is None and "/" in stated and os.path.isfile(stated):
+        return _image(stated, host, reading)
     number = present.device if present else device_number(stated) if "/" in stated else None
     if number is None:
         if not reading:
             return None
         raise Refused(
-            "device", stated, "this host has no such map or block device",
-            "Make it first (multipath_map), or state a map's name or a path under /dev",
+            "device", stated, "this host has no such map, block device or image file",
+            "Make it first (multipath_map), or state a map's name or a path",
         )  # fmt: skip
     name = kernel_name(number)
     present = present or host.map_at(number)
@@ -94,7 +103,7 @@ def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
     parent = Parent(
         stated=stated,
         name=present.name if present else name,
-        uuid=uuid or f"devnode_{number}_Wh5pYvM",
+        uuid=uuid or unnamed_uuid(number),
         device=number,
         sectors=size_in_sectors(name),
         read_only=is_read_only(name),
@@ -105,7 +114,49 @@ def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
     _refuse_hanging(stated, number, host)
     path = f"/dev/mapper/{present.name}" if present else stated
     table = read_partition_table(path, number)
-    return Parent(**{**vars(parent), "partition_table": table})
+    if not table.kind:
+        _refuse_dasd(stated, number, host)
+    return replace(parent, partition_table=table)
+
+
+def _image(stated: str, host: Host, reading: bool) -> Parent:
+    """Return the loop device that shows the file `stated`, or the one that would."""
+    image = os.path.realpath(stated)
+    # One that was attached for part of the maps before, rather than another program's.
+    shown = sorted(loop_devices(image), key=lambda each: not host.holders(each.device))
+    device = shown[0].device if shown else free_loop_device({each.device for each in host.parents})
+    parent = Parent(
+        stated=stated,
+        name=f"loop{device.minor}",
+        uuid=unnamed_uuid(device),
+        device=device,
+        sectors=os.stat(image).st_size // SECTOR,
+        read_only=not os.access(image, os.W_OK),
+        image=image,
+        attached=bool(shown),
+        autoclear=bool(shown) and shown[0].autoclear,
+    )
+    if shown:
+        name = kernel_name(device)
+        parent = replace(parent, sectors=size_in_sectors(name), read_only=is_read_only(name))
+    if not reading:
+        return parent
+    path, number = (f"/dev/{parent.name}", device) if shown else (image, None)
+    return replace(parent, partition_table=read_partition_table(path, number))
+
+
+def _refuse_dasd(stated: str, number: DeviceNumber, host: Host) -> None:
+    """Refuse a DASD whose partition table the host's libblkid does not see."""
+    below = host.map_at(number)
+    for device in devices(below.live) if below else ():
+        _refuse_dasd(stated, device, host)
+    if kernel_name(number).startswith("dasd"):
+        raise Refused(
+            "device", stated,
+            f"it is a DASD, whose partition tables libblkid {libblkid_version()} does not read"
+            " (2.43 and later do), or it has none",
+            "Make its partition maps with kpartx, or upgrade util-linux; no map was made",
+        )  # fmt: skip
 
 
 def _map_stated(stated: str, host: Host) -> Map | None:

@@ -16,16 +16,20 @@ from ._names import check_name, check_uuid, partition_number, partition_uuid
 from ._observe import observe_partitions
 from ._plan import Absent, Desired, plan
 from ._result import partition_result
-from ._table import Segment, Table
+from ._steps import Attach, Detach
+from ._table import Segment, devices
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ._host import Host, Map, Parent, Partition
     from ._kernel import Kernel
     from ._steps import Plan
 
 Options = Mapping[str, t.Any]
+
+_DISJOINT = ("dos", "gpt", "mac", "atari", "aix")
+"""The partition tables (libblkid's names) whose partitions never share sectors."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,11 @@ class Request:
 
     devices: tuple[str, ...]
     present: bool
-    delimiter: str
-    partitions: tuple[int, ...]
+    delimiter: str = "auto"
+    partitions: tuple[int, ...] = ()
+    purge: bool = True
+    read_only: bool = False
+    skip_extended: bool = False
 
 
 def parse(options: Options) -> Request:
@@ -52,12 +59,22 @@ def parse(options: Options) -> Request:
             raise Refused("partitions", number, "partitions count from 1", "State 1 or more")
     if options["delimiter"] != "auto":
         check_name("delimiter", f"x{options['delimiter']}1")
-    return Request(devices, options["state"] == "present", options["delimiter"], numbers)
+    return Request(
+        devices,
+        present=options["state"] == "present",
+        delimiter=options["delimiter"],
+        partitions=numbers,
+        purge=options["purge"],
+        read_only=options["read_only"],
+        skip_extended=options["extended"] == "skip",
+    )
 
 
 def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
-    return plan(desire(request, host), host.maps)
+    stated = desire(request, host)
+    maps = plan(stated, host.maps)
+    return (*_attach(request, stated, host), *maps, *_detach(request, stated, host))
 
 
 def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
@@ -81,9 +98,9 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
     return tuple(stated)
 
 
-def observe(request: Request, kernel: Kernel, _timeout: float) -> Host:
+def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
     """Return the host as these devices' partition maps concern it."""
-    return observe_partitions(kernel, request.devices, request.present)
+    return observe_partitions(kernel, request.devices, request.present, timeout)
 
 
 def report(_request: Request, host: Host) -> dict[str, t.Any]:
@@ -97,6 +114,37 @@ def report(_request: Request, host: Host) -> dict[str, t.Any]:
             if each.uuid == partition_uuid(partition.number, parent.uuid)
         ]
     }
+
+
+def _attach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Attach]:
+    """Yield the loop devices of images whose maps are stated, and that none shows yet."""
+    below = {
+        device for each in stated if isinstance(each, Desired) for device in devices(each.table)
+    }
+    for parent in host.parents:
+        if not parent.attached and parent.device in below:
+            yield Attach(parent.device, parent.image, request.read_only or parent.read_only)
+
+
+def _detach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Detach]:
+    """Yield the loop devices of images that are to have no maps; Refused if one has other uses."""
+    if request.present:
+        return
+    gone = {each.uuid for each in stated}
+    for parent in host.parents:
+        left = [each for each in owned(parent, host) if each.uuid not in gone]
+        if not parent.image or not parent.attached or parent.autoclear or left:
+            continue
+        mine = {each.device for each in owned(parent, host)}
+        others = [use.words for use in host.uses_of(parent.device) if use.holder not in mine]
+        if others:
+            raise Refused(
+                "device", parent.stated,
+                f"its loop device {parent.name} would be detached, and is in use:"
+                f" {'; '.join(others)}",
+                "End that use first; nothing was changed",
+            )  # fmt: skip
+        yield Detach(parent.device)
 
 
 def owned(parent: Parent, host: Host) -> tuple[Map, ...]:
@@ -129,24 +177,24 @@ def _desired(request: Request, parent: Parent, host: Host) -> Iterator[Desired]:
         uuid = partition_uuid(partition.number, parent.uuid)
         check_uuid("device", parent.stated, uuid)
         table = (Segment(0, _length(partition, parent), Linear(parent.device, partition.start)),)
+        desired = Desired(name, uuid, table, request.read_only or parent.read_only)
         present = host.map_of_uuid(uuid)
         if present is not None:
             _refuse_foreign(parent, present, host)
-            _refuse_move(parent, present, table, host)
-        yield Desired(name, uuid, table, parent.read_only)
+            _refuse_change(parent, present, desired, host)
+        yield desired
 
 
 def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
+    """Return the partitions that are to have maps; Refused if one of them is not sound."""
     table = parent.partition_table
     if table.kind == "PMBR":
         raise Refused(
             "device", parent.stated,
-            "it has a protective MBR but no readable GPT: the partition table is damaged",
+            "it has a protective MBR but no readable GPT: the partition table is damaged, or made"
+            f" for sectors of another size than this device's {table.logical_sector} bytes",
             "Repair it (gdisk, sgdisk --load-backup) or erase it (wipefs); no map was made",
         )  # fmt: skip
-    for partition in table.partitions:
-        _refuse_outside(parent, partition)
-    _refuse_overlap(parent)
     numbers = [partition.number for partition in table.partitions]
     for number in request.partitions:
         if number not in numbers:
@@ -156,8 +204,16 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
                 f"the partition table of {parent.stated} has no such number (it has: {known})",
                 "Correct the number, or make the partition first",
             )  # fmt: skip
-    wanted = request.partitions or numbers
-    return tuple(partition for partition in table.partitions if partition.number in wanted)
+    chosen = tuple(
+        partition
+        for partition in table.partitions
+        if partition.number in (request.partitions or numbers)
+        and not (partition.extended and request.skip_extended)
+    )
+    for partition in chosen:
+        _refuse_outside(parent, partition)
+        _refuse_overlap(parent, partition)
+    return chosen
 
 
 def _length(partition: Partition, parent: Parent) -> int:
@@ -172,25 +228,36 @@ def _length(partition: Partition, parent: Parent) -> int:
 
 
 def _refuse_outside(parent: Parent, partition: Partition) -> None:
-    if partition.start + partition.sectors > parent.sectors:
+    """Refuse a partition that is not on the device; of a container two sectors have to be."""
+    length = _length(partition, parent)
+    if length < 1 or partition.start < 0 or partition.start + length > parent.sectors:
         raise Refused(
             "device", parent.stated,
-            f"its partition {partition.number} ends at sector"
-            f" {partition.start + partition.sectors}, the device at {parent.sectors}",
-            "Grow the device or correct the partition table; no map was made",
+            f"its partition {partition.number} runs from sector {partition.start} to before"
+            f" {partition.end}, the device ends at {parent.sectors}",
+            "Grow the device, correct the partition table, or state the other `partitions` only;"
+            " no map was made",
         )  # fmt: skip
 
 
-def _refuse_overlap(parent: Parent) -> None:
-    """Refuse partitions that share sectors; an extended container holds its logical ones."""
+def _refuse_overlap(parent: Parent, partition: Partition) -> None:
+    """Refuse a partition that shares sectors with another.
+
+    A container holds its logical partitions, a partition the slices nested in it; and in labels of
+    slices (BSD, Sun, SGI) some cover others by custom, so that the kernel maps them all.
+    """
     table = parent.partition_table
-    ordered = sorted((each for each in table.partitions if not each.extended), key=_start)
-    for one, other in zip(ordered, ordered[1:]):
-        if other.start < one.start + one.sectors:
+    if table.kind not in _DISJOINT or partition.extended or partition.nested:
+        return
+    for other in table.partitions:
+        if other is partition or other.extended or other.nested:
+            continue
+        if other.start < partition.end and partition.start < other.end:
             raise Refused(
                 "device", parent.stated,
-                f"its partitions {one.number} and {other.number} overlap",
-                "Correct the partition table (sfdisk --verify); no map was made",
+                f"its partitions {partition.number} and {other.number} overlap",
+                "Correct the partition table (sfdisk --verify), or state the other `partitions`"
+                " only; no map was made",
             )  # fmt: skip
 
 
@@ -205,13 +272,15 @@ def _refuse_foreign(parent: Parent, present: Map, host: Host) -> None:
         )  # fmt: skip
 
 
-def _refuse_move(parent: Parent, present: Map, table: Table, host: Host) -> None:
-    """Refuse to change the sectors under a map in use, except that it may grow."""
-    if not present.live or present.live == table:
+def _refuse_change(parent: Parent, present: Map, desired: Desired, host: Host) -> None:
+    """Refuse to change a map under its user's feet, except that it may grow."""
+    if not present.live:
         return
-    same_start = present.live[0].target == table[0].target
-    if not (same_start and table[0].length >= present.sectors):
+    same_start = present.live[0].target == desired.table[0].target
+    if not (same_start and desired.table[0].length >= present.sectors):
         _refuse_used(parent, present, host, "moved or shrunk")
+    if desired.read_only and not present.read_only:
+        _refuse_used(parent, present, host, "made read-only")
 
 
 def _refuse_used(parent: Parent, present: Map, host: Host, what: str) -> None:
@@ -227,7 +296,9 @@ def _refuse_used(parent: Parent, present: Map, host: Host, what: str) -> None:
 
 def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
     """Tell whether the task says that this map should not be."""
-    if request.present or not request.partitions:
+    if request.present:
+        return request.purge
+    if not request.partitions:
         return True
     return partition_number(each.uuid, parent.uuid) in request.partitions
 
@@ -237,7 +308,3 @@ def _delimiter_of(each: Map, parent: Parent) -> str | None:
     if each.name.startswith(parent.name) and each.name.endswith(number):
         return each.name[len(parent.name) : len(each.name) - len(number)]
     return None
-
-
-def _start(partition: Partition) -> int:
-    return partition.start

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The device-mapper operations that a plan consists of.
+"""The operations that a plan consists of: device-mapper's, and those on what lies below maps.
 
 Each step says three things of itself: its words as an admin knows them from dmsetup, what it does
 to a kernel, and what it makes of the host that was observed.
@@ -20,6 +20,7 @@ from ._table import Table, canonical, format_table, with_queueing
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._device import DeviceNumber
     from ._host import Host
     from ._kernel import Kernel
 
@@ -179,7 +180,46 @@ class Remove:
         return replace(host, maps=tuple(each for each in host.maps if each.uuid != self.uuid))
 
 
-Step = t.Union[Create, Load, Resume, Clear, Rename, Message, Remove]
+@dataclass(frozen=True)
+class Attach:
+    """Let a loop device show a file, so that the file's partitions can have maps."""
+
+    device: DeviceNumber
+    image: str
+    read_only: bool = False
+
+    uuid = ""
+
+    def words(self) -> str:
+        option = "--read-only " if self.read_only else ""
+        return f"losetup {option}/dev/loop{self.device.minor} {self.image}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.attach(self.device, self.image, self.read_only)
+
+    def foresee(self, host: Host) -> Host:
+        return host
+
+
+@dataclass(frozen=True)
+class Detach:
+    """Let a loop device go that nobody uses any more."""
+
+    device: DeviceNumber
+
+    uuid = ""
+
+    def words(self) -> str:
+        return f"losetup --detach /dev/loop{self.device.minor}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.detach(self.device)
+
+    def foresee(self, host: Host) -> Host:
+        return host
+
+
+Step = t.Union[Create, Load, Resume, Clear, Rename, Message, Remove, Attach, Detach]
 Plan = tuple[Step, ...]
 
 
@@ -197,7 +237,7 @@ def words(plan: Plan) -> tuple[str, ...]:
 
 def uuids(plan: Plan) -> set[str]:
     """Return the uuids of the maps that `plan` changes."""
-    return {step.uuid for step in plan}
+    return {step.uuid for step in plan if step.uuid}
 
 
 def _changed(host: Host, uuid: str, change: Callable[[Map], Map]) -> Host:

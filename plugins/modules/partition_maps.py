@@ -22,7 +22,8 @@ extends_documentation_fragment:
 options:
   device:
     description:
-      - The name of a map, or a path below C(/dev).
+      - The name of a map, the path of a block device, or that of a disk image. An image gets a
+        loop device while its partitions have maps; V(absent) in O(state) detaches it.
     type: str
   devices:
     description:
@@ -51,6 +52,25 @@ options:
       - The numbers of the partitions. The default is all of them.
     type: list
     elements: int
+  purge:
+    description:
+      - Whether to remove the maps of this device that are not stated, those of partitions that are
+        no more or that O(partitions) does not name. Refused while something uses one.
+    type: bool
+    default: true
+  extended:
+    description:
+      - Whether the container of the logical partitions of an MBR gets a map, V(map), which is as
+        small as kpartx and the kernel make it (1024 bytes, or one sector of 4096), or none,
+        V(skip).
+    type: str
+    choices: [map, skip]
+    default: map
+  read_only:
+    description:
+      - Whether the maps refuse writes. Those of a device that refuses them do in any case.
+    type: bool
+    default: false
   timeout:
     description:
       - The seconds to wait at most, each time, for udev and for another task on the same host.
@@ -77,6 +97,21 @@ EXAMPLES = r"""
   san.device_mapper.partition_maps:
     device: data
     partitions: [1]
+
+- name: Make them read-only, without the container of logical partitions
+  san.device_mapper.partition_maps:
+    device: log
+    extended: skip
+    read_only: true
+
+- name: Make those of a disk image
+  san.device_mapper.partition_maps:
+    device: /var/tmp/image.raw
+
+- name: Remove the image's, and its loop device
+  san.device_mapper.partition_maps:
+    device: /var/tmp/image.raw
+    state: absent
 
 - name: Remove them
   san.device_mapper.partition_maps:
@@ -169,6 +204,9 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "delimiter": {"type": "str", "default": "auto"},
             "partitions": {"type": "list", "elements": "int"},
+            "purge": {"type": "bool", "default": True},
+            "extended": {"type": "str", "choices": ["map", "skip"], "default": "map"},
+            "read_only": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
         },
         "mutually_exclusive": [("device", "devices")],

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
+import socket
 import subprocess
 import typing as t
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from lab.host import Lab
 
 HERE = Path(__file__).parent
 REMOTE = "/run/modules"
+SOCKET = "modules.sock"
 
 WWIDS = ("35525400000000001", "35525400000000002")
 UUIDS = tuple(f"mpath-{wwid}" for wwid in WWIDS)
@@ -41,32 +45,46 @@ class Host:
         self,
         module: str,
         /,
-        *prefix: str,
+        *,
+        at: int = 0,
+        disturb: t.Sequence[str] = (),
         check_mode: bool = False,
         diff: bool = False,
-        user: str = "root",
         **options: t.Any,
     ) -> dict[str, t.Any]:
-        """Return the answer of a module; `prefix` is a command to run it under."""
+        """Return the answer of a module.
+
+        Before its request number `at` to change the kernel the command `disturb` runs; without a
+        command the module is killed there, which is the answer.
+        """
         arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": diff}
+        request = {"module": module, "options": arguments, "at": at, "disturb": list(disturb)}
+        with socket.socket(socket.AF_UNIX) as server:
+            server.settimeout(120)
+            server.connect(str(self.lab.directory / SOCKET))
+            server.sendall(json.dumps(request).encode() + b"\n")
+            with server.makefile("r", encoding="utf-8") as file:
+                text = file.read()
+        if not text and at and not disturb:
+            return {"killed": True}
+        return _answer(text)
+
+    def module_under(
+        self, module: str, /, *prefix: str, user: str = "root", **options: t.Any
+    ) -> dict[str, t.Any]:
+        """Return the answer of a module that runs as a process of its own, under a command."""
         done = self.lab.ssh(
             [*prefix, "python3", f"{REMOTE}/run_module.py", module],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
             check=False,
             user=user,
         )
-        try:
-            answer: dict[str, t.Any] = json.loads(done.stdout)
-        except ValueError:
-            return {"killed": True, "output": done.stdout + done.stderr}
-        assert "Traceback" not in done.stdout, done.stdout
-        return answer
+        return _answer(done.stdout or done.stderr)
 
     def applied(self, module: str, /, **options: t.Any) -> dict[str, t.Any]:
         """Return the answer of a module that must not fail."""
         answer = self.module(module, **options)
         assert not answer.get("failed"), answer
-        assert not answer.get("killed"), answer
         return answer
 
     def refused(self, module: str, /, **options: t.Any) -> str:
@@ -113,8 +131,15 @@ class Host:
         self.run("python3", f"{REMOTE}/clean_up.py")
 
 
+def _answer(text: str) -> dict[str, t.Any]:
+    assert text.startswith("\n{") or text.startswith("{"), text
+    answer: dict[str, t.Any] = json.loads(text)
+    assert "Traceback" not in text, text
+    return answer
+
+
 @pytest.fixture(scope="session")
-def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return the booted host with the modules on it."""
     lab = Lab.from_environment()
     folder = tmp_path_factory.mktemp("modules")
@@ -135,8 +160,27 @@ def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     lab.ssh(
         ["modprobe", "-a", "dm-multipath", "dm-service-time", "dm-queue-length", "dm-round-robin"]
     )
-    Host(lab).clean()
-    return lab
+    with serving(lab):
+        Host(lab).clean()
+        yield lab
+
+
+@contextlib.contextmanager
+def serving(lab: Lab) -> Iterator[None]:
+    """Run what runs the modules, and let its socket be reached from here.
+
+    The connection is one of its own: a shared one forwards no socket files.
+    """
+    remote, local = f"{REMOTE}/socket", lab.directory / SOCKET
+    serve = [f"{REMOTE}/run_module.py", "--serve", remote]
+    options = ["-S", "none", "-o", "ExitOnForwardFailure=yes", "-L", f"{local}:{remote}"]
+    ssh = [*lab.ssh_argv()[:-1], *options, "lab", shlex.join(["python3", *serve])]
+    with subprocess.Popen(ssh, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        yield
+        process.terminate()
+    local.unlink()
 
 
 @pytest.fixture

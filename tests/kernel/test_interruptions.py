@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,7 +28,7 @@ def test_a_kill_at_each_step(host: Host, plan: str) -> None:
     kills = 0
     for number in range(1, 20):
         host.applied("multipath_map", maps=LUNS, **before)
-        answer = killed(host, number, {"maps": LUNS, **after})
+        answer = host.module("multipath_map", at=number, maps=LUNS, **after)
         assert host.suspended() == []
         converged = host.applied("multipath_map", maps=LUNS, **after)
         again = host.applied("multipath_map", maps=LUNS, **after)
@@ -41,20 +40,6 @@ def test_a_kill_at_each_step(host: Host, plan: str) -> None:
     host.shell("dmsetup udevcomplete_all --yes")
     # Two maps: create, load, resume; load, resume; remove. And the wait for udev.
     assert kills == {"create": 7, "reload": 5, "remove": 3}[plan]
-
-
-def killed(host: Host, number: int, options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Run the module so that it kills itself before its request `number`."""
-    done = host.lab.ssh(
-        ["python3", "/run/modules/run_module.py", "multipath_map", str(number)],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
-        check=False,
-    )
-    if done.stdout:
-        answer: dict[str, t.Any] = json.loads(done.stdout)
-        return answer
-    assert "Killed" in done.stderr or done.returncode in (-9, 137, 255), done
-    return {"killed": True}
 
 
 def test_two_runs_at_once(host: Host) -> None:

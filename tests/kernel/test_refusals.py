@@ -197,11 +197,11 @@ def test_a_path_is_no_device_for_partition_maps(host: Host) -> None:
 
 def test_without_privileges(host: Host) -> None:
     """Another user than root is told to become root."""
-    answer = host.module("multipath_map", user="admin", name="data", wwid=WWIDS[0])
+    answer = host.module_under("multipath_map", user="admin", name="data", wwid=WWIDS[0])
     assert answer["failed"]
     assert "become" in answer["msg"]
     dropped = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"]
-    answer = host.module("multipath_map", *dropped, name="data", wwid=WWIDS[0])
+    answer = host.module_under("multipath_map", *dropped, name="data", wwid=WWIDS[0])
     assert answer["failed"]
     assert "CAP_SYS_ADMIN" in answer["msg"]
 
@@ -213,14 +213,14 @@ def test_without_libdevmapper_or_device_mapper(host: Host) -> None:
         "for file in /usr/lib/*/libdevmapper.so.1.02*; do mount --bind /dev/null $file; done;"
         ' exec "$@"'
     )
-    answer = host.module("multipath_map", *without, library, "-", name="data", wwid=WWIDS[0])
+    answer = host.module_under("multipath_map", *without, library, "-", name="data", wwid=WWIDS[0])
     assert "install the package libdevmapper1.02.1" in answer["msg"]
     driver = (
         "mount -t tmpfs none /dev/mapper; mount --bind /dev/null /proc/misc;"
         " mount --bind /dev/null /proc/devices;"
         ' exec "$@"'
     )
-    answer = host.module("multipath_map", *without, driver, "-", name="data", wwid=WWIDS[0])
+    answer = host.module_under("multipath_map", *without, driver, "-", name="data", wwid=WWIDS[0])
     assert "no device-mapper" in answer["msg"]
 
 

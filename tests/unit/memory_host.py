@@ -47,6 +47,9 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "state": "present",
         "delimiter": "auto",
         "partitions": None,
+        "purge": True,
+        "extended": "map",
+        "read_only": False,
         "timeout": 60,
     },
 }

@@ -42,6 +42,7 @@ class MemoryKernel:
 
     def __init__(self, disks: Mapping[DeviceNumber, Disk]) -> None:
         self.disks = dict(disks)
+        self.loops: dict[DeviceNumber, tuple[str, bool]] = {}
         self.claimed: set[DeviceNumber] = set()
         self.requests = 0
         self.fail_at: int | None = None
@@ -125,6 +126,19 @@ class MemoryKernel:
             if self._open_count(found):
                 raise OSError(errno.EBUSY, "open")
             self._maps.remove(found)
+
+    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
+        """Let the loop device show the file `path`; every file has 10,000 sectors."""
+        with self._request("attach", path):
+            if device in self.loops:
+                raise OSError(errno.EBUSY, "attached")
+            self.loops[device] = (path, read_only)
+            self.disks[device] = Disk(10_000)
+
+    def detach(self, device: DeviceNumber) -> None:
+        """Let the loop device go."""
+        with self._request("detach", str(device)):
+            del self.loops[device], self.disks[device]
 
     @contextlib.contextmanager
     def udev_batch(self, timeout: float) -> Iterator[None]:

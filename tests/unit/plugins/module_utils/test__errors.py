@@ -25,7 +25,7 @@ def test_a_refusal_shows_option_value_finding_and_way_out(value: object, shown: 
 def test_an_interruption_tells_what_was_done_and_what_was_not() -> None:
     cause = KernelError("resume", "data", 22, "Invalid argument")
     message = str(Interrupted(cause, ("create data",), ("load data", "resume data")))
-    assert message.startswith("device-mapper refused `load data`: Invalid argument.")
+    assert message.startswith("the kernel refused `load data`: Invalid argument.")
     assert "Done before it: create data." in message
     assert "Not done: load data; resume data." in message
 
@@ -37,4 +37,4 @@ def test_an_interruption_of_the_first_step_has_done_nothing() -> None:
 
 def test_a_kernel_error_names_the_request_and_the_map() -> None:
     error = KernelError("rename", "data", 16, "Device or resource busy")
-    assert str(error) == "device-mapper did not rename data: Device or resource busy"
+    assert str(error) == "the kernel did not rename data: Device or resource busy"

@@ -6,22 +6,35 @@
 from __future__ import annotations
 
 import ctypes
+import random
 import struct
 import uuid
 import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit import partition_tables
+from unit.partition_tables import MIB, ODD, SIZE, SOUND, TIB
 
+from ansible_collections.san.device_mapper.plugins.module_utils import _libblkid, _partition_maps
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
+    DeviceMapperError,
+    Refused,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    Host,
+    Parent,
     Partition,
     PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._libblkid import (
     read_partition_table,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._plan import Desired
 
 FILE = DeviceNumber(0, 0)
 SECTORS = 8192
@@ -84,8 +97,8 @@ def test_an_mbr_has_primary_extended_and_logical_partitions(image: Path) -> None
     assert table.partitions == (
         Partition(1, 64, 1000, "0x83", "", "abcd1234-01"),
         Partition(3, 2048, 4096, "0x5", "", "abcd1234-03", extended=True),
-        Partition(5, 2056, 100, "0x83", "", "abcd1234-05"),
-        Partition(6, 3088, 200, "0x82", "", "abcd1234-06"),
+        Partition(5, 2056, 100, "0x83", "", "abcd1234-05", logical=True),
+        Partition(6, 3088, 200, "0x82", "", "abcd1234-06", logical=True),
     )
 
 
@@ -108,6 +121,112 @@ def test_a_protective_mbr_alone_is_told_from_an_empty_device(image: Path) -> Non
         write(image, sector, bytes(512))
     table = read(image)
     assert (table.kind, table.partitions) == ("PMBR", ())
+
+
+@pytest.mark.parametrize("name", ["fat", "exfat", "ntfs"])
+def test_a_file_system_is_no_partition_table(image: Path, name: str) -> None:
+    ODD[name].write(str(image))
+    assert read(image) == PartitionTable()
+
+
+def test_partitions_after_the_kernels_last_are_left_out(image: Path) -> None:
+    ODD["gpt-300"].write(str(image))
+    assert [each.number for each in read(image).partitions] == list(range(1, 256))
+
+
+def test_slices_in_a_partition_are_nested(image: Path) -> None:
+    SOUND["bsd-nested"].write(str(image))
+    assert [(each.number, each.nested) for each in read(image).partitions] == [
+        (1, False), (2, False), (5, True), (6, True),
+    ]  # fmt: skip
+
+
+REGIONS = (0, 446, 510, 512, 1024, 2048 * 512, 2049 * 512, SIZE - 512)
+HUGE = 3 * TIB // 4096
+
+
+@pytest.mark.parametrize(
+    ("entry", "reported", "refused"),
+    [
+        ((256, 1024), Partition(1, 2048, 8192), False),
+        ((256, 1024), Partition(1, 2048, 8192, extended=True), False),
+        ((HUGE, 1024), Partition(1, (HUGE * 8) % 2**32, 8192), True),
+        ((256, HUGE), Partition(1, 2048, (HUGE * 8) % 2**32), True),
+        ((HUGE, 1024), Partition(1, HUGE * 8, 8192), False),
+        ((HUGE, 1024), Partition(1, HUGE * 8, 8192, extended=True), True),
+        # Each number is right, and what the container holds need not be.
+        ((HUGE // 2, HUGE // 2), Partition(1, HUGE * 4, HUGE * 4, extended=True), True),
+        ((HUGE // 2, HUGE // 2), Partition(1, HUGE * 4, HUGE * 4), False),
+    ],
+)
+def test_what_libblkid_miscounts_is_refused(
+    entry: tuple[int, int], reported: Partition, refused: bool
+) -> None:
+    table = PartitionTable("dos", (reported,), 4096)
+    entries = partition_tables.boot_record((0, 0x83, *entry))[446:510]
+    if refused:
+        with pytest.raises(Refused, match="beyond 2 TiB, where libblkid 2"):
+            _libblkid._refuse_wrapped(table, entries, "/dev/mapper/data", "2.38.1")
+    else:
+        _libblkid._refuse_wrapped(table, entries, "/dev/mapper/data", "2.38.1")
+
+
+@pytest.mark.parametrize("name", [name for name, each in SOUND.items() if not each.commands])
+@given(st.data())
+def test_a_damaged_table_ends_in_sound_partitions_or_a_message(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    """Whatever is overwritten of a table, nothing crashes, and no map would leave the device."""
+    path = tmp_path_factory.getbasetemp() / name
+    SOUND[name].write(str(path))
+    damage(
+        path, data, st.sampled_from([0, 446, 510, 512, 1024, 2048 * 512, 2049 * 512, SIZE - 512])
+    )
+    stated = partitions_that_would_have_maps(path)
+    for each in stated:
+        (segment,) = each.table
+        assert isinstance(segment.target, Linear)
+        assert segment.target.offset >= 0
+        assert segment.target.offset + segment.length <= partition_tables.SECTORS
+
+
+@given(st.data())
+def test_random_bytes_have_no_maps(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "random"
+    seed = data.draw(st.integers(0, 2**32))
+    path.write_bytes(random.Random(seed).randbytes(MIB) + bytes(MIB))
+    assert partitions_that_would_have_maps(path) == []
+
+
+def damage(path: Path, data: st.DataObject, regions: st.SearchStrategy[int]) -> None:
+    """Overwrite some bytes near the regions, or cut the file."""
+    with path.open("r+b") as file:
+        for _time in range(data.draw(st.integers(1, 8))):
+            file.seek(data.draw(regions) + data.draw(st.integers(0, 511)))
+            file.write(data.draw(st.binary(min_size=1, max_size=8)))
+        file.truncate(data.draw(st.sampled_from([SIZE, SIZE, SIZE // 2, MIB, 512])))
+        file.truncate(SIZE)
+
+
+def partitions_that_would_have_maps(path: Path) -> list[Desired]:
+    """Return the maps that a task would state of a device with this content."""
+    try:
+        table = read(path)
+    except Refused:
+        return []
+    parent = Parent("data", "data", "mpath-3600", DeviceNumber(253, 1), partition_tables.SECTORS,
+                    partition_table=table)  # fmt: skip
+    stated = []
+    for each in table.partitions:
+        request = _partition_maps.Request(("data",), present=True, partitions=(each.number,))
+        try:
+            found = _partition_maps.desire(request, Host(parents=(parent,)))
+        except Refused:
+            continue
+        stated += [each for each in found if isinstance(each, Desired)]
+    return stated
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def without_a_path(placed: MemoryMap) -> None:
 
 def refusal(kernel: MemoryKernel, stated: str = "data") -> Refused:
     with pytest.raises(Refused) as refused:
-        observe_partitions(kernel, [stated], reading=True)
+        observe_partitions(kernel, [stated], reading=True, timeout=1)
     assert (refused.value.option, refused.value.value) == ("device", stated)
     assert refused.value.way_out
     return refused.value
@@ -48,7 +48,7 @@ def refusal(kernel: MemoryKernel, stated: str = "data") -> Refused:
 
 @pytest.mark.parametrize("stated", ["nosuch", "/dev/mapper/nosuch", "/dev/nosuch", "/dev/null", ""])
 def test_a_device_that_is_not_there_is_refused(kernel: MemoryKernel, stated: str) -> None:
-    assert "no such map or block device" in refusal(kernel, stated).found
+    assert "no such map, block device or image file" in refusal(kernel, stated).found
 
 
 @pytest.mark.parametrize("stated", ["data", "/dev/mapper/data"])
@@ -79,17 +79,17 @@ def test_a_map_without_a_table_is_refused(kernel: MemoryKernel) -> None:
 @pytest.mark.usefixtures("data")
 def test_a_map_with_a_path_would_be_read(kernel: MemoryKernel) -> None:
     with pytest.raises(DeviceMapperError, match=r"^/dev/mapper/data: "):
-        observe_partitions(kernel, ["data"], reading=True)
+        observe_partitions(kernel, ["data"], reading=True, timeout=1)
 
 
 def test_to_remove_its_maps_nothing_is_read(kernel: MemoryKernel, data: MemoryMap) -> None:
     without_a_path(data)
-    host = observe_partitions(kernel, ["/dev/mapper/data", "nosuch"], reading=False)
+    host = observe_partitions(kernel, ["/dev/mapper/data", "nosuch"], reading=False, timeout=1)
     (parent,) = host.parents
     assert (parent.name, parent.uuid, parent.device) == ("data", "mpath-3600", data.device)
 
 
 def test_a_map_without_a_uuid_gives_its_number(kernel: MemoryKernel) -> None:
     kernel.place("plain", "", parse_table("0 8 linear 8:0 0"))
-    (parent,) = observe_partitions(kernel, ["plain"], reading=False).parents
+    (parent,) = observe_partitions(kernel, ["plain"], reading=False, timeout=1).parents
     assert parent.uuid == f"devnode_{MAJOR}:0_Wh5pYvM"

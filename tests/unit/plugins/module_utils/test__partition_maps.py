@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from unit import memory_host
 
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
@@ -24,11 +25,13 @@ from ansible_collections.san.device_mapper.plugins.module_utils._partition_maps 
     Request,
     delimiter_for,
     desire,
+    operations,
     owned,
     parse,
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._steps import words
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     format_table,
     parse_table,
@@ -38,14 +41,7 @@ UUID = "mpath-3600"
 NUMBER = DeviceNumber(253, 1)
 GPT = PartitionTable("gpt", (Partition(1, 2048, 1000), Partition(2, 4096, 500)))
 PARENT = Parent("data", "data", UUID, NUMBER, 10_000, partition_table=GPT)
-DEFAULTS: dict[str, Any] = {
-    "device": None,
-    "devices": None,
-    "state": "present",
-    "delimiter": "auto",
-    "partitions": None,
-    "timeout": 60,
-}
+DEFAULTS = memory_host.DEFAULTS["partition_maps"]
 MOUNTED = Use("mounted at /srv")
 
 
@@ -114,6 +110,115 @@ def test_maps_of_partitions_that_are_no_more_are_removed() -> None:
 def test_only_the_stated_partitions_have_maps() -> None:
     assert names(desired(partitions=[2])) == ["data2"]
     assert desired(maps=[partition_map("data1")], partitions=[2])[0] == Absent("part1-mpath-3600")
+
+
+def test_what_is_not_stated_stays_where_nothing_is_purged() -> None:
+    stale = partition_map("data3", 3, "0 8 linear 253:1 9000")
+    stated = desired(maps=[stale, partition_map("data1")], partitions=[2], purge=False)
+    assert names(stated) == ["data2"]
+    assert len(stated) == 1
+    assert desired(maps=[stale], purge=False, state="absent") == (Absent(stale.uuid),)
+
+
+def test_the_maps_are_read_only_where_stated() -> None:
+    stated = desired(read_only=True)
+    assert [each.read_only for each in stated if isinstance(each, Desired)] == [True, True]
+
+
+def test_a_map_in_use_is_not_made_read_only() -> None:
+    present = partition_map("data1")
+    assert "would be made read-only, and is in use: mounted at /srv" in (
+        refusal(maps=[present], used=[present], read_only=True).found
+    )
+    written = replace(present, read_only=True)
+    assert names(desired(maps=[written], used=[written], read_only=True)) == ["data1", "data2"]
+    assert names(desired(maps=[written], used=[written])) == ["data1", "data2"]
+
+
+def test_the_container_of_logical_partitions_may_be_left_out() -> None:
+    parent = with_table(
+        Partition(1, 2048, 4000, extended=True), Partition(5, 2056, 100, logical=True)
+    )
+    assert names(desired(parent)) == ["data1", "data5"]
+    assert names(desired(parent, extended="skip")) == ["data5"]
+    container = partition_map("data1", 1, "0 2 linear 253:1 2048")
+    assert desired(parent, [container], extended="skip")[0] == Absent(container.uuid)
+
+
+def test_only_partitions_that_are_to_have_maps_have_to_be_sound() -> None:
+    parent = with_table(
+        Partition(1, 2048, 100), Partition(2, 2100, 100), Partition(3, 9_000, 2_000),
+        Partition(4, 3000, 100), Partition(5, 4000, -190),
+    )  # fmt: skip
+    assert names(desired(parent, partitions=[4])) == ["data4"]
+    for number, found in ((1, "overlap"), (3, "runs from"), (5, "runs from")):
+        assert found in refusal(parent, partitions=[number, 4]).found
+
+
+@pytest.mark.parametrize("kind", ["bsd", "sun", "sgi"])
+def test_slices_may_cover_others(kind: str) -> None:
+    parent = with_table(Partition(1, 0, 10_000), Partition(2, 64, 100), kind=kind)
+    assert len(desired(parent)) == 2
+
+
+def test_a_partition_may_hold_slices_that_are_nested_in_it() -> None:
+    parent = with_table(
+        Partition(1, 2048, 1000), Partition(5, 2049, 500, logical=True, nested=True)
+    )
+    assert names(desired(parent)) == ["data1", "data5"]
+
+
+IMAGE = replace(
+    PARENT,
+    stated="/srv/image",
+    name="loop3",
+    uuid="devnode_7:3_Wh5pYvM",
+    device=DeviceNumber(7, 3),
+    image="/srv/image",
+    attached=False,
+)
+SHOWN = replace(IMAGE, attached=True)
+ON_IMAGE = Map(
+    "loop3p1", "part1-devnode_7:3_Wh5pYvM", DeviceNumber(253, 9),
+    live=parse_table("0 1000 linear 7:3 2048"),
+)  # fmt: skip
+HELD = Use("held by the map loop3p1", ON_IMAGE.device)
+
+
+def image_words(parent: Parent, host: Host | None = None, **options: Any) -> list[str]:
+    there = replace(host or Host(), parents=(parent,))
+    return list(words(operations(parse({**DEFAULTS, "device": "/srv/image", **options}), there)))
+
+
+def test_an_image_gets_a_loop_device_before_its_maps() -> None:
+    plan = image_words(IMAGE, partitions=[1])
+    assert plan[0] == "losetup /dev/loop3 /srv/image"
+    assert plan[1] == "create loop3p1 --uuid part1-devnode_7:3_Wh5pYvM --notable"
+    assert image_words(IMAGE, read_only=True)[0] == "losetup --read-only /dev/loop3 /srv/image"
+    assert image_words(replace(IMAGE, read_only=True))[0].startswith("losetup --read-only ")
+    assert not any("losetup" in each for each in image_words(SHOWN))
+
+
+def test_an_image_without_partitions_gets_no_loop_device() -> None:
+    assert image_words(replace(IMAGE, partition_table=PartitionTable())) == []
+
+
+def test_the_loop_device_of_an_image_goes_with_its_last_map() -> None:
+    two = replace(ON_IMAGE, name="loop3p2", uuid="part2-devnode_7:3_Wh5pYvM")
+    host = Host(maps=(ON_IMAGE, two), uses={SHOWN.device: (HELD,)})
+    assert image_words(SHOWN, host, state="absent") == [
+        "remove loop3p1", "remove loop3p2", "losetup --detach /dev/loop3",
+    ]  # fmt: skip
+    assert image_words(SHOWN, host, state="absent", partitions=[1]) == ["remove loop3p1"]
+    assert image_words(SHOWN, state="absent") == ["losetup --detach /dev/loop3"]
+    assert image_words(replace(SHOWN, autoclear=True), state="absent") == []
+    assert image_words(IMAGE, state="absent") == []
+
+
+def test_a_loop_device_with_other_users_is_not_detached() -> None:
+    host = Host(maps=(ON_IMAGE,), uses={SHOWN.device: (HELD, MOUNTED)})
+    with pytest.raises(Refused, match="loop3 would be detached, and is in use: mounted at /srv"):
+        image_words(SHOWN, host, state="absent")
 
 
 def test_all_maps_are_removed_or_those_of_the_stated_partitions() -> None:
@@ -288,7 +393,7 @@ def test_an_extended_container_is_mapped_for_boot_loaders_only(
         (with_table(kind="PMBR"), "the partition table is damaged"),
         (
             with_table(Partition(1, 9_000, 1_001)),
-            "its partition 1 ends at sector 10001, the device at 10000",
+            "its partition 1 runs from sector 9000 to before 10001, the device ends at 10000",
         ),
         (
             with_table(Partition(1, 2048, 1000), Partition(2, 3047, 10)),
@@ -301,7 +406,7 @@ def test_an_extended_container_is_mapped_for_boot_loaders_only(
         (
             with_table(Partition(1, 100, 1), Partition(2, 10, 9000, extended=True),
                        Partition(5, 12, 100)),
-            "its partitions 5 and 1 overlap",
+            "its partitions 1 and 5 overlap",
         ),
     ],
 )  # fmt: skip

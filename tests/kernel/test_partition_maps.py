@@ -1,0 +1,194 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The maps of a device's partitions over their life, on the booted host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.host import Lab
+
+from .conftest import WWIDS, Host
+
+IMAGE = "/var/tmp/image.raw"
+
+
+def partition(host: Host, script: str, device: str = "data") -> None:
+    """Write a partition table onto a map."""
+    options = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never")
+    host.run("sfdisk", *options, f"/dev/mapper/{device}", input=script)
+
+
+def table(host: Host, name: str) -> list[str]:
+    """Return start, length, target, device and offset of a map of one segment."""
+    return host.table(name).split()
+
+
+@pytest.fixture
+def data(host: Host) -> Host:
+    """Return the host with a map `data` of its first LUN."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    return host
+
+
+def test_a_mounted_partition_grows_in_place(data: Host) -> None:
+    """Only its map is loaded anew, under the file system, which then is grown."""
+    partition(data, "label: gpt\n,64MiB\n")
+    data.applied("partition_maps", device="data", delimiter="-part")
+    data.shell(
+        "mkfs.ext4 -q /dev/mapper/data-part1; mkdir -p /mnt/test;"
+        " mount /dev/mapper/data-part1 /mnt/test; echo kept > /mnt/test/file"
+    )
+    partition(data, "label: gpt\n,128MiB\n,\n")
+    answer = data.applied("partition_maps", device="data")
+    assert [words.split("'")[0] for words in answer["plan"]] == [
+        "load data-part1 --table ",
+        "resume data-part1",
+        "create data-part2 --uuid part2-mpath-35525400000000001 --notable",
+        "load data-part2 --table ",
+        "resume data-part2 --noflush --nolockfs",
+    ]
+    assert table(data, "data-part1")[1] == str(128 * 2048)
+    data.shell("resize2fs /dev/mapper/data-part1 2> /dev/null; grep kept /mnt/test/file")
+    size = int(data.run("stat", "--file-system", "--format=%b", "/mnt/test"))
+    block = int(data.run("stat", "--file-system", "--format=%S", "/mnt/test"))
+    assert size * block > 100 << 20
+
+
+def test_a_mounted_partition_neither_shrinks_nor_moves_nor_goes(data: Host) -> None:
+    """Each is refused with the mount point, before any change."""
+    partition(data, "label: gpt\nstart=32768, size=64MiB\n,\n")
+    data.applied("partition_maps", device="data", delimiter="-part")
+    data.shell(
+        "mkfs.ext4 -q /dev/mapper/data-part1; mkdir -p /mnt/test;"
+        " mount /dev/mapper/data-part1 /mnt/test"
+    )
+    for script, words in (
+        ("label: gpt\nstart=32768, size=32MiB\n", "moved or shrunk"),
+        ("label: gpt\nstart=16384, size=64MiB\n", "moved or shrunk"),
+        ("label: gpt\n", "removed"),
+    ):
+        partition(data, script)
+        message = data.refused("partition_maps", device="data")
+        assert f"data-part1 would be {words}, and is in use: mounted at /mnt/test" in message
+    kept = data.applied("partition_maps", device="data", purge=False)
+    assert kept["plan"] == []
+
+
+def test_read_only_maps(data: Host) -> None:
+    """Stated, or because the device is read-only: its maps refuse writes, and writing is undone."""
+    partition(data, "label: gpt\n,64MiB\n")
+    made = data.applied("partition_maps", device="data", delimiter="-part", read_only=True)
+    assert made["maps"][0]["read_only"]
+    assert data.run("blockdev", "--getro", "/dev/mapper/data-part1").strip() == "1"
+    assert not data.applied("partition_maps", device="data", read_only=True)["changed"]
+    assert data.applied("partition_maps", device="data")["changed"]
+    assert data.run("blockdev", "--getro", "/dev/mapper/data-part1").strip() == "0"
+    data.applied("partition_maps", device="data", state="absent")
+    data.shell(
+        "dmsetup create ro --readonly --uuid RO-1 --table"
+        ' "0 $(blockdev --getsz /dev/mapper/data) linear /dev/mapper/data 0"'
+    )
+    made = data.applied("partition_maps", device="ro")
+    assert [(each["name"], each["read_only"]) for each in made["maps"]] == [("ro1", True)]
+    assert not data.applied("partition_maps", device="ro")["changed"]
+
+
+def test_a_disk_image_gets_a_loop_device_and_loses_it(host: Host) -> None:
+    """Attached once, found again, and detached with the last map; an admin's own is kept."""
+    host.shell(f"truncate -s 64M {IMAGE}")
+    try:
+        host.run("sfdisk", "--quiet", IMAGE, input="label: gpt\n,16MiB\n,\n")
+        checked = host.applied("partition_maps", device=IMAGE, check_mode=True)
+        made = host.applied("partition_maps", device=IMAGE)
+        assert made["plan"] == checked["plan"]
+        assert made["plan"][0] == f"losetup /dev/loop0 {IMAGE}"
+        assert [each["name"] for each in made["maps"]] == ["loop0p1", "loop0p2"]
+        assert made["maps"][0]["uuid"] == "part1-devnode_7:0_Wh5pYvM"
+        again = host.applied("partition_maps", device=IMAGE)
+        assert (again["changed"], again["maps"]) == (False, made["maps"])
+        host.shell("mkfs.ext4 -q /dev/mapper/loop0p1; mkdir -p /mnt/test")
+        host.run("mount", "/dev/mapper/loop0p1", "/mnt/test")
+        assert "mounted at /mnt/test" in host.refused(
+            "partition_maps", device=IMAGE, state="absent"
+        )
+        host.run("umount", "/mnt/test")
+        gone = host.applied("partition_maps", device=IMAGE, state="absent")
+        assert gone["plan"][-1] == "losetup --detach /dev/loop0"
+        assert IMAGE not in host.run("losetup", "--list")
+        assert not host.applied("partition_maps", device=IMAGE, state="absent")["changed"]
+        host.run("losetup", "/dev/loop5", IMAGE)
+        made = host.applied("partition_maps", device=IMAGE)
+        assert [each["name"] for each in made["maps"]] == ["loop5p1", "loop5p2"]
+    finally:
+        host.clean()
+        host.run("rm", "-f", IMAGE)
+
+
+def test_a_device_that_vanishes_in_the_middle(data: Host) -> None:
+    """The message says what was done; nothing is suspended, and no map without a table is left."""
+    partition(data, "label: gpt\n,64MiB\n,\n")
+    data.shell(
+        "dmsetup create gone --uuid GONE-1 --table"
+        ' "0 $(blockdev --getsz /dev/mapper/data) linear /dev/mapper/data 0"'
+    )
+    # The fifth request is for the second map's table.
+    disturb = ["dmsetup", "remove", "--retry", "gone1", "gone"]
+    answer = data.module("partition_maps", device="gone", at=5, disturb=disturb)
+    assert answer.get("failed"), answer
+    assert "Done before it: create gone1 " in answer["msg"]
+    assert "Not done: load gone2 " in answer["msg"]
+    assert data.table().split(":")[0] == "data"
+    assert data.suspended() == []
+
+
+@pytest.fixture(scope="module")
+def _kpartx(_lab: Lab) -> Iterator[None]:
+    """Install kpartx and its udev rule, as Debian does."""
+    host = Host(_lab)
+    host.shell("dpkg --install /opt/packages/kpartx_*.deb > /dev/null; udevadm control --reload")
+    yield
+    host.shell("dpkg --purge kpartx > /dev/null; udevadm control --reload")
+
+
+@pytest.fixture
+def kpartx(_kpartx: None, host: Host) -> Host:
+    """Return the host with kpartx and its udev rule."""
+    return host
+
+
+@pytest.mark.parametrize("delimiter", ["auto", "-part", "p"])
+def test_beside_the_rule_that_runs_kpartx(kpartx: Host, delimiter: str) -> None:
+    """Whatever the rule makes and renames, runs end in what is stated, the second one quietly."""
+    stated = {"device": "data", "delimiter": delimiter}
+    name = "datap1" if delimiter == "p" else "data-part1"
+    kpartx.applied("multipath_map", name="data", wwid=WWIDS[0])
+    for script in ("label: gpt\n,64MiB\n", "label: gpt\n,64MiB\n,64MiB\n", "label: gpt\n,128MiB\n"):
+        partition(kpartx, script)
+        # The map comes up with the table on it, as after a boot: the rule runs kpartx.
+        kpartx.applied("multipath_map", wwid=WWIDS[0], state="absent")
+        kpartx.applied("multipath_map", name="data", wwid=WWIDS[0])
+        made = kpartx.applied("partition_maps", **stated)
+        assert made["maps"][0]["name"] == name
+        again = kpartx.applied("partition_maps", **stated)
+        assert (again["changed"], again["plan"]) == (False, [])
+    assert table(kpartx, name)[1] == str(128 * 2048)
+
+
+def test_with_kpartx_at_the_same_moment(kpartx: Host) -> None:
+    """What it makes or renames between two requests of the module is planned for."""
+    kpartx.applied("multipath_map", name="data", wwid=WWIDS[0])
+    partition(kpartx, "label: gpt\n,64MiB\n,64MiB\n")
+    for at in (1, 2, 5):
+        for command in ("kpartx -an -p -part", "kpartx -un -p -other", "kpartx -dn -p -part"):
+            kpartx.shell("udevadm settle; kpartx -d -p -part /dev/mapper/data")
+            disturb = [*command.split(), "/dev/mapper/data"]
+            made = kpartx.applied(
+                "partition_maps", device="data", delimiter="-part", at=at, disturb=disturb
+            )
+            assert [each["name"] for each in made["maps"]] == ["data-part1", "data-part2"]
+            assert not kpartx.applied("partition_maps", device="data")["changed"]
+            assert kpartx.suspended() == []
