@@ -13,6 +13,10 @@ author:
 description:
   - States that the linear maps of a device's partitions are exactly those of its partition table,
     or a stated part of them. What kpartx does, without reloading a map that is right already.
+  - Partition tables are read with libblkid. R(The guide,
+    ansible_collections.san.device_mapper.docsite.partition_tables) says which partitions get maps
+    where the kernel, kpartx and libblkid disagree. The partition tables of DASDs need libblkid 2.43
+    or later.
   - A partition map's identity is its uuid, C(partN-) and the uuid of its device, as kpartx gives
     it. A map with this uuid and another name is renamed in place, mounted or not. Maps of this
     device that the table no longer has are removed; anything else is never touched.

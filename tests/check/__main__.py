@@ -42,6 +42,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)
     commands: dict[str, t.Callable[[], None]] = {
+        "bench": bench,
         "demo": demo,
         "format": format_in_place,
         "lab": lab,
@@ -83,6 +84,12 @@ def demo() -> None:
     with laid_out() as workspace:
         call(workspace, *lab_run(), sys.executable, "tests/demo.py", shown=True)
     print("demo: the host has been stopped")
+
+
+def bench() -> None:
+    """Time the modules and what people use instead, on a booted host."""
+    with laid_out() as workspace:
+        call(workspace, *lab_run(), sys.executable, "tests/bench", shown=True)
 
 
 def lab() -> None:

@@ -138,11 +138,8 @@ def _answer(text: str) -> dict[str, t.Any]:
     return answer
 
 
-@pytest.fixture(scope="session")
-def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Return the booted host with the modules on it."""
-    lab = Lab.from_environment()
-    folder = tmp_path_factory.mktemp("modules")
+def install(lab: Lab, folder: Path) -> None:
+    """Put the modules on the host, compiled, and what runs them."""
     archive = folder / "modules.tar"
     subprocess.run(["tar", "-cf", archive, "-C", HERE, "run_module.py", "clean_up.py"], check=True)
     collection, library = HERE.parents[1], Path(ansible.__file__).parents[1]
@@ -157,6 +154,13 @@ def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.ssh(["tee", f"{REMOTE}/ansible/__init__.py"], input="")
     # Compiling takes longer than running, under software emulation.
     lab.ssh(["python3", "-m", "compileall", "-q", REMOTE], timeout=600)
+
+
+@pytest.fixture(scope="session")
+def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Return the booted host with the modules on it."""
+    lab = Lab.from_environment()
+    install(lab, tmp_path_factory.mktemp("modules"))
     lab.ssh(
         ["modprobe", "-a", "dm-multipath", "dm-service-time", "dm-queue-length", "dm-round-robin"]
     )

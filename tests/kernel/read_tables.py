@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kernel and kpartx make of the partition tables in partition_tables.py, on this host.
+"""What the kernel and kpartx make of the tables in unit/partition_tables.py, on this host.
 
 Writes each into a file that a loop device shows, with a map of the whole device on top, and leaves
 those. Prints JSON: by the table's name, `kernel` and, for the sound ones, `kpartx`, each a list of
@@ -17,7 +17,7 @@ import os
 import subprocess
 import typing as t
 
-from partition_tables import DEVICE, ODD, SOUND, Image
+from unit.partition_tables import DEVICE, ODD, SOUND, Image
 
 IMAGES = "/var/tmp/partition_tables"
 

@@ -75,9 +75,14 @@ def read(_lab: t.Any) -> Iterator[Read]:
     """
     there = Host(_lab)
     sockets = "systemd-udevd-kernel.socket systemd-udevd-control.socket"
-    there.shell(f"systemctl stop systemd-udevd.service {sockets}; modprobe -a loop dm-mod")
+    there.shell(
+        f"systemctl stop systemd-udevd.service {sockets}; modprobe -a loop dm-mod;"
+        f" mkdir -p {REMOTE}/unit"
+    )
     try:
-        there.lab.push(HERE.parent / "unit/partition_tables.py", f"{REMOTE}/partition_tables.py")
+        there.lab.push(
+            HERE.parent / "unit/partition_tables.py", f"{REMOTE}/unit/partition_tables.py"
+        )
         there.lab.push(HERE / "read_tables.py", f"{REMOTE}/read_tables.py")
         there.shell(
             "dpkg-deb -x /opt/packages/kpartx_*.deb /var/tmp/kpartx;"
