@@ -31,13 +31,16 @@ class LoopDevice:
 
 
 def loop_devices(path: str) -> tuple[LoopDevice, ...]:
-    """Return the loop devices that show the whole file `path`, by their numbers."""
+    """Return the loop devices that show the whole file `path`, by their numbers.
+
+    The file may have been deleted since.
+    """
     found = []
     for directory in glob.glob("/sys/class/block/loop*/loop"):
         if _line(f"{directory}/offset") == "0" and _line(f"{directory}/sizelimit") == "0":
             with contextlib.suppress(OSError):
                 shown = _line(f"{directory}/backing_file")
-                if shown == path or os.path.samefile(shown, path):
+                if shown in (path, f"{path} (deleted)") or os.path.samefile(shown, path):
                     device = DeviceNumber.parse(_line(f"{os.path.dirname(directory)}/dev"))
                     found.append(LoopDevice(device, _line(f"{directory}/autoclear") == "1"))
     return tuple(sorted(found, key=lambda each: each.device))

@@ -40,7 +40,7 @@ if t.TYPE_CHECKING:
     from ._kernel import Kernel
 
 _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
-_KPARTX = re.compile(r"""kpartx[^"']*\s-p\s*(?P<delimiter>[^\s"']+)""")
+_KPARTX = re.compile(r"""kpartx[^"']*?\s-p\s*(?P<delimiter>[^\s"']+)""")
 
 
 def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving: bool) -> Host:
@@ -76,7 +76,7 @@ def observe_partitions(
     host = Host(
         maps=maps,
         uses=uses if reading else _with_openers(uses, maps),
-        kpartx_delimiter=_kpartx_delimiter(),
+        kpartx_delimiter=kpartx_delimiter(),
     )
     for each in stated:
         parent = _parent(each, host, reading)
@@ -87,7 +87,7 @@ def observe_partitions(
 
 def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
     present = _map_stated(stated, host)
-    if present is None and "/" in stated and os.path.isfile(stated):
+    if present is None and _is_image(stated, reading):
         return _image(stated, host, reading)
     number = present.device if present else device_number(stated) if "/" in stated else None
     if number is None:
@@ -119,6 +119,13 @@ def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
     return replace(parent, partition_table=table)
 
 
+def _is_image(stated: str, reading: bool) -> bool:
+    """Tell whether a file is stated; to be detached, a loop device may have outlived its file."""
+    if not os.path.isabs(stated):
+        return False
+    return os.path.isfile(stated) if reading else bool(loop_devices(stated))
+
+
 def _image(stated: str, host: Host, reading: bool) -> Parent:
     """Return the loop device that shows the file `stated`, or the one that would."""
     image = os.path.realpath(stated)
@@ -130,7 +137,7 @@ def _image(stated: str, host: Host, reading: bool) -> Parent:
         name=f"loop{device.minor}",
         uuid=unnamed_uuid(device),
         device=device,
-        sectors=os.stat(image).st_size // SECTOR,
+        sectors=0 if shown else os.stat(image).st_size // SECTOR,
         read_only=not os.access(image, os.W_OK),
         image=image,
         attached=bool(shown),
@@ -217,13 +224,13 @@ def _with_openers(
     return merged
 
 
-def _kpartx_delimiter() -> str | None:
+def kpartx_delimiter(directories: Sequence[str] = _RULES) -> str | None:
     """Return the delimiter that the host's kpartx udev rule states; None without such a rule.
 
     As with udev, a file hides those of the same name in the directories after its own.
     """
     files: dict[str, str] = {}
-    for directory in _RULES:
+    for directory in directories:
         for path in glob.glob(f"{directory}/*.rules"):
             files.setdefault(os.path.basename(path), path)
     for _name, path in sorted(files.items()):

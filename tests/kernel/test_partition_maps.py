@@ -34,7 +34,7 @@ def data(host: Host) -> Host:
     return host
 
 
-def test_a_mounted_partition_grows_in_place(data: Host) -> None:
+def test_a_mounted_partition_grows_and_is_renamed_in_place(data: Host) -> None:
     """Only its map is loaded anew, under the file system, which then is grown."""
     partition(data, "label: gpt\n,64MiB\n")
     data.applied("partition_maps", device="data", delimiter="-part")
@@ -53,9 +53,11 @@ def test_a_mounted_partition_grows_in_place(data: Host) -> None:
     ]
     assert table(data, "data-part1")[1] == str(128 * 2048)
     data.shell("resize2fs /dev/mapper/data-part1 2> /dev/null; grep kept /mnt/test/file")
-    size = int(data.run("stat", "--file-system", "--format=%b", "/mnt/test"))
-    block = int(data.run("stat", "--file-system", "--format=%S", "/mnt/test"))
-    assert size * block > 100 << 20
+    blocks, size = data.run("stat", "--file-system", "--format=%b %S", "/mnt/test").split()
+    assert int(blocks) * int(size) > 100 << 20
+    renamed = data.applied("partition_maps", device="data", delimiter="p")
+    assert renamed["plan"] == ["rename data-part1 datap1", "rename data-part2 datap2"]
+    data.shell("echo still > /mnt/test/file; sync; test -b /dev/mapper/datap1")
 
 
 def test_a_mounted_partition_neither_shrinks_nor_moves_nor_goes(data: Host) -> None:
@@ -123,6 +125,9 @@ def test_a_disk_image_gets_a_loop_device_and_loses_it(host: Host) -> None:
         host.run("losetup", "/dev/loop5", IMAGE)
         made = host.applied("partition_maps", device=IMAGE)
         assert [each["name"] for each in made["maps"]] == ["loop5p1", "loop5p2"]
+        host.run("rm", IMAGE)
+        gone = host.applied("partition_maps", device=IMAGE, state="absent")
+        assert gone["plan"][-1] == "losetup --detach /dev/loop5"
     finally:
         host.clean()
         host.run("rm", "-f", IMAGE)
@@ -147,16 +152,28 @@ def test_a_device_that_vanishes_in_the_middle(data: Host) -> None:
 
 @pytest.fixture(scope="module")
 def _kpartx(_lab: Lab) -> Iterator[None]:
-    """Install kpartx and its udev rule, as Debian does."""
+    """Install kpartx and multipath-tools with their udev rules, without the daemon.
+
+    And without what their triggers do: building an initramfs takes minutes.
+    """
     host = Host(_lab)
-    host.shell("dpkg --install /opt/packages/kpartx_*.deb > /dev/null; udevadm control --reload")
+    daemon = "multipathd.service multipathd.socket"
+    quickly = "dpkg --no-triggers --force-unsafe-io"
+    host.shell(
+        f"systemctl --quiet mask {daemon}; {quickly} --install /opt/packages/*.deb > /dev/null 2>&1;"
+        " udevadm control --reload"
+    )
     yield
-    host.shell("dpkg --purge kpartx > /dev/null; udevadm control --reload")
+    host.shell(
+        "packages=$(for file in /opt/packages/*.deb; do dpkg-deb --field $file Package; done);"
+        f" {quickly} --purge $packages > /dev/null 2>&1; systemctl --quiet unmask {daemon};"
+        " udevadm control --reload"
+    )
 
 
 @pytest.fixture
 def kpartx(_kpartx: None, host: Host) -> Host:
-    """Return the host with kpartx and its udev rule."""
+    """Return the host with kpartx, multipath-tools and their udev rules."""
     return host
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from unit.memory_kernel import MAJOR, MemoryKernel
 from unit.memory_map import MemoryMap
@@ -15,7 +17,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
     DeviceMapperError,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._observe import observe_partitions
+from ansible_collections.san.device_mapper.plugins.module_utils._observe import (
+    kpartx_delimiter,
+    observe_partitions,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 
 QUEUEING = parse_table("0 2048 multipath 1 queue_if_no_path 0 1 1 round-robin 0 1 0 8:0")
@@ -93,3 +98,28 @@ def test_a_map_without_a_uuid_gives_its_number(kernel: MemoryKernel) -> None:
     kernel.place("plain", "", parse_table("0 8 linear 8:0 0"))
     (parent,) = observe_partitions(kernel, ["plain"], reading=False, timeout=1).parents
     assert parent.uuid == f"devnode_{MAJOR}:0_Wh5pYvM"
+
+
+@pytest.mark.parametrize(
+    ("rule", "delimiter"),
+    [
+        ('RUN+="/sbin/kpartx -un -p -part /dev/$name"', "-part"),
+        ('RUN+="/sbin/kpartx -u -p -part /dev/$name -p other"', "-part"),
+        ('RUN+="/usr/sbin/kpartx -p p -u /dev/$name"', "p"),
+        ('RUN+="/usr/sbin/kpartx -u -p_part /dev/$name"', "_part"),
+        ('RUN+="/sbin/kpartx -u /dev/$name"', None),
+        ('RUN+="/sbin/kpartx_id %M %m $env{DM_UUID}", ENV{X}="a -p b"', None),
+        ("", None),
+    ],
+)
+def test_the_delimiter_of_the_rule_that_runs_kpartx(
+    tmp_path: Path, rule: str, delimiter: str | None
+) -> None:
+    local, distribution = tmp_path / "etc", tmp_path / "lib"
+    for directory in (local, distribution):
+        directory.mkdir()
+    (distribution / "60-kpartx.rules").write_text(f'ACTION!="remove"\n{rule}\n', "utf-8")
+    directories = [str(local), str(distribution)]
+    assert kpartx_delimiter(directories) == delimiter
+    (local / "60-kpartx.rules").write_text("# masked\n", "utf-8")
+    assert kpartx_delimiter(directories) is None
