@@ -73,6 +73,8 @@ class BlockDevice:
     `wwid` is what multipath takes for one: ID_SERIAL (NVMe: ID_WWN, DASD: ID_UID); empty where
     nobody knows it. `address` is host:channel:target:lun of a SCSI device, else empty. `state` is
     the SCSI device's state, `access_state` its ALUA state in sysfs' words; empty if there is none.
+    `hardware_handler` is the one attached to the SCSI device; empty if none is. `serial` is the
+    unit's serial number, `target_node_name` that of the storage's port or node; empty if unknown.
     """
 
     name: str
@@ -85,6 +87,10 @@ class BlockDevice:
     access_state: str = ""
     preferred: bool = False
     links: tuple[str, ...] = ()
+    hardware_handler: str = ""
+    serial: str = ""
+    target_node_name: str = ""
+    target_port_group: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ._errors import Refused
 from ._multipath import Features, Multipath, Path, PathGroup, PathSelector
 from ._names import check_name, check_wwid, multipath_uuid, wwid_of
 from ._observe import observe_paths
+from ._path_groups import groups
 from ._plan import Absent, Desired, plan
 from ._result import map_result
 from ._table import Segment, Table, devices
@@ -92,38 +92,6 @@ def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:
     """Return the stated maps that are there."""
     found = [_found(request, host) for request in requests]
     return {"maps": [map_result(each, host) for each in found if each is not None]}
-
-
-def priority(path: BlockDevice) -> int:
-    """Return the path's priority by its ALUA state, as multipath's `sysfs` prioritizer gives it.
-
-    libmultipath/prioritizers/sysfs.c: a preferred target port group gains 80 unless it is already
-    optimized. A path without ALUA has 1, as with the prioritizer `const`.
-    """
-    if not path.access_state:
-        return 1
-    states = {"active/optimized": 50, "active/non-optimized": 10, "lba-dependent": 5, "standby": 1}
-    value = states.get(path.access_state, 0)
-    return value + 80 if path.preferred and value != 50 else value
-
-
-def groups(paths: Sequence[BlockDevice], policy: str) -> tuple[tuple[BlockDevice, ...], ...]:
-    """Return the paths in groups, the one to use first at the front, with multipath.conf's meaning.
-
-    Ties are resolved by address and name, so that the order does not depend on the kernel's.
-    """
-    ordered = sorted(paths, key=lambda path: (-priority(path), _natural(path)))
-    if policy == "auto":
-        known = all(path.access_state for path in ordered)
-        policy = "group_by_prio" if known else "failover"
-    if policy == "multibus":
-        return (tuple(ordered),)
-    if policy == "failover":
-        return tuple((path,) for path in ordered)
-    found: dict[int, list[BlockDevice]] = {}
-    for path in ordered:
-        found.setdefault(priority(path), []).append(path)
-    return tuple(tuple(group) for group in found.values())
 
 
 def _parse_item(options: Options) -> Request:
@@ -346,10 +314,6 @@ def _refuse_twice(option: str, values: Sequence[str]) -> None:
 
 def _stated(options: Options, names: t.Iterable[str]) -> Options:
     return {name: options[name] for name in names if options[name] is not None}
-
-
-def _natural(path: BlockDevice) -> tuple[list[int], int, str]:
-    return [int(part) for part in re.findall("[0-9]+", path.address)], len(path.name), path.name
 
 
 def _names(paths: Sequence[BlockDevice]) -> str:

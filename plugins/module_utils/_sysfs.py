@@ -14,6 +14,7 @@ import typing as t
 
 from ._device import DeviceNumber
 from ._host import BlockDevice, Use
+from ._scsi import hardware_handler, serial, target_node_name, target_port_group
 
 if t.TYPE_CHECKING:
     from ._libudev import Udev
@@ -116,6 +117,10 @@ def _read_block_device(name: str, udev: Udev) -> BlockDevice | None:
         access_state=_line(f"{directory}/access_state"),
         preferred=_line(f"{directory}/preferred_path") == "1",
         links=udev.links(number),
+        hardware_handler=hardware_handler(directory),
+        serial=serial(directory),
+        target_node_name=target_node_name(directory),
+        target_port_group=target_port_group(directory),
     )
 
 

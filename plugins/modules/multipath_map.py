@@ -54,9 +54,19 @@ options:
       - V(failover) makes a group of each path, V(multibus) one group of all.
       - V(group_by_prio) makes a group of the paths with one priority, the highest first. The
         priority follows from the ALUA access state that the kernel shows.
+      - V(group_by_serial), V(group_by_node_name) and V(group_by_tpg) make a group of the paths with
+        one serial number of the unit, one node name of the target, or one target port group; the
+        group with the highest average priority goes first. Refused where that is not known.
       - V(auto) is V(group_by_prio) where every path has an ALUA access state, else V(failover).
     type: str
-    choices: [auto, failover, multibus, group_by_prio]
+    choices: &policies
+      - auto
+      - failover
+      - multibus
+      - group_by_prio
+      - group_by_serial
+      - group_by_node_name
+      - group_by_tpg
     default: auto
   path_selector:
     description:
@@ -106,7 +116,7 @@ options:
       path_grouping_policy:
         description: See O(path_grouping_policy).
         type: str
-        choices: [auto, failover, multibus, group_by_prio]
+        choices: *policies
       path_selector:
         description: See O(path_selector).
         type: str
@@ -256,6 +266,7 @@ maps:
 """
 
 from ..module_utils._multipath_map import observe, operations, parse, report
+from ..module_utils._path_groups import POLICIES
 from ..module_utils._run import Task, run
 
 _ITEM: dict[str, dict[str, object]] = {
@@ -265,7 +276,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "paths": {"type": "list", "elements": "str"},
     "path_grouping_policy": {
         "type": "str",
-        "choices": ["auto", "failover", "multibus", "group_by_prio"],
+        "choices": list(POLICIES),
     },
     "path_selector": {"type": "str", "choices": ["service-time", "queue-length", "round-robin"]},
     "no_path_retry": {"type": "str", "choices": ["fail", "queue"]},

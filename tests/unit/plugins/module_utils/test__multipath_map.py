@@ -21,9 +21,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map import (
     desire,
-    groups,
     parse,
-    priority,
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
@@ -371,62 +369,6 @@ def test_a_map_that_is_no_multipath_map_is_not_removed_by_its_name(uuid: str) ->
     refused = refusal(host, state="absent", name="data")
     assert (refused.option, refused.value) == ("name", "data")
     assert f"its uuid is {uuid or 'empty'}" in refused.found
-
-
-@pytest.mark.parametrize(
-    ("access_state", "preferred", "expected"),
-    [
-        ("", False, 1),
-        ("", True, 1),
-        ("active/optimized", False, 50),
-        ("active/optimized", True, 50),
-        ("active/non-optimized", False, 10),
-        ("active/non-optimized", True, 90),
-        ("lba-dependent", False, 5),
-        ("standby", False, 1),
-        ("standby", True, 81),
-        ("unavailable", False, 0),
-        ("transitioning", False, 0),
-    ],
-)
-def test_priorities_are_multipaths(access_state: str, preferred: bool, expected: int) -> None:
-    assert priority(replace(SDA, access_state=access_state, preferred=preferred)) == expected
-
-
-ALUA = (
-    disk("sda", 0, "2:0:0:0", access_state="active/non-optimized"),
-    disk("sdb", 16, "10:0:0:0", access_state="active/optimized"),
-    disk("sdc", 32, "3:0:0:0", access_state="active/optimized"),
-    disk("sdd", 48, "4:0:0:0", access_state="standby"),
-)
-PLAIN = tuple(replace(each, access_state="") for each in ALUA)
-
-
-@pytest.mark.parametrize(
-    ("paths", "policy", "expected"),
-    [
-        (ALUA, "group_by_prio", [["sdc", "sdb"], ["sda"], ["sdd"]]),
-        (ALUA, "auto", [["sdc", "sdb"], ["sda"], ["sdd"]]),
-        (ALUA, "multibus", [["sdc", "sdb", "sda", "sdd"]]),
-        (ALUA, "failover", [["sdc"], ["sdb"], ["sda"], ["sdd"]]),
-        (PLAIN, "group_by_prio", [["sda", "sdc", "sdd", "sdb"]]),
-        (PLAIN, "auto", [["sda"], ["sdc"], ["sdd"], ["sdb"]]),
-        (PLAIN, "failover", [["sda"], ["sdc"], ["sdd"], ["sdb"]]),
-        ((*ALUA[:3], PLAIN[3]), "auto", [["sdc"], ["sdb"], ["sda"], ["sdd"]]),
-        (ALUA[:1], "multibus", [["sda"]]),
-    ],
-)
-def test_paths_are_grouped_as_by_multipath(
-    paths: tuple[BlockDevice, ...], policy: str, expected: list[list[str]]
-) -> None:
-    for order in (paths, tuple(reversed(paths))):
-        found = [[path.name for path in group] for group in groups(order, policy)]
-        assert found == expected
-
-
-def test_disks_without_an_address_are_in_the_order_of_their_names() -> None:
-    paths = [disk(name, minor, "") for minor, name in enumerate(("sdaa", "sdb", "sda"))]
-    assert [path.name for path in groups(paths, "multibus")[0]] == ["sda", "sdb", "sdaa"]
 
 
 @pytest.mark.parametrize("options", [{"wwid": WWID}, {"paths": ["sda"]}, {"name": "data"}])
