@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from ._errors import Refused
 from ._multipath import Features, Multipath, Path, PathGroup, PathSelector
 from ._names import check_name, check_wwid, multipath_uuid, wwid_of
 from ._observe import observe_paths
-from ._path_groups import groups
+from ._path_groups import Groups, groups
+from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
 from ._result import map_result
-from ._table import Segment, Table, devices
+from ._table import Segment, Table
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,11 +47,22 @@ class Request:
     name: str
     wwid: str
     paths: tuple[str, ...]
+    path_groups: tuple[tuple[str, ...], ...]
     present: bool
     path_grouping_policy: str
     path_selector: str
     queue_if_no_path: bool
     min_paths: int
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The paths that the task names, in whichever option."""
+        return self.paths or tuple(path for group in self.path_groups for path in group)
+
+    @property
+    def source(self) -> str:
+        """The option that the paths follow from."""
+        return "path_groups" if self.path_groups else "paths" if self.paths else "wwid"
 
 
 def parse(options: Options) -> tuple[Request, ...]:
@@ -57,7 +70,13 @@ def parse(options: Options) -> tuple[Request, ...]:
     shared = {option: options[option] for option in _SHARED}
     items = options["maps"]
     if items is None:
-        return (_parse_item({**shared, **_stated(options, ("name", "wwid", "paths"))}),)
+        single = _stated(options, ("name", "wwid", "paths", "path_groups"))
+        # The policy's default cannot be told from a policy that is stated and is the same.
+        policy = "" if options["path_grouping_policy"] == "auto" else "path_grouping_policy"
+        _refuse_both([*single, policy])
+        return (_parse_item({**shared, **single}),)
+    for item in items:
+        _refuse_both(_stated(item, item))
     requests = tuple(_parse_item({**shared, **_stated(item, item)}) for item in items)
     _refuse_twice("name", [request.name or request.wwid for request in requests])
     _refuse_twice("wwid", [request.wwid for request in requests])
@@ -83,7 +102,7 @@ def desire(requests: Sequence[Request], host: Host) -> tuple[Desired | Absent, .
 
 def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host:
     """Return the host as these maps concern it."""
-    named = [path for request in requests for path in request.paths]
+    named = [path for request in requests for path in request.listed]
     leaving = any(not request.present for request in requests)
     return observe_paths(kernel, named, timeout, leaving)
 
@@ -99,10 +118,15 @@ def _parse_item(options: Options) -> Request:
         if options.get(option) is not None:
             check(option, options[option])
     paths = tuple(options.get("paths") or ())
+    path_groups = tuple(tuple(map(str, group)) for group in options.get("path_groups") or ())
+    if not all(path_groups):
+        raise Refused(
+            "path_groups", options["path_groups"], "a group has no path", "Leave the group out"
+        )
     present = options["state"] == "present"
     if options["min_paths"] < 1:
         raise Refused("min_paths", options["min_paths"], "a map needs a path", "State 1 or more")
-    if present and not options.get("wwid") and not paths:
+    if present and not options.get("wwid") and not paths and not path_groups:
         raise Refused(
             "wwid", "", f"neither it nor paths is stated{_for(options.get('name'))}",
             "State the LUN's WWID (device_mapper_info lists them), or its paths",
@@ -112,10 +136,12 @@ def _parse_item(options: Options) -> Request:
             "wwid", "", "neither it nor name is stated, so no map is meant", "State one of them"
         )
     _refuse_twice("paths", list(paths))
+    _refuse_twice("path_groups", [path for group in path_groups for path in group])
     return Request(
         name=options.get("name") or "",
         wwid=options.get("wwid") or "",
         paths=paths,
+        path_groups=path_groups,
         present=present,
         path_grouping_policy=options["path_grouping_policy"],
         path_selector=options["path_selector"],
@@ -125,10 +151,11 @@ def _parse_item(options: Options) -> Request:
 
 
 def _desired(request: Request, host: Host) -> Desired:
-    paths = tuple(_listed_paths(request, host)) or _found_paths(request, host)
+    option = request.source
+    paths = tuple(listed_paths(option, request.listed, request.wwid, host))
+    paths = paths or found_paths(request.wwid, host)
     wwid = request.wwid or paths[0].wwid
     uuid = multipath_uuid(wwid)
-    option = "paths" if request.paths else "wwid"
     if len(paths) < request.min_paths:
         raise Refused(
             option, wwid,
@@ -136,9 +163,9 @@ def _desired(request: Request, host: Host) -> Desired:
             f" ({request.min_paths})",
             "Bring the missing paths up and rescan, or lower min_paths",
         )  # fmt: skip
-    _refuse_sizes(option, wwid, paths)
+    refuse_sizes(option, wwid, paths)
     for path in paths:
-        _refuse_claimed(option, wwid, path, uuid, host)
+        refuse_claimed(option, wwid, path, uuid, host)
     name = request.name or wwid
     check_name("name", name)
     table = _table(request, paths)
@@ -152,8 +179,8 @@ def _found(request: Request, host: Host) -> Map | None:
     """Return the map that `request` means, if it is there."""
     if request.wwid:
         return host.map_of_uuid(multipath_uuid(request.wwid))
-    for text in request.paths:
-        path = _path_named(text, host)
+    for text in request.listed:
+        path = path_named(text, host)
         return host.map_of_uuid(multipath_uuid(path.wwid)) if path else None
     return host.map_named(request.name)
 
@@ -162,98 +189,18 @@ def _table(request: Request, paths: Sequence[BlockDevice]) -> Table:
     selector = PathSelector(request.path_selector)
     path_groups = tuple(
         PathGroup(selector, tuple(Path(path.device) for path in group))
-        for group in groups(paths, request.path_grouping_policy)
+        for group in _arranged(request, paths)
     )
     features = Features(queue_if_no_path=request.queue_if_no_path)
     return (Segment(0, paths[0].sectors, Multipath(features, (), path_groups, 1)),)
 
 
-def _found_paths(request: Request, host: Host) -> tuple[BlockDevice, ...]:
-    """Return every disk with the stated WWID.
-
-    A path of the map that has become unreadable stays: udev may have lost its WWID with it.
-    """
-    present = host.map_of_uuid(multipath_uuid(request.wwid))
-    members = devices(present.live) if present else ()
-    paths = tuple(
-        each
-        for each in host.block_devices
-        if each.wwid == request.wwid or (not each.wwid and each.device in members)
-    )
-    if not paths:
-        known = sorted({each.wwid for each in host.block_devices if each.wwid})
-        raise Refused(
-            "wwid", request.wwid,
-            f"no block device of this host has this WWID (there are: {', '.join(known) or 'none'})",
-            "Map the LUN to this host and rescan its SCSI hosts, or correct the WWID",
-        )  # fmt: skip
-    return paths
-
-
-def _listed_paths(request: Request, host: Host) -> Iterator[BlockDevice]:
-    """Yield the disks that the task lists, each with the right WWID."""
-    wwid = request.wwid
-    seen: dict[str, str] = {}
-    for text in request.paths:
-        path = _path_named(text, host)
-        if path is None:
-            raise Refused(
-                "paths", text, "no block device of this host has this name or address",
-                "Correct it, or rescan the SCSI hosts if the path should be there",
-            )  # fmt: skip
-        present = host.map_of_uuid(multipath_uuid(wwid)) if wwid else None
-        kept = not path.wwid and present is not None and path.device in devices(present.live)
-        wwid = wwid or path.wwid
-        if path.wwid != wwid and not kept:
-            raise Refused(
-                "paths", text, f"its WWID is {path.wwid or 'unknown'}, not {wwid or 'known'}",
-                "List only paths of the LUN; one map joins the paths of one LUN",
-            )  # fmt: skip
-        if not wwid:
-            raise Refused(
-                "paths", text, "its WWID is unknown to udev and sysfs",
-                "Only a LUN with a WWID can have a map; see `udevadm info` for ID_SERIAL",
-            )  # fmt: skip
-        if path.name in seen:
-            raise Refused(
-                "paths", text, f"it is the same path as {seen[path.name]}", "List each path once"
-            )
-        seen[path.name] = text
-        yield path
-
-
-def _path_named(text: str, host: Host) -> BlockDevice | None:
-    """Return the disk that `text` names: a /dev path, by-path, H:C:T:L or major:minor."""
-    number = host.resolved.get(text)
-    for each in host.block_devices:
-        if each.device == number or text in (each.name, each.address, str(each.device)):
-            return each
-        if f"/dev/disk/by-path/{text}" in each.links:
-            return each
-    return None
-
-
-def _refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
-    sizes = {path.sectors for path in paths}
-    if len(sizes) == 1 and 0 not in sizes:
-        return
-    found = ", ".join(f"{path.name} has {path.sectors} sectors" for path in paths)
-    raise Refused(
-        option, wwid, f"its paths do not have one size: {found}",
-        "Rescan the paths whose size is stale (echo 1 > /sys/block/NAME/device/rescan); if they"
-        " still differ, they are not one LUN",
-    )  # fmt: skip
-
-
-def _refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:
-    """Refuse a path that somebody else than the task's own map uses."""
-    for use in host.uses_of(path.device):
-        holder = host.map_at(use.holder) if use.holder else None
-        if holder is None or holder.uuid != uuid:
-            raise Refused(
-                option, wwid, f"the path {path.name} ({path.device}) is in use: {use.words}",
-                "Free it first (unmount, swapoff, deactivate or remove what holds it)",
-            )  # fmt: skip
+def _arranged(request: Request, paths: Sequence[BlockDevice]) -> Groups:
+    """Return the paths in groups, as the task or its policy says."""
+    if not request.path_groups:
+        return groups(paths, request.path_grouping_policy)
+    rest = iter(paths)
+    return tuple(tuple(itertools.islice(rest, len(group))) for group in request.path_groups)
 
 
 def _refuse_resize(request: Request, present: Map, table: Table) -> None:
@@ -304,6 +251,15 @@ def _refuse_used(option: str, value: str, present: Map, uses: Sequence[Use]) -> 
             f"the map {present.name} is in use: {'; '.join(use.words for use in uses)}",
             "End that use first (unmount, swapoff, vgchange, mdadm --stop); nothing was changed",
         )  # fmt: skip
+
+
+def _refuse_both(stated: t.Iterable[str]) -> None:
+    for other in ("paths", "path_grouping_policy"):
+        if {"path_groups", other} <= set(stated):
+            raise Refused(
+                "path_groups", other, "both are stated, and each says what the groups are",
+                "State one of them",
+            )  # fmt: skip
 
 
 def _refuse_twice(option: str, values: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ options:
     description:
       - The WWID of the LUN, as udev knows it (C(ID_SERIAL), for NVMe C(ID_WWN)) and
         M(san.device_mapper.device_mapper_info) lists it.
-      - Follows from O(paths) if left out.
+      - Follows from O(paths) or O(path_groups) if left out.
     type: str
   state:
     description:
@@ -48,6 +48,12 @@ options:
       - The default is every block device of the host with this WWID.
     type: list
     elements: str
+  path_groups:
+    description:
+      - The groups of paths, the one to use first at the front, instead of O(paths) and
+        O(path_grouping_policy). A path is named as in O(paths).
+    type: list
+    elements: list
   path_grouping_policy:
     description:
       - The way in which the paths form groups, with the meaning that C(multipath.conf) gives it.
@@ -113,6 +119,10 @@ options:
         description: See O(paths).
         type: list
         elements: str
+      path_groups:
+        description: See O(path_groups).
+        type: list
+        elements: list
       path_grouping_policy:
         description: See O(path_grouping_policy).
         type: str
@@ -157,6 +167,13 @@ EXAMPLES = r"""
     paths:
       - "0:0:0:1"
       - "1:0:0:1"
+
+- name: State which paths are used first
+  san.device_mapper.multipath_map:
+    name: log
+    path_groups:
+      - ["1:0:0:1"]
+      - ["0:0:0:1"]
 
 - name: Remove a map
   san.device_mapper.multipath_map:
@@ -274,6 +291,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "wwid": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"]},
     "paths": {"type": "list", "elements": "str"},
+    "path_groups": {"type": "list", "elements": "list"},
     "path_grouping_policy": {
         "type": "str",
         "choices": list(POLICIES),
@@ -300,8 +318,8 @@ def main() -> None:
             "timeout": {"type": "int", "default": 60},
             "maps": {"type": "list", "elements": "dict", "options": _ITEM},
         },
-        "mutually_exclusive": [("maps", "name"), ("maps", "wwid"), ("maps", "paths")],
-        "required_one_of": [("name", "wwid", "paths", "maps")],
+        "mutually_exclusive": [("maps", each) for each in ("name", "wwid", "paths", "path_groups")],
+        "required_one_of": [("name", "wwid", "paths", "path_groups", "maps")],
     }
     run(specification, Task(parse, observe, report, operations))
 

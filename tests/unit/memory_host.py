@@ -33,6 +33,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "name": None,
         "wwid": None,
         "paths": None,
+        "path_groups": None,
         "state": "present",
         "path_grouping_policy": "auto",
         "path_selector": "service-time",

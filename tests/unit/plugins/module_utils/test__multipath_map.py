@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "name": None,
     "wwid": None,
     "paths": None,
+    "path_groups": None,
     "state": "present",
     "path_grouping_policy": "auto",
     "path_selector": "service-time",
@@ -107,6 +108,21 @@ def test_a_path_is_listed_by_its_place() -> None:
     assert "8:16" in text_of(desired(host, paths=["pci-0000:00:03.0-scsi-0:0:0:0"]))
 
 
+def test_stated_groups_are_used_in_their_order() -> None:
+    sdd = disk("sdd", 48, "4:0:0:0", access_state="active/optimized")
+    host = replace(HOST, block_devices=(SDA, SDB, SDC, sdd))
+    stated = desired(host, path_groups=[["/dev/sdb", "4:0:0:0"], ["8:0"]])
+    assert text_of(stated) == (
+        "0 2048 multipath 0 0 2 1 service-time 0 2 0 8:16 8:48 service-time 0 1 0 8:0"
+    )
+
+
+def test_an_item_with_its_own_groups_does_not_inherit_the_policy() -> None:
+    item = {"wwid": WWID, "path_groups": [["sdb"], ["sda"]]}
+    stated = desired(maps=[{**dict.fromkeys(DEFAULTS), **item}], path_grouping_policy="multibus")
+    assert "service-time 0 1 0 8:16 service-time 0 1 0 8:0" in text_of(stated)
+
+
 def test_policies_selector_and_queueing_make_the_table() -> None:
     text = text_of(
         desired(
@@ -171,6 +187,34 @@ def test_a_disk_that_the_tasks_own_map_holds_is_free() -> None:
         ({"wwid": "SATA DISK"}, "wwid", "SATA DISK", "would be mangled"),
         ({"wwid": "3" * 123}, "wwid", "3" * 123, "too many for a map's uuid"),
         ({"paths": ["sda", "sda"]}, "paths", "sda", "stated more than once"),
+        ({"path_groups": [["sda"], ["sda"]]}, "path_groups", "sda", "stated more than once"),
+        ({"path_groups": [["sda"], []]}, "path_groups", [["sda"], []], "a group has no path"),
+        (
+            {"path_groups": [["sda"]], "paths": ["sda"]},
+            "path_groups",
+            "paths",
+            "each says what the groups are",
+        ),
+        (
+            {"path_groups": [["sda"]], "path_grouping_policy": "multibus"},
+            "path_groups",
+            "path_grouping_policy",
+            "each says what the groups are",
+        ),
+        (
+            {
+                "maps": [
+                    {
+                        **dict.fromkeys(DEFAULTS),
+                        "path_groups": [["sda"]],
+                        "path_grouping_policy": "auto",
+                    }
+                ]
+            },
+            "path_groups",
+            "path_grouping_policy",
+            "each says what the groups are",
+        ),
         (
             {"maps": [{**DEFAULTS, "wwid": WWID}, {**DEFAULTS, "wwid": WWID, "name": "b"}]},
             "wwid",
@@ -221,6 +265,8 @@ def test_a_listed_path_that_is_not_there_is_refused(text: str) -> None:
     refused = refusal(paths=["sda", text])
     assert (refused.option, refused.value) == ("paths", text)
     assert "no block device of this host" in refused.found
+    refused = refusal(path_groups=[["sda"], [text]])
+    assert (refused.option, refused.value) == ("path_groups", text)
 
 
 @pytest.mark.parametrize(

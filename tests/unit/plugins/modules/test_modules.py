@@ -57,7 +57,11 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("multipath_map", {}, "one of the following is required: name, wwid, paths, maps"),
+        (
+            "multipath_map",
+            {},
+            "one of the following is required: name, wwid, paths, path_groups, maps",
+        ),
         (
             "multipath_map",
             {"maps": [{"wwid": "3600"}], "name": "data"},
