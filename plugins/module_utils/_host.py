@@ -153,6 +153,7 @@ class Host:
     """One reading of a host. `resolved` tells what the device names of the task stand for.
 
     `kpartx_delimiter` is what the host's own udev rule gives to kpartx; None without such a rule.
+    `missing_modules` are those modules that the task needs and the kernel does not have.
     """
 
     maps: tuple[Map, ...] = ()
@@ -162,6 +163,7 @@ class Host:
     parents: tuple[Parent, ...] = ()
     kpartx_delimiter: str | None = None
     multipathd_runs: bool = False
+    missing_modules: frozenset[str] = frozenset()
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""

@@ -263,7 +263,14 @@ def _canonical_group(group: PathGroup) -> PathGroup:
         defaults = ("972", "0")
         arguments = selector.arguments + defaults[len(selector.arguments) :]
         selector = PathSelector(selector.name, arguments)
+    if selector.name == "io-affinity":
+        # The kernel prints a mask with a comma after each 32 CPUs, and with leading zeros (%*pb).
+        paths = tuple(Path(path.device, tuple(map(_mask, path.arguments))) for path in paths)
     return PathGroup(selector, tuple(sorted(paths, key=lambda path: path.device)))
+
+
+def _mask(text: str) -> str:
+    return text.replace(",", "").lower().lstrip("0") or "0"
 
 
 def _unless(value: int | None, default: int) -> int | None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._errors import Refused
-from ._multipath import Features, Multipath, Path, PathGroup, PathSelector
+from ._modules import missing_modules
+from ._multipath import Features, Multipath
 from ._names import check_name, check_wwid, multipath_uuid, wwid_of
 from ._observe import observe_paths
 from ._path_groups import Groups, groups
+from ._path_selector import Selection, parse_selection, selected
 from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
 from ._result import map_result
@@ -34,6 +36,7 @@ _SHARED = (
     "state",
     "path_grouping_policy",
     "path_selector",
+    "path_selector_arguments",
     "no_path_retry",
     "min_paths",
 )
@@ -50,7 +53,7 @@ class Request:
     path_groups: tuple[tuple[str, ...], ...]
     present: bool
     path_grouping_policy: str
-    path_selector: str
+    path_selector: Selection
     queue_if_no_path: bool
     min_paths: int
 
@@ -77,7 +80,7 @@ def parse(options: Options) -> tuple[Request, ...]:
         return (_parse_item({**shared, **single}),)
     for item in items:
         _refuse_both(_stated(item, item))
-    requests = tuple(_parse_item({**shared, **_stated(item, item)}) for item in items)
+    requests = tuple(_parse_item(_inherited(shared, item)) for item in items)
     _refuse_twice("name", [request.name or request.wwid for request in requests])
     _refuse_twice("wwid", [request.wwid for request in requests])
     return requests
@@ -104,7 +107,16 @@ def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host
     """Return the host as these maps concern it."""
     named = [path for request in requests for path in request.listed]
     leaving = any(not request.present for request in requests)
-    return observe_paths(kernel, named, timeout, leaving)
+    host = observe_paths(kernel, named, timeout, leaving)
+    return replace(host, missing_modules=missing_modules(_modules(requests)))
+
+
+def _modules(requests: Sequence[Request]) -> Iterator[str]:
+    """Yield the modules that the kernel loads for what is stated, if it has them."""
+    for request in requests:
+        if request.present:
+            yield "dm-multipath"
+            yield f"dm-{request.path_selector.name}"
 
 
 def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:
@@ -144,13 +156,18 @@ def _parse_item(options: Options) -> Request:
         path_groups=path_groups,
         present=present,
         path_grouping_policy=options["path_grouping_policy"],
-        path_selector=options["path_selector"],
+        path_selector=parse_selection(
+            options["path_selector"], options.get("path_selector_arguments")
+        ),
         queue_if_no_path=options["no_path_retry"] == "queue",
         min_paths=options["min_paths"],
     )
 
 
 def _desired(request: Request, host: Host) -> Desired:
+    _refuse_missing("state", "present", "dm-multipath", host)
+    selector = request.path_selector.name
+    _refuse_missing("path_selector", selector, f"dm-{selector}", host)
     option = request.source
     paths = tuple(listed_paths(option, request.listed, request.wwid, host))
     paths = paths or found_paths(request.wwid, host)
@@ -168,7 +185,7 @@ def _desired(request: Request, host: Host) -> Desired:
         refuse_claimed(option, wwid, path, uuid, host)
     name = request.name or wwid
     check_name("name", name)
-    table = _table(request, paths)
+    table = _table(request, paths, host)
     present = host.map_of_uuid(uuid)
     if present is not None and present.live:
         _refuse_resize(request, present, table)
@@ -185,12 +202,8 @@ def _found(request: Request, host: Host) -> Map | None:
     return host.map_named(request.name)
 
 
-def _table(request: Request, paths: Sequence[BlockDevice]) -> Table:
-    selector = PathSelector(request.path_selector)
-    path_groups = tuple(
-        PathGroup(selector, tuple(Path(path.device) for path in group))
-        for group in _arranged(request, paths)
-    )
+def _table(request: Request, paths: Sequence[BlockDevice], host: Host) -> Table:
+    path_groups = selected(request.path_selector, _arranged(request, paths), host)
     features = Features(queue_if_no_path=request.queue_if_no_path)
     return (Segment(0, paths[0].sectors, Multipath(features, (), path_groups, 1)),)
 
@@ -201,6 +214,15 @@ def _arranged(request: Request, paths: Sequence[BlockDevice]) -> Groups:
         return groups(paths, request.path_grouping_policy)
     rest = iter(paths)
     return tuple(tuple(itertools.islice(rest, len(group))) for group in request.path_groups)
+
+
+def _refuse_missing(option: str, value: str, module: str, host: Host) -> None:
+    if module in host.missing_modules:
+        raise Refused(
+            option, value, f"the running kernel has no module {module}",
+            "Install it (the modules of the distribution's full kernel, not of one for clouds), or"
+            " do without",
+        )  # fmt: skip
 
 
 def _refuse_resize(request: Request, present: Map, table: Table) -> None:
@@ -266,6 +288,15 @@ def _refuse_twice(option: str, values: Sequence[str]) -> None:
     for value in values:
         if value and values.count(value) > 1:
             raise Refused(option, value, "it is stated more than once", "State it once")
+
+
+def _inherited(shared: Options, item: Options) -> Options:
+    """Return the item with the task's options for those that it does not state."""
+    stated = _stated(item, item)
+    if "path_selector" in stated:
+        # Arguments are those of one path selector.
+        shared = {**shared, "path_selector_arguments": None}
+    return {**shared, **stated}
 
 
 def _stated(options: Options, names: t.Iterable[str]) -> Options:

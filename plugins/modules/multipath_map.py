@@ -77,9 +77,41 @@ options:
   path_selector:
     description:
       - The way in which the kernel spreads I/O over the paths of a group.
+      - The kernel loads the module that it is in. Refused where the kernel has no such module; many
+        distributions' kernels do not have V(historical-service-time) and V(io-affinity).
     type: str
-    choices: [service-time, queue-length, round-robin]
+    choices: &selectors
+      - service-time
+      - queue-length
+      - round-robin
+      - historical-service-time
+      - io-affinity
     default: service-time
+  path_selector_arguments:
+    description:
+      - The arguments of the O(path_selector), where it takes any. A path is named as in O(paths).
+    type: dict
+    suboptions: &arguments
+      relative_throughput:
+        description:
+          - For V(service-time), the throughput of paths against each other, by path. V(1) for a
+            path that is not named, V(100) at most. A path with V(0) is used if no other is left.
+        type: dict
+      base_weight:
+        description:
+          - For V(historical-service-time), the weight of the past, below V(1024). The default is
+            the kernel's, V(972).
+        type: int
+      threshold_multiplier:
+        description:
+          - For V(historical-service-time), how many times slower a path must be to be taken for
+            another one. The default is the kernel's, V(0), for which any difference is enough.
+        type: int
+      cpu_mask:
+        description:
+          - For V(io-affinity), the CPUs whose I/O goes through each path, by path, in hexadecimal
+            digits. Each path needs one, and a CPU is in one of a group only.
+        type: dict
   no_path_retry:
     description:
       - What becomes of I/O while no path is left. V(fail) returns an error, V(queue) waits for a
@@ -100,8 +132,8 @@ options:
   maps:
     description:
       - The maps, for many LUNs in one task.
-      - O(state), O(path_grouping_policy), O(path_selector), O(no_path_retry) and O(min_paths) of
-        the task hold for each map that does not state its own.
+      - O(name), O(wwid), O(paths) and O(path_groups) are each map's own. What else the task states
+        holds for each map that does not state it.
     type: list
     elements: dict
     suboptions:
@@ -130,7 +162,13 @@ options:
       path_selector:
         description: See O(path_selector).
         type: str
-        choices: [service-time, queue-length, round-robin]
+        choices: *selectors
+      path_selector_arguments:
+        description:
+          - See O(path_selector_arguments). Those of the task do not hold for a map that states its
+            own O(maps[].path_selector).
+        type: dict
+        suboptions: *arguments
       no_path_retry:
         description: See O(no_path_retry).
         type: str
@@ -174,6 +212,19 @@ EXAMPLES = r"""
     path_groups:
       - ["1:0:0:1"]
       - ["0:0:0:1"]
+
+- name: Send ten times as much I/O through one path as through the other
+  san.device_mapper.multipath_map:
+    wwid: "35525400000000001"
+    name: data
+    paths:
+      - "0:0:0:0"
+      - "1:0:0:0"
+    path_grouping_policy: multibus
+    path_selector: service-time
+    path_selector_arguments:
+      relative_throughput:
+        "0:0:0:0": 10
 
 - name: Remove a map
   san.device_mapper.multipath_map:
@@ -296,7 +347,25 @@ _ITEM: dict[str, dict[str, object]] = {
         "type": "str",
         "choices": list(POLICIES),
     },
-    "path_selector": {"type": "str", "choices": ["service-time", "queue-length", "round-robin"]},
+    "path_selector": {
+        "type": "str",
+        "choices": [
+            "service-time",
+            "queue-length",
+            "round-robin",
+            "historical-service-time",
+            "io-affinity",
+        ],
+    },
+    "path_selector_arguments": {
+        "type": "dict",
+        "options": {
+            "relative_throughput": {"type": "dict"},
+            "base_weight": {"type": "int"},
+            "threshold_multiplier": {"type": "int"},
+            "cpu_mask": {"type": "dict"},
+        },
+    },
     "no_path_retry": {"type": "str", "choices": ["fail", "queue"]},
     "min_paths": {"type": "int"},
 }

@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "state": "present",
         "path_grouping_policy": "auto",
         "path_selector": "service-time",
+        "path_selector_arguments": None,
         "no_path_retry": "fail",
         "min_paths": 1,
         "maps": None,
@@ -65,6 +66,7 @@ class MemoryHost:
     mounts: dict[DeviceNumber, str] = field(default_factory=dict)
     partition_tables: dict[str, PartitionTable] = field(default_factory=dict)
     multipathd_runs: bool = False
+    missing_modules: frozenset[str] = frozenset()
     observations: int = 0
 
     def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
@@ -104,6 +106,7 @@ class MemoryHost:
             uses=self._uses(maps),
             parents=tuple(self._parent(name, maps) for name in stated),
             multipathd_runs=self.multipathd_runs,
+            missing_modules=self.missing_modules,
         )
 
     def _uses(self, maps: Sequence[Map]) -> dict[DeviceNumber, tuple[Use, ...]]:

@@ -16,7 +16,14 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath impor
 )
 
 # Arguments per path that each path selector prints in a table, and in a status.
-SELECTORS = {"round-robin": (1, 0), "queue-length": (1, 1), "service-time": (2, 2)}
+SELECTORS = {
+    "round-robin": (1, 0),
+    "queue-length": (1, 1),
+    "service-time": (2, 2),
+    # Not in the captured kernels: from dm-ps-historical-service-time.c and dm-ps-io-affinity.c.
+    "historical-service-time": (1, 3),
+    "io-affinity": (1, 1),
+}
 HANDLERS = ("alua", "emc", "hp_sw", "rdac")
 
 
@@ -32,23 +39,36 @@ class LoadedPath:
     """A path in a group, with the arguments that the path selector has filled in."""
 
     def __init__(self, device: DeviceNumber, selector: str, arguments: tuple[str, ...]) -> None:
+        self.arguments: tuple[object, ...]
+        self.throughput = 1
+        if selector == "io-affinity":
+            _require(len(arguments) == 1)
+            # As %*pb prints a mask for a host with up to 64 CPUs.
+            mask = f"{int(arguments[0].replace(',', ''), 16):016x}"
+            self.arguments = (f"{mask[:8]},{mask[8:]}",)
+        else:
+            self.arguments = self._counts(selector, arguments)
+        self.device = device
+        self.active = True
+        self.fail_count = 0
+
+    def _counts(self, selector: str, arguments: tuple[str, ...]) -> tuple[object, ...]:
         expected, _arguments = SELECTORS[selector]
         _require(len(arguments) <= expected and all(each.isdigit() for each in arguments))
         repeat_count, throughput = (int(each) for each in (*arguments, "1", "1")[:2])
         if len(arguments) < 2:
             throughput = 1
         _require(throughput <= 100)
-        # Since 4.6 a repeat count is 1 at most, whatever was asked.
-        self.arguments = (min(repeat_count, 1), throughput)[:expected]
         self.throughput = throughput
-        self.device = device
-        self.active = True
-        self.fail_count = 0
+        if selector == "historical-service-time":
+            return (0,)
+        # Since 4.6 a repeat count is 1 at most, whatever was asked.
+        return (min(repeat_count, 1), throughput)[:expected]
 
     def status(self, words: int) -> Iterator[object]:
         """Yield the words about the path in a status line, with those of its selector."""
         yield from (self.device, "A" if self.active else "F", self.fail_count)
-        yield from (0, self.throughput)[:words]
+        yield from (0, self.throughput, 0)[:words]
 
 
 class LoadedGroup:
@@ -60,6 +80,12 @@ class LoadedGroup:
         self.paths = [
             LoadedPath(path.device, self.selector, path.arguments) for path in group.paths
         ]
+        self.arguments: tuple[str, ...] = ()
+        if self.selector == "historical-service-time":
+            stated = group.selector.arguments
+            _require(len(stated) <= 2 and all(each.isdigit() for each in stated))
+            self.arguments = (*stated, *("972", "0")[len(stated) :])
+            _require(int(self.arguments[0]) < 1024)
         self.disabled = False
 
     def has_active_path(self) -> bool:
@@ -105,7 +131,8 @@ class LoadedMultipath:
         words = [len(words), *words, *handler, len(self.groups), self._group_number()]
         for group in self.groups:
             arguments, _path_arguments = SELECTORS[group.selector]
-            words += [group.selector, 0, len(group.paths), arguments]
+            words += [group.selector, len(group.arguments), *group.arguments]
+            words += [len(group.paths), arguments]
             for path in group.paths:
                 words += [path.device, *path.arguments]
         return "".join(f"{word} " for word in words)
@@ -117,7 +144,7 @@ class LoadedMultipath:
         for group in self.groups:
             state = "D" if group.disabled else "A" if group is self.current else "E"
             _arguments, arguments = SELECTORS[group.selector]
-            line += [state, 0, len(group.paths), arguments]
+            line += [state, len(group.arguments), *group.arguments, len(group.paths), arguments]
             line += [word for path in group.paths for word in path.status(arguments)]
         return "".join(f"{word} " for word in line)
 

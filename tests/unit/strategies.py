@@ -80,13 +80,19 @@ TABLES: SearchStrategy[Table] = st.lists(st.builds(Segment, NUMBERS, NUMBERS, TA
 def loadable_groups(draw: st.DrawFn, devices: Sequence[DeviceNumber]) -> PathGroup:
     """Return a group that the kernel takes, with the paths `devices`."""
     name = draw(st.sampled_from(sorted(SELECTORS)))
+    if name == "io-affinity":
+        masked = tuple(Path(device, (f"{1 << cpu:x}",)) for cpu, device in enumerate(devices))
+        return PathGroup(PathSelector(name), masked)
     count = draw(st.integers(0, SELECTORS[name][0]))
     # A repeat count and a relative throughput.
     arguments = st.tuples(st.integers(0, 1000), st.integers(0, 3)).map(
         lambda numbers: tuple(map(str, numbers[:count]))
     )
     paths = tuple(Path(device, draw(arguments)) for device in devices)
-    return PathGroup(PathSelector(name), paths)
+    own: tuple[str, ...] = ()
+    if name == "historical-service-time":
+        own = draw(st.sampled_from(((), ("972",), ("972", "0"), ("5",), ("972", "2"))))
+    return PathGroup(PathSelector(name, own), paths)
 
 
 @st.composite

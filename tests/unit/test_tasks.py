@@ -106,7 +106,9 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
             "path_grouping_policy": draw(
                 st.sampled_from(("auto", "failover", "multibus", "group_by_prio"))
             ),
-            "path_selector": draw(st.sampled_from(("service-time", "queue-length", None))),
+            "path_selector": draw(
+                st.sampled_from(("service-time", "queue-length", "historical-service-time", None))
+            ),
             "no_path_retry": draw(st.sampled_from(("fail", "queue", None))),
             "min_paths": draw(st.sampled_from((1, 2, None))),
         }

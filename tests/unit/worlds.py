@@ -208,14 +208,18 @@ def disguised(draw: Draw, table: Table) -> Table:
     groups = []
     for group in segment.target.groups:
         paths = draw(st.permutations(group.paths))
-        repeated = [
-            Path(path.device, ("7", *path.arguments[1:])) if path.arguments else path
-            for path in paths
-        ]
+        repeated = [Path(path.device, other_words(group, path)) for path in paths]
         groups.append(PathGroup(group.selector, tuple(repeated)))
     current = draw(st.integers(1, len(groups)))
     target = Multipath(segment.target.features, (), tuple(groups), current)
     return (Segment(segment.start, segment.length, target),)
+
+
+def other_words(group: PathGroup, path: Path) -> tuple[str, ...]:
+    """Return the path's arguments otherwise, with the same meaning."""
+    if group.selector.name == "io-affinity":
+        return (f"00000000,{path.arguments[0]:0>8}",)
+    return ("7", *path.arguments[1:]) if path.arguments else ()
 
 
 def reload(draw: Draw, kernel: MemoryKernel, uuid: str, table: Table, read_only: bool) -> None:

@@ -156,6 +156,22 @@ def test_historical_service_time_has_defaults(one: str, other: str, same: bool) 
     assert (first == second) is same
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("f", "0000000f", True),
+        ("f", "00000000,0000000F", True),
+        ("1,00000000", "00000001,00000000", True),
+        ("1", "1,00000000", False),
+        ("1", "2", False),
+    ],
+)
+def test_masks_of_io_affinity_are_numbers(one: str, other: str, same: bool) -> None:
+    tables = [f"0 0 1 1 io-affinity 0 1 1 8:0 {each}" for each in (one, other)]
+    first, second = (Multipath.parse(each).canonical() for each in tables)
+    assert (first == second) is same
+
+
 @given(MULTIPATHS)
 def test_canonical_is_stable(multipath: Multipath) -> None:
     assert multipath.canonical().canonical() == multipath.canonical()

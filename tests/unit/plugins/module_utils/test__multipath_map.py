@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "state": "present",
     "path_grouping_policy": "auto",
     "path_selector": "service-time",
+    "path_selector_arguments": None,
     "no_path_retry": "fail",
     "min_paths": 1,
     "timeout": 60,
@@ -152,6 +153,35 @@ def test_items_inherit_what_they_do_not_state() -> None:
         "0 2048 multipath 1 queue_if_no_path 0 1 1 queue-length 0 2 0 8:0 8:16",
         "0 2048 multipath 1 queue_if_no_path 0 1 1 round-robin 0 1 0 8:32",
     ]
+
+
+def test_arguments_of_a_selector_are_inherited_with_it() -> None:
+    throughput = {"relative_throughput": {"sda": 10}}
+    own = {**dict.fromkeys(DEFAULTS), "wwid": WWID}
+    inherits = desired(maps=[own], path_selector_arguments=throughput)
+    assert "service-time 0 1 2 8:0 1 10 service-time 0 1 0 8:16" in text_of(inherits)
+    item = {**own, "path_selector": "round-robin"}
+    assert "round-robin 0 1 0 8:0" in text_of(
+        desired(maps=[item], path_selector_arguments=throughput)
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "value"),
+    [
+        ("dm-multipath", "state", "present"),
+        ("dm-io-affinity", "path_selector", "io-affinity"),
+    ],
+)
+def test_what_the_kernel_has_no_module_for_is_refused(module: str, option: str, value: str) -> None:
+    host = replace(HOST, missing_modules=frozenset({module}))
+    masks = {"cpu_mask": {"sda": "1", "sdb": "1"}}
+    options = {"path_selector": "io-affinity", "path_selector_arguments": masks}
+    refused = refusal(host, wwid=WWID, **options)
+    assert (refused.option, refused.value) == (option, value)
+    assert f"no module {module}" in refused.found
+    assert len(desired(HOST, wwid=WWID, **options)) == 1
+    assert desired(host, wwid=WWID, state="absent") == ()
 
 
 def test_a_path_that_lost_its_wwid_stays_in_the_map_that_has_it() -> None:
