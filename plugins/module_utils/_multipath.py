@@ -137,9 +137,8 @@ class Multipath:
         """Return the form in which two tables that mean the same are equal.
 
         Made the same is what the kernel decides or changes by itself: the current group (the
-        first), the hardware handler (none; since 4.3 the one that is attached is retained,
-        setup_scsi_dh), repeat counts (since 4.6 always 1), the order of the paths in a group.
-        Defaults are filled in.
+        first), the hardware handler's arguments (it does not print them), repeat counts (since 4.6
+        always 1), the order of the paths in a group. Defaults are filled in.
         """
         features = replace(
             self.features,
@@ -148,11 +147,26 @@ class Multipath:
             pg_init_delay_msecs=_unless(self.features.pg_init_delay_msecs, 2000),
         )
         groups = tuple(_canonical_group(group) for group in self.groups)
-        return Multipath(features, (), groups, min(1, len(groups)))
+        return Multipath(features, self.hardware_handler[:1], groups, min(1, len(groups)))
 
     def devices(self) -> tuple[DeviceNumber, ...]:
         """Return the devices that the target opens, in the order of the table."""
         return tuple(path.device for group in self.groups for path in group.paths)
+
+
+def handler_in_use(stated: str, attached: t.Sequence[str], queue_mode: str) -> tuple[str, ...]:
+    """Return the handler that a table gets which states one, over paths with those `attached`.
+
+    `stated` is a name, `none` or `auto`; `attached` goes by the table's order, empty for none.
+    dm-mpath.c setup_scsi_dh: since 4.3 a handler that is attached already is retained instead of
+    another one, and the last path decides. Bio-based multipath retains it in any case.
+    """
+    retained = [name for name in attached if name][-1:]
+    if stated == "none" and queue_mode != "bio":
+        return ()
+    if stated in ("auto", "none"):
+        return tuple(retained)
+    return tuple(retained) or (stated,)
 
 
 @dataclass(frozen=True)

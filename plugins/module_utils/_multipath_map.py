@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ._errors import Refused
 from ._modules import missing_modules
-from ._multipath import Features, Multipath
+from ._multipath import Features, Multipath, handler_in_use
 from ._names import check_name, check_wwid, multipath_uuid, wwid_of
 from ._observe import observe_paths
 from ._path_groups import Groups, groups
@@ -21,7 +21,7 @@ from ._path_selector import Selection, parse_selection, selected
 from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
 from ._result import map_result
-from ._table import Segment, Table
+from ._table import Segment, Table, devices
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,10 @@ _SHARED = (
     "path_grouping_policy",
     "path_selector",
     "path_selector_arguments",
+    "hardware_handler",
+    "features",
     "no_path_retry",
+    "read_only",
     "min_paths",
 )
 """The options whose value at the task's top holds for each item of `maps` without its own."""
@@ -54,7 +57,9 @@ class Request:
     present: bool
     path_grouping_policy: str
     path_selector: Selection
-    queue_if_no_path: bool
+    hardware_handler: str
+    features: Features
+    read_only: bool
     min_paths: int
 
     @property
@@ -117,6 +122,7 @@ def _modules(requests: Sequence[Request]) -> Iterator[str]:
         if request.present:
             yield "dm-multipath"
             yield f"dm-{request.path_selector.name}"
+            yield f"scsi_dh_{request.hardware_handler}"
 
 
 def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:
@@ -159,9 +165,23 @@ def _parse_item(options: Options) -> Request:
         path_selector=parse_selection(
             options["path_selector"], options.get("path_selector_arguments")
         ),
-        queue_if_no_path=options["no_path_retry"] == "queue",
+        hardware_handler=options["hardware_handler"],
+        features=_parse_features(options),
+        read_only=options["read_only"],
         min_paths=options["min_paths"],
     )
+
+
+def _parse_features(options: Options) -> Features:
+    stated = _stated(options["features"] or {}, options["features"] or {})
+    # dm-mpath.c parse_features.
+    for feature, highest in (("pg_init_retries", 50), ("pg_init_delay_msecs", 60000)):
+        if not 0 <= stated.get(feature, 0) <= highest:
+            raise Refused(
+                "features", f"{feature} {stated[feature]}", f"the kernel takes 0 to {highest}",
+                "State a number in these bounds, or leave it out",
+            )  # fmt: skip
+    return Features(queue_if_no_path=options["no_path_retry"] == "queue", **stated)
 
 
 def _desired(request: Request, host: Host) -> Desired:
@@ -183,13 +203,14 @@ def _desired(request: Request, host: Host) -> Desired:
     refuse_sizes(option, wwid, paths)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
+    present = host.map_of_uuid(uuid)
+    _refuse_read_only(request, paths, present)
     name = request.name or wwid
     check_name("name", name)
     table = _table(request, paths, host)
-    present = host.map_of_uuid(uuid)
     if present is not None and present.live:
         _refuse_resize(request, present, table)
-    return Desired(name, uuid, table)
+    return Desired(name, uuid, table, request.read_only)
 
 
 def _found(request: Request, host: Host) -> Map | None:
@@ -203,9 +224,29 @@ def _found(request: Request, host: Host) -> Map | None:
 
 
 def _table(request: Request, paths: Sequence[BlockDevice], host: Host) -> Table:
-    path_groups = selected(request.path_selector, _arranged(request, paths), host)
-    features = Features(queue_if_no_path=request.queue_if_no_path)
-    return (Segment(0, paths[0].sectors, Multipath(features, (), path_groups, 1)),)
+    arranged = _arranged(request, paths)
+    path_groups = selected(request.path_selector, arranged, host)
+    handler = _handler(request, [path for group in arranged for path in group], host)
+    target = Multipath(request.features, handler, path_groups, 1)
+    return (Segment(0, paths[0].sectors, target),)
+
+
+def _handler(request: Request, paths: Sequence[BlockDevice], host: Host) -> tuple[str, ...]:
+    """Return the hardware handler that the table has once it is loaded; Refused if it cannot be."""
+    stated = request.hardware_handler
+    handler = handler_in_use(
+        stated, [path.hardware_handler for path in paths], request.features.queue_mode
+    )
+    if handler == (stated,):
+        _refuse_missing("hardware_handler", stated, f"scsi_dh_{stated}", host)
+        for path in paths:
+            if not path.address:
+                raise Refused(
+                    "hardware_handler", stated,
+                    f"the path {path.name} is no SCSI device, and only those have one",
+                    "State auto or none",
+                )  # fmt: skip
+    return handler
 
 
 def _arranged(request: Request, paths: Sequence[BlockDevice]) -> Groups:
@@ -223,6 +264,17 @@ def _refuse_missing(option: str, value: str, module: str, host: Host) -> None:
             "Install it (the modules of the distribution's full kernel, not of one for clouds), or"
             " do without",
         )  # fmt: skip
+
+
+def _refuse_read_only(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> None:
+    """Refuse to write through a path that its storage has protected (sd.c sd_open: EROFS)."""
+    members = devices(present.live) if present else ()
+    for path in paths:
+        if path.read_only and not request.read_only and path.device not in members:
+            raise Refused(
+                "read_only", False, f"the path {path.name} refuses writes",
+                "State read_only: true, or let the storage allow writes and rescan the path",
+            )  # fmt: skip
 
 
 def _refuse_resize(request: Request, present: Map, table: Table) -> None:

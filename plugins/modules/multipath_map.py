@@ -112,6 +112,43 @@ options:
           - For V(io-affinity), the CPUs whose I/O goes through each path, by path, in hexadecimal
             digits. Each path needs one, and a CPU is in one of a group only.
         type: dict
+  hardware_handler:
+    description:
+      - The kernel's driver for the way in which the storage fails over from one controller to
+        another, activated when a path group comes into use.
+      - V(auto) is the handler that is attached to the paths, if one is, as C(multipath) does it.
+        V(none) loads the table without one. Another one is attached to the paths that have none;
+        one that is attached already is kept by the kernel, whatever is stated.
+    type: str
+    choices: &handlers
+      - auto
+      - none
+      - alua
+      - rdac
+      - emc
+      - hp_sw
+    default: auto
+  features:
+    description:
+      - Features of the map besides O(no_path_retry), with device-mapper's names.
+    type: dict
+    suboptions: &features
+      pg_init_retries:
+        description:
+          - How often the hardware handler's activation of a path group is tried again, V(50) at
+            most. The default is V(0), for which it is the handler that decides.
+        type: int
+      pg_init_delay_msecs:
+        description:
+          - The milliseconds before it is tried again, V(60000) at most. The default is the
+            kernel's, V(2000).
+        type: int
+      queue_mode:
+        description:
+          - Whether the map is made of requests (V(rq), and V(mq), which means the same since Linux
+            4.20) or of bios (V(bio)). It cannot change while the map exists.
+        type: str
+        choices: [rq, bio, mq]
   no_path_retry:
     description:
       - What becomes of I/O while no path is left. V(fail) returns an error, V(queue) waits for a
@@ -119,6 +156,11 @@ options:
     type: str
     choices: [fail, queue]
     default: fail
+  read_only:
+    description:
+      - Whether the map refuses writes. Refused while it is V(false) and a new path refuses them.
+    type: bool
+    default: false
   min_paths:
     description:
       - The number of paths below which the task is refused.
@@ -169,10 +211,21 @@ options:
             own O(maps[].path_selector).
         type: dict
         suboptions: *arguments
+      hardware_handler:
+        description: See O(hardware_handler).
+        type: str
+        choices: *handlers
+      features:
+        description: See O(features).
+        type: dict
+        suboptions: *features
       no_path_retry:
         description: See O(no_path_retry).
         type: str
         choices: [fail, queue]
+      read_only:
+        description: See O(read_only).
+        type: bool
       min_paths:
         description: See O(min_paths).
         type: int
@@ -366,14 +419,29 @@ _ITEM: dict[str, dict[str, object]] = {
             "cpu_mask": {"type": "dict"},
         },
     },
+    "hardware_handler": {
+        "type": "str",
+        "choices": ["auto", "none", "alua", "rdac", "emc", "hp_sw"],
+    },
+    "features": {
+        "type": "dict",
+        "options": {
+            "pg_init_retries": {"type": "int"},
+            "pg_init_delay_msecs": {"type": "int"},
+            "queue_mode": {"type": "str", "choices": ["rq", "bio", "mq"]},
+        },
+    },
     "no_path_retry": {"type": "str", "choices": ["fail", "queue"]},
+    "read_only": {"type": "bool"},
     "min_paths": {"type": "int"},
 }
 _DEFAULTS = {
     "state": "present",
     "path_grouping_policy": "auto",
     "path_selector": "service-time",
+    "hardware_handler": "auto",
     "no_path_retry": "fail",
+    "read_only": False,
     "min_paths": 1,
 }
 

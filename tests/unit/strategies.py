@@ -96,8 +96,13 @@ def loadable_groups(draw: st.DrawFn, devices: Sequence[DeviceNumber]) -> PathGro
 
 
 @st.composite
-def loadable_multipaths(draw: st.DrawFn, devices: Sequence[DeviceNumber]) -> Multipath:
-    """Return a target that the kernel takes, over some of the paths `devices`, request-based."""
+def loadable_multipaths(
+    draw: st.DrawFn, devices: Sequence[DeviceNumber], attached: str = ""
+) -> Multipath:
+    """Return a target that the kernel takes, over some of the paths `devices`, request-based.
+
+    Its hardware handler is the one that it has once it is loaded, over paths with one `attached`.
+    """
     chosen = draw(st.lists(st.sampled_from(devices), unique=True, min_size=1))
     groups, rest = [], chosen
     while rest:
@@ -111,4 +116,7 @@ def loadable_multipaths(draw: st.DrawFn, devices: Sequence[DeviceNumber]) -> Mul
         retain_attached_hw_handler=draw(st.booleans()),
         queue_mode=draw(st.sampled_from(("rq", "mq"))),
     )
-    return Multipath(features, (), tuple(groups), draw(st.integers(1, len(groups))))
+    handler: tuple[str, ...] = ()
+    if attached and (features.retain_attached_hw_handler or draw(st.booleans())):
+        handler = (attached,)
+    return Multipath(features, handler, tuple(groups), draw(st.integers(1, len(groups))))

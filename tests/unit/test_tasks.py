@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.memory_host import MemoryHost
 from unit.memory_kernel import Killed
-from unit.worlds import LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
+from unit.worlds import HANDLERS, LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
@@ -81,6 +81,7 @@ def disks(draw: st.DrawFn) -> tuple[BlockDevice, ...]:
             wwid=draw(st.sampled_from((uuid[-1],) * 5 + ("",))),
             address=f"{index}:0:0:{uuid[-1]}",
             access_state=draw(st.sampled_from(states)),
+            hardware_handler=HANDLERS[uuid],
         )
         for uuid, devices in LUNS.items()
         for index, device in enumerate(devices)
@@ -109,7 +110,10 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
             "path_selector": draw(
                 st.sampled_from(("service-time", "queue-length", "historical-service-time", None))
             ),
+            "hardware_handler": draw(st.sampled_from(("none", None, None))),
+            "features": draw(st.sampled_from(({"pg_init_retries": 1}, None, None))),
             "no_path_retry": draw(st.sampled_from(("fail", "queue", None))),
+            "read_only": draw(st.sampled_from((True, False, None, None))),
             "min_paths": draw(st.sampled_from((1, 2, None))),
         }
         for uuid in LUNS

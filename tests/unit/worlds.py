@@ -53,6 +53,9 @@ LUNS = {
     f"mpath-{number}": tuple(DeviceNumber(8, 64 * number + 16 * path) for path in range(3))
     for number in range(3)
 }
+HANDLERS = {"mpath-0": "", "mpath-1": "", "mpath-2": "alua"}
+"""The hardware handlers that are attached to the LUNs' paths."""
+
 PARENT = "mpath-0"
 PARTITIONS = ("part1-mpath-0", "part2-mpath-0")
 NAMES = ("data", "log", "data-part1", "data-part2", "dataq1", "0", "1", "2")
@@ -97,7 +100,7 @@ class World:
 
 def tables(draw: Draw, uuid: str) -> Table:
     length = draw(st.sampled_from((SECTORS // 2, SECTORS)))
-    return (Segment(0, length, draw(loadable_multipaths(LUNS[uuid]))),)
+    return (Segment(0, length, draw(loadable_multipaths(LUNS[uuid], HANDLERS[uuid]))),)
 
 
 def partition_tables(draw: Draw, parent: DeviceNumber) -> Table:
@@ -159,7 +162,7 @@ def stated_maps(draw: Draw, kernel: MemoryKernel, has_parent: bool) -> Stated:
         if choice == "present":
             keeps = uuid in present and draw(st.booleans())
             name = present[uuid].name if keeps else names.pop()
-            table = (Segment(0, SECTORS, draw(loadable_multipaths(paths))),)
+            table = (Segment(0, SECTORS, draw(loadable_multipaths(paths, HANDLERS[uuid]))),)
             stated.append(Desired(name, uuid, table))
     return tuple(stated)
 
@@ -178,7 +181,9 @@ def is_removable(kernel: MemoryKernel, uuid: str, stated: Sequence[Desired | Abs
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """Return a host and a task's statement about it."""
-    disks = {device: Disk(SECTORS) for paths in LUNS.values() for device in paths}
+    disks = {
+        device: Disk(SECTORS, HANDLERS[uuid]) for uuid, paths in LUNS.items() for device in paths
+    }
     kernel = MemoryKernel({**disks, LOCAL_DISK: Disk(100_000)})
     names = list(draw(st.permutations(NAMES)))
     place_owned(draw, kernel, names)
@@ -211,7 +216,13 @@ def disguised(draw: Draw, table: Table) -> Table:
         repeated = [Path(path.device, other_words(group, path)) for path in paths]
         groups.append(PathGroup(group.selector, tuple(repeated)))
     current = draw(st.integers(1, len(groups)))
-    target = Multipath(segment.target.features, (), tuple(groups), current)
+    handler = segment.target.hardware_handler
+    if handler:
+        # Another one is not attached, and with the feature none needs to be named.
+        retains = segment.target.features.retain_attached_hw_handler
+        others = [handler, ("emc", "1"), ()] if retains else [handler, ("emc", "1")]
+        handler = draw(st.sampled_from(others))
+    target = Multipath(segment.target.features, handler, tuple(groups), current)
     return (Segment(segment.start, segment.length, target),)
 
 

@@ -22,6 +22,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath impor
     PathGroup,
     PathSelector,
     PathStatus,
+    handler_in_use,
 )
 
 SDA, SDB, SDC = (DeviceNumber(8, minor) for minor in (0, 16, 32))
@@ -110,7 +111,6 @@ SAME = "0 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32"
         "0 0 2 1 service-time 0 2 1 8:0 5 8:16 7 service-time 0 1 1 8:32 9",
         "0 0 2 2 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "0 0 2 1 service-time 0 2 0 8:16 8:0 service-time 0 1 0 8:32",
-        "0 1 alua 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "1 retain_attached_hw_handler 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "2 queue_mode mq 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "2 pg_init_delay_msecs 2000 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
@@ -131,6 +131,7 @@ def test_what_the_kernel_decides_by_itself_makes_no_difference(text: str) -> Non
         "0 0 2 1 service-time 0 2 0 8:0 8:16 queue-length 0 1 0 8:32",
         "0 0 2 1 service-time 0 2 2 8:0 1 2 8:16 1 1 service-time 0 1 0 8:32",
         "1 queue_if_no_path 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
+        "0 1 alua 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "2 pg_init_retries 1 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "2 pg_init_delay_msecs 0 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
         "2 queue_mode bio 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32",
@@ -154,6 +155,35 @@ def test_historical_service_time_has_defaults(one: str, other: str, same: bool) 
     tables = [f"0 0 1 1 historical-service-time {each} 1 1 8:0 1" for each in (one, other)]
     first, second = (Multipath.parse(each).canonical() for each in tables)
     assert (first == second) is same
+
+
+def test_arguments_of_a_hardware_handler_make_no_difference() -> None:
+    tables = [f"0 {each} 1 1 round-robin 0 1 0 8:0" for each in ("1 emc", "3 emc 1 0", "1 rdac")]
+    emc, with_arguments, rdac = (Multipath.parse(each).canonical() for each in tables)
+    assert emc == with_arguments
+    assert emc != rdac
+
+
+@pytest.mark.parametrize(
+    ("stated", "attached", "queue_mode", "expected"),
+    [
+        ("auto", ["", ""], "rq", ()),
+        ("auto", ["alua", "alua"], "rq", ("alua",)),
+        ("auto", ["alua", ""], "rq", ("alua",)),
+        ("auto", ["alua", "rdac"], "rq", ("rdac",)),
+        ("none", ["alua", "alua"], "rq", ()),
+        ("none", ["alua", "alua"], "mq", ()),
+        ("none", ["alua", "alua"], "bio", ("alua",)),
+        ("none", ["", ""], "bio", ()),
+        ("emc", ["", ""], "rq", ("emc",)),
+        ("emc", ["alua", "alua"], "rq", ("alua",)),
+        ("emc", ["", "alua"], "bio", ("alua",)),
+    ],
+)
+def test_an_attached_hardware_handler_is_kept(
+    stated: str, attached: list[str], queue_mode: str, expected: tuple[str, ...]
+) -> None:
+    assert handler_in_use(stated, attached, queue_mode) == expected
 
 
 @pytest.mark.parametrize(

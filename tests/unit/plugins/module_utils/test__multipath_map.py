@@ -42,7 +42,10 @@ DEFAULTS: dict[str, Any] = {
     "path_grouping_policy": "auto",
     "path_selector": "service-time",
     "path_selector_arguments": None,
+    "hardware_handler": "auto",
+    "features": None,
     "no_path_retry": "fail",
+    "read_only": False,
     "min_paths": 1,
     "timeout": 60,
     "maps": None,
@@ -184,6 +187,72 @@ def test_what_the_kernel_has_no_module_for_is_refused(module: str, option: str, 
     assert desired(host, wwid=WWID, state="absent") == ()
 
 
+ATTACHED = replace(
+    HOST,
+    block_devices=(replace(SDA, hardware_handler="alua"), replace(SDB, hardware_handler="alua")),
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "stated", "expected"),
+    [
+        (HOST, "auto", "0 0 2 1"),
+        (HOST, "none", "0 0 2 1"),
+        (HOST, "emc", "0 1 emc 2 1"),
+        (ATTACHED, "auto", "0 1 alua 2 1"),
+        (ATTACHED, "none", "0 0 2 1"),
+        (ATTACHED, "emc", "0 1 alua 2 1"),
+        (ATTACHED, "alua", "0 1 alua 2 1"),
+    ],
+)
+def test_the_hardware_handler(host: Host, stated: str, expected: str) -> None:
+    text = text_of(desired(host, wwid=WWID, hardware_handler=stated))
+    assert text.startswith(f"0 2048 multipath {expected} ")
+
+
+def test_a_hardware_handler_that_cannot_be_is_refused() -> None:
+    host = replace(HOST, missing_modules=frozenset({"scsi_dh_rdac"}))
+    refused = refusal(host, wwid=WWID, hardware_handler="rdac")
+    assert (refused.option, refused.value) == ("hardware_handler", "rdac")
+    assert "no module scsi_dh_rdac" in refused.found
+    no_scsi = replace(HOST, block_devices=(replace(SDA, address=""),))
+    assert "sda is no SCSI device" in refusal(no_scsi, wwid=WWID, hardware_handler="alua").found
+    assert len(desired(no_scsi, wwid=WWID)) == 1
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"pg_init_retries": 50}, "2 pg_init_retries 50"),
+        ({"pg_init_retries": 0, "queue_mode": None}, "0"),
+        ({"pg_init_delay_msecs": 0}, "2 pg_init_delay_msecs 0"),
+        (
+            {"queue_mode": "bio", "pg_init_delay_msecs": 60000},
+            "4 pg_init_delay_msecs 60000 queue_mode bio",
+        ),
+    ],
+)
+def test_features_are_device_mappers(features: dict[str, Any], expected: str) -> None:
+    text = text_of(desired(wwid=WWID, features=features))
+    assert text.startswith(f"0 2048 multipath {expected} 0 2 1 ")
+
+
+def test_a_map_may_refuse_writes() -> None:
+    (stated,) = desired(wwid=WWID, read_only=True)
+    assert isinstance(stated, Desired)
+    assert stated.read_only
+
+
+def test_a_new_path_that_refuses_writes_is_refused_for_a_map_that_takes_them() -> None:
+    host = replace(HOST, block_devices=(SDA, replace(SDB, read_only=True)))
+    refused = refusal(host, wwid=WWID)
+    assert (refused.option, refused.value) == ("read_only", False)
+    assert refused.found == "the path sdb refuses writes"
+    assert len(desired(host, wwid=WWID, read_only=True)) == 1
+    present = replace(host, maps=(Map("data", UUID, live=TABLE),))
+    assert len(desired(present, wwid=WWID)) == 1
+
+
 def test_a_path_that_lost_its_wwid_stays_in_the_map_that_has_it() -> None:
     failed = replace(SDB, wwid="", state="offline")
     host = replace(HOST, block_devices=(SDA, failed), maps=(Map("data", UUID, live=TABLE),))
@@ -217,6 +286,18 @@ def test_a_disk_that_the_tasks_own_map_holds_is_free() -> None:
         ({"wwid": "SATA DISK"}, "wwid", "SATA DISK", "would be mangled"),
         ({"wwid": "3" * 123}, "wwid", "3" * 123, "too many for a map's uuid"),
         ({"paths": ["sda", "sda"]}, "paths", "sda", "stated more than once"),
+        (
+            {"wwid": WWID, "features": {"pg_init_retries": 51}},
+            "features",
+            "pg_init_retries 51",
+            "0 to 50",
+        ),
+        (
+            {"wwid": WWID, "features": {"pg_init_delay_msecs": -1}},
+            "features",
+            "pg_init_delay_msecs -1",
+            "0 to 60000",
+        ),
         ({"path_groups": [["sda"], ["sda"]]}, "path_groups", "sda", "stated more than once"),
         ({"path_groups": [["sda"], []]}, "path_groups", [["sda"], []], "a group has no path"),
         (

@@ -18,8 +18,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
 from ansible_collections.san.device_mapper.plugins.module_utils._table import Table, parse_table
 
 TABLE = parse_table("0 8 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16")
-READ_BACK = parse_table("0 8 multipath 0 1 alua 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
+READ_BACK = parse_table("0 8 multipath 0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
 QUEUEING = parse_table("0 8 multipath 1 queue_if_no_path 0 1 1 service-time 0 2 0 8:0 8:16")
+WITH_HANDLER = parse_table("0 8 multipath 0 1 alua 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
 ONE_PATH = parse_table("0 8 multipath 0 0 1 1 service-time 0 1 2 8:0 1 1 ")
 SMALLER = parse_table("0 4 multipath 0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
 LOAD = "load data --table '0 8 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
@@ -49,6 +50,7 @@ DATA = Desired("data", "mpath-1", TABLE)
         (Map("data", "mpath-1", live=ONE_PATH, suspended=True), (LOAD, SWAP)),
         (Map("data", "mpath-1", live=READ_BACK, read_only=True), (LOAD, SWAP)),
         (Map("data", "mpath-1", live=SMALLER), (LOAD, "resume data")),
+        (Map("data", "mpath-1", live=WITH_HANDLER), (LOAD, SWAP)),
         (Map("data", "mpath-1", live=QUEUEING), ("message data 0 fail_if_no_path",)),
         (Map("data", "mpath-1", live=parse_table("0 8 error")), (LOAD, SWAP)),
     ],
