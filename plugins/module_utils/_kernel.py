@@ -35,7 +35,7 @@ class Kernel(t.Protocol):
     def resume(self, uuid: str, flush: bool, udev: UdevFlag) -> None:
         """Swap the inactive table in, if there is one, and let I/O go on."""
 
-    def rename(self, uuid: str, new_name: str) -> None:
+    def rename(self, uuid: str, new_name: str, udev: UdevFlag) -> None:
         """Change the name."""
 
     def message(self, uuid: str, text: str) -> None:

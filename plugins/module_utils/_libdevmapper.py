@@ -120,14 +120,14 @@ class LibDeviceMapper:
             task.run()
             self._touched.append(task.name())
 
-    def rename(self, uuid: str, new_name: str) -> None:
+    def rename(self, uuid: str, new_name: str, udev: UdevFlag) -> None:
         """Change the name."""
         old_name = self._name_of(uuid)
         with self._task(_RENAME, "rename", uuid) as task:
             # The kernel finds the map of a rename by its name only (dm-ioctl.c dm_hash_rename).
             task.set_name(old_name.encode())
             task.set_newname(new_name.encode())
-            self._announce(task, UdevFlag.NONE)
+            self._announce(task, udev)
             task.run()
         self._touched += (old_name, new_name)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ._errors import Refused
+from ._linear import Linear
 from ._modules import missing_modules
 from ._multipath import Features, Multipath, handler_in_use
 from ._names import check_name, check_wwid, multipath_uuid, wwid_of
@@ -21,6 +22,7 @@ from ._path_selector import Selection, parse_selection, selected
 from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
 from ._result import map_result
+from ._steps import UdevFlag
 from ._table import Segment, Table, devices
 
 if t.TYPE_CHECKING:
@@ -41,9 +43,15 @@ _SHARED = (
     "features",
     "no_path_retry",
     "read_only",
+    "allow_shrink",
+    "skip_kpartx",
     "min_paths",
 )
 """The options whose value at the task's top holds for each item of `maps` without its own."""
+
+
+_DOWN = ("offline", "transport-offline", "cancel", "deleted", "dead")
+"""The states of SCSI and NVMe devices in which I/O fails at once."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ class Request:
     hardware_handler: str
     features: Features
     read_only: bool
+    allow_shrink: bool
+    skip_kpartx: bool
     min_paths: int
 
     @property
@@ -168,6 +178,8 @@ def _parse_item(options: Options) -> Request:
         hardware_handler=options["hardware_handler"],
         features=_parse_features(options),
         read_only=options["read_only"],
+        allow_shrink=options["allow_shrink"],
+        skip_kpartx=options["skip_kpartx"],
         min_paths=options["min_paths"],
     )
 
@@ -209,8 +221,8 @@ def _desired(request: Request, host: Host) -> Desired:
     check_name("name", name)
     table = _table(request, paths, host)
     if present is not None and present.live:
-        _refuse_resize(request, present, table)
-    return Desired(name, uuid, table, request.read_only)
+        _refuse_resize(request, present, table, host)
+    return Desired(name, uuid, table, request.read_only, _udev_flags(request, paths, present))
 
 
 def _found(request: Request, host: Host) -> Map | None:
@@ -266,6 +278,20 @@ def _refuse_missing(option: str, value: str, module: str, host: Host) -> None:
         )  # fmt: skip
 
 
+def _udev_flags(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> UdevFlag:
+    """Return what the map's events tell udev (libmultipath/devmapper.c build_udev_flags).
+
+    A path counts unless its device is offline or the kernel has failed it; without a path that
+    counts, nobody may read the map.
+    """
+    flags = UdevFlag.NO_KPARTX if request.skip_kpartx else UdevFlag.NONE
+    status = present.status.paths() if present and present.status else ()
+    failed = {path.device for path in status if not path.active}
+    if all(path.device in failed or path.state in _DOWN for path in paths):
+        flags |= UdevFlag.NO_PATHS
+    return flags
+
+
 def _refuse_read_only(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> None:
     """Refuse to write through a path that its storage has protected (sd.c sd_open: EROFS)."""
     members = devices(present.live) if present else ()
@@ -277,21 +303,38 @@ def _refuse_read_only(request: Request, paths: Sequence[BlockDevice], present: M
             )  # fmt: skip
 
 
-def _refuse_resize(request: Request, present: Map, table: Table) -> None:
+def _refuse_resize(request: Request, present: Map, table: Table, host: Host) -> None:
     length = table[0].length
-    if length < present.sectors:
+    wwid = request.wwid or present.uuid
+    if length < present.sectors and not request.allow_shrink:
         raise Refused(
-            "wwid", request.wwid or present.uuid,
+            "wwid", wwid,
             f"its paths have {length} sectors now, the map {present.name} has {present.sectors}:"
             " it would shrink",
-            "Make sure that this is the same LUN; what lies beyond the end would be lost",
+            "Make sure that this is the same LUN; what lies beyond the end would be lost. State"
+            " allow_shrink: true if that is meant",
         )  # fmt: skip
-    if length > present.sectors and present.queues_without_path:
+    for child in host.partition_maps(present.uuid, present.device):
+        end = max((start + child.sectors for start in _offsets(child)), default=0)
+        if length < end <= present.sectors:
+            raise Refused(
+                "allow_shrink", True,
+                f"the partition map {child.name} ends at sector {end}, beyond the new end {length}",
+                "Make the partition smaller, or remove it and its map first",
+            )  # fmt: skip
+    if length != present.sectors and present.queues_without_path:
         raise Refused(
-            "wwid", request.wwid or present.uuid,
+            "wwid", wwid,
             f"the map {present.name} queues and has no active path, so it cannot be resized now",
             "Bring a path back first",
         )  # fmt: skip
+
+
+def _offsets(each: Map) -> Iterator[int]:
+    """Yield where a partition map starts on its parent, in sectors."""
+    for segment in each.live:
+        if isinstance(segment.target, Linear):
+            yield segment.target.offset
 
 
 def _absent(request: Request, host: Host) -> Iterator[Absent]:

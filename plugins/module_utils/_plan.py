@@ -21,12 +21,13 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Desired:
-    """A map as a task states it."""
+    """A map as a task states it; `udev` is what its events tell udev besides."""
 
     name: str
     uuid: str
     table: Table
     read_only: bool = False
+    udev: UdevFlag = UdevFlag.NONE
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step
             )  # fmt: skip
         for each in free:
             old = current[each.uuid]
-            yield Rename(old, each.uuid, each.name)
+            yield Rename(old, each.uuid, each.name, each.udev)
             names[each.name] = names.pop(old)
         waiting = [each for each in waiting if each not in free]
 
@@ -111,7 +112,8 @@ def _refuse_other_type(desired: Desired, present: Map) -> None:
 
     A map stays request-based or bio-based, and multipath is followed by multipath only.
     """
-    found, wanted = _type(present.live), _type(desired.table)
+    # The first table that is loaded decides, before it is resumed.
+    found, wanted = _type(present.live or present.inactive), _type(desired.table)
     if found and found != wanted:
         raise Refused(
             "name", desired.name,
@@ -140,15 +142,15 @@ def _steps(desired: Desired, present: Map) -> Iterator[Step]:
         yield Create(name, uuid)
     if _needs_load(desired, present):
         _refuse_other_type(desired, present)
-        grown = bool(present.live) and sectors(desired.table) != present.sectors
-        reload = bool(present.live) and not grown
+        resized = bool(present.live) and sectors(desired.table) != present.sectors
+        reload = UdevFlag.RELOAD if present.live and not resized else UdevFlag.NONE
         yield Load(name, uuid, desired.table, desired.read_only)
-        yield Resume(name, uuid, grown, desired.read_only, _udev_flags(present, reload))
+        yield Resume(name, uuid, resized, desired.read_only, desired.udev | reload)
         return
     if present.inactive:
         yield Clear(name, uuid)
     if present.suspended:
-        yield Resume(name, uuid, read_only=desired.read_only)
+        yield Resume(name, uuid, read_only=desired.read_only, udev=desired.udev)
     yield from _messages(desired, present)
 
 
@@ -156,13 +158,6 @@ def _needs_load(desired: Desired, present: Map) -> bool:
     if not present.live or desired.read_only != present.read_only:
         return True
     return not equivalent(with_queueing(desired.table, False), with_queueing(present.live, False))
-
-
-def _udev_flags(present: Map, reload: bool) -> UdevFlag:
-    flags = UdevFlag.RELOAD if reload else UdevFlag.NONE
-    if present.status is not None and present.status.active_paths() == 0:
-        flags |= UdevFlag.NO_PATHS
-    return flags
 
 
 def _messages(desired: Desired, present: Map) -> Iterator[Step]:

@@ -127,12 +127,13 @@ class Rename:
     name: str
     uuid: str
     new_name: str
+    udev: UdevFlag = UdevFlag.NONE
 
     def words(self) -> str:
         return f"rename {self.name} {self.new_name}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.rename(self.uuid, self.new_name)
+        kernel.rename(self.uuid, self.new_name, self.udev)
 
     def foresee(self, host: Host) -> Host:
         return _changed(host, self.uuid, lambda each: replace(each, name=self.new_name))

@@ -161,6 +161,19 @@ options:
       - Whether the map refuses writes. Refused while it is V(false) and a new path refuses them.
     type: bool
     default: false
+  allow_shrink:
+    description:
+      - Whether the map may become smaller, when its paths have. Never below the end of one of its
+        partition maps.
+    type: bool
+    default: false
+  skip_kpartx:
+    description:
+      - Whether udev is told to make no partition maps of this map, with the meaning that
+        C(multipath.conf) gives it. It goes with the events that the task causes, and udev remembers
+        it; by itself it changes nothing.
+    type: bool
+    default: false
   min_paths:
     description:
       - The number of paths below which the task is refused.
@@ -225,6 +238,12 @@ options:
         choices: [fail, queue]
       read_only:
         description: See O(read_only).
+        type: bool
+      allow_shrink:
+        description: See O(allow_shrink).
+        type: bool
+      skip_kpartx:
+        description: See O(skip_kpartx).
         type: bool
       min_paths:
         description: See O(min_paths).
@@ -433,6 +452,8 @@ _ITEM: dict[str, dict[str, object]] = {
     },
     "no_path_retry": {"type": "str", "choices": ["fail", "queue"]},
     "read_only": {"type": "bool"},
+    "allow_shrink": {"type": "bool"},
+    "skip_kpartx": {"type": "bool"},
     "min_paths": {"type": "int"},
 }
 _DEFAULTS = {
@@ -442,6 +463,8 @@ _DEFAULTS = {
     "hardware_handler": "auto",
     "no_path_retry": "fail",
     "read_only": False,
+    "allow_shrink": False,
+    "skip_kpartx": False,
     "min_paths": 1,
 }
 

@@ -42,6 +42,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "features": None,
         "no_path_retry": "fail",
         "read_only": False,
+        "allow_shrink": False,
+        "skip_kpartx": False,
         "min_paths": 1,
         "maps": None,
         "timeout": 60,

@@ -100,7 +100,7 @@ class MemoryKernel:
             if found.suspended:
                 found.end_suspension()
 
-    def rename(self, uuid: str, new_name: str) -> None:
+    def rename(self, uuid: str, new_name: str, udev: UdevFlag) -> None:
         """Change the name."""
         self._require_batch()
         with self._request("rename", uuid):

@@ -159,7 +159,7 @@ def _name(kernel: MemoryKernel, verb: str, words: list[str], uuids: dict[str, st
             if verb == "create":
                 kernel.create(words[0], words[2] if "--uuid" in words else words[0])
             else:
-                kernel.rename(uuids.get(words[0], ""), words[1])
+                kernel.rename(uuids.get(words[0], ""), words[1], UdevFlag.NONE)
     except KernelError as refused:
         return refused.words
     return ""

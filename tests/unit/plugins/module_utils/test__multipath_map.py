@@ -25,6 +25,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map i
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._steps import UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     format_table,
     parse_table,
@@ -46,6 +47,8 @@ DEFAULTS: dict[str, Any] = {
     "features": None,
     "no_path_retry": "fail",
     "read_only": False,
+    "allow_shrink": False,
+    "skip_kpartx": False,
     "min_paths": 1,
     "timeout": 60,
     "maps": None,
@@ -441,6 +444,52 @@ def test_a_map_does_not_shrink() -> None:
     refused = refusal(replace(HOST, maps=(present,)), wwid=WWID)
     assert (refused.option, refused.value) == ("wwid", WWID)
     assert "its paths have 2048 sectors now, the map data has 4096" in refused.found
+
+
+def test_a_map_shrinks_if_that_is_allowed() -> None:
+    present = Map("data", UUID, DeviceNumber(253, 0), live=parse_table("0 4096 multipath 0 0 0 0"))
+    host = replace(HOST, maps=(present,))
+    assert "0 2048 multipath" in text_of(desired(host, wwid=WWID, allow_shrink=True))
+    for start, length, fits in ((1024, 1024, True), (1024, 1025, False), (3000, 8, False)):
+        live = parse_table(f"0 {length} linear 253:0 {start}")
+        child = Map("data-part1", f"part1-{UUID}", DeviceNumber(253, 1), live=live)
+        with_child = replace(host, maps=(present, child))
+        if fits:
+            assert len(desired(with_child, wwid=WWID, allow_shrink=True)) == 1
+        else:
+            refused = refusal(with_child, wwid=WWID, allow_shrink=True)
+            assert (refused.option, refused.value) == ("allow_shrink", True)
+            assert f"data-part1 ends at sector {start + length}" in refused.found
+
+
+@pytest.mark.parametrize(
+    ("states", "letters", "skip_kpartx", "expected"),
+    [
+        (("running", "running"), "", False, UdevFlag.NONE),
+        (("running", "running"), "AF", True, UdevFlag.NO_KPARTX),
+        (("running", "running"), "FF", False, UdevFlag.NO_PATHS),
+        (("offline", "transport-offline"), "", False, UdevFlag.NO_PATHS),
+        (("offline", "running"), "", False, UdevFlag.NONE),
+        (("offline", "running"), "AF", False, UdevFlag.NO_PATHS),
+        (("blocked", "offline"), "", False, UdevFlag.NONE),
+        (("live", ""), "", False, UdevFlag.NONE),
+        (("offline", "offline"), "", True, UdevFlag.NO_PATHS | UdevFlag.NO_KPARTX),
+    ],
+)
+def test_udev_is_told_of_kpartx_and_of_missing_paths(
+    states: tuple[str, str], letters: str, skip_kpartx: bool, expected: UdevFlag
+) -> None:
+    disks = (replace(SDA, state=states[0]), replace(SDB, state=states[1]))
+    maps: tuple[Map, ...] = ()
+    if letters:
+        status = MultipathStatus.parse(
+            f"2 0 0 0 1 1 E 0 2 0 8:0 {letters[0]} 1 8:16 {letters[1]} 1"
+        )
+        maps = (Map("data", UUID, live=TABLE, status=status),)
+    host = replace(HOST, block_devices=disks, maps=maps)
+    (stated,) = desired(host, wwid=WWID, skip_kpartx=skip_kpartx)
+    assert isinstance(stated, Desired)
+    assert stated.udev == expected
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
@@ -11,6 +13,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired, plan
 from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
+    Rename,
     Resume,
     UdevFlag,
     words,
@@ -79,21 +82,23 @@ def test_a_linear_map_gets_no_message() -> None:
         (Map("data", "mpath-1"), UdevFlag.NONE),
         (Map("data", "mpath-1", live=ONE_PATH), UdevFlag.RELOAD),
         (Map("data", "mpath-1", live=SMALLER), UdevFlag.NONE),
-        (
-            Map(
-                "data",
-                "mpath-1",
-                live=ONE_PATH,
-                status=MultipathStatus.parse("2 0 0 0 1 1 E 0 1 2 8:0 F 1 0 1"),
-            ),
-            UdevFlag.RELOAD | UdevFlag.NO_PATHS,
-        ),
+        (Map("data", "mpath-1", live=READ_BACK, suspended=True), UdevFlag.NONE),
     ],
 )
-def test_udev_is_told_what_a_swap_means(present: Map | None, flags: UdevFlag) -> None:
-    resumes = [step for step in plan([DATA], [present] if present else []) if step.words() != LOAD]
-    (resume,) = (step for step in resumes if isinstance(step, Resume))
-    assert resume.udev == flags
+@pytest.mark.parametrize("stated", [UdevFlag.NONE, UdevFlag.NO_KPARTX | UdevFlag.NO_PATHS])
+def test_udev_is_told_what_a_swap_means(
+    present: Map | None, flags: UdevFlag, stated: UdevFlag
+) -> None:
+    steps = plan([replace(DATA, udev=stated)], [present] if present else [])
+    (resume,) = (step for step in steps if isinstance(step, Resume))
+    assert resume.udev == flags | stated
+
+
+def test_udev_is_told_the_same_with_a_rename() -> None:
+    desired = replace(DATA, udev=UdevFlag.NO_KPARTX)
+    (rename,) = plan([desired], [Map("old", "mpath-1", live=READ_BACK)])
+    assert isinstance(rename, Rename)
+    assert rename.udev == UdevFlag.NO_KPARTX
 
 
 def test_what_is_absent_is_removed_in_the_order_stated_and_first() -> None:
@@ -189,6 +194,7 @@ def test_a_name_that_cannot_be_had_is_refused(
     ],
 )
 def test_a_table_that_the_kernel_would_not_let_follow_is_refused(live: str, desired: Table) -> None:
-    present = Map("data", "mpath-1", live=parse_table(live))
-    with pytest.raises(Refused, match=r"which no .* one may follow"):
-        plan([Desired("data", "mpath-1", desired)], [present])
+    table = parse_table(live)
+    for present in (Map("data", "mpath-1", live=table), Map("data", "mpath-1", inactive=table)):
+        with pytest.raises(Refused, match=r"which no .* one may follow"):
+            plan([Desired("data", "mpath-1", desired)], [present])

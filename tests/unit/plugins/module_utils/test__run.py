@@ -33,6 +33,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
 from ansible_collections.san.device_mapper.plugins.module_utils._kernel import Kernel
 from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
 from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
+from ansible_collections.san.device_mapper.plugins.module_utils._steps import UdevFlag
 
 SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
 LOAD = "load data --table '0 2048 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
@@ -241,7 +242,7 @@ def make(kernel: MemoryKernel) -> None:
 
 
 def rename(kernel: MemoryKernel) -> None:
-    MemoryKernel.rename(kernel, "mpath-3600", "elsewhere")
+    MemoryKernel.rename(kernel, "mpath-3600", "elsewhere", UdevFlag.NONE)
 
 
 def leave(_kernel: MemoryKernel) -> None:
