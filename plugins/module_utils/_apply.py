@@ -49,7 +49,7 @@ def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
                 kernel.clear(present.uuid)
         with contextlib.suppress(KernelError):
             if not present.live and (created or present.suspended):
-                kernel.remove(present.uuid)
+                kernel.remove(present.uuid, False)
             elif present.suspended:
                 kernel.resume(present.uuid, False, UdevFlag.NONE)
     for present in _maps_of(failed, kernel):

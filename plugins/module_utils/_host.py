@@ -21,7 +21,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Map:
-    """A device-mapper map; an empty tuple stands for a table that is not there."""
+    """A device-mapper map; an empty tuple stands for a table that is not there.
+
+    `deferred_remove` says that the kernel removes the map once nobody has it open.
+    """
 
     name: str
     uuid: str
@@ -30,6 +33,7 @@ class Map:
     inactive: Table = ()
     suspended: bool = False
     read_only: bool = False
+    deferred_remove: bool = False
     open_count: int = 0
     status: MultipathStatus | None = None
 

@@ -41,8 +41,11 @@ class Kernel(t.Protocol):
     def message(self, uuid: str, text: str) -> None:
         """Send `text` to the target at sector 0."""
 
-    def remove(self, uuid: str) -> None:
-        """Remove the map, waiting a few seconds for short-lived opens by udev to end."""
+    def remove(self, uuid: str, deferred: bool) -> None:
+        """Remove the map, waiting a few seconds for short-lived opens by udev to end.
+
+        With `deferred`, a map that is open is removed once it is closed, and nothing waits.
+        """
 
     def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
         """Let the loop device show the file `path`."""

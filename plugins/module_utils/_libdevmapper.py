@@ -139,12 +139,18 @@ class LibDeviceMapper:
             task.set_message(text.encode())
             task.run()
 
-    def remove(self, uuid: str) -> None:
-        """Remove the map; libdevmapper tries for five seconds while udev has it open."""
+    def remove(self, uuid: str, deferred: bool) -> None:
+        """Remove the map; libdevmapper tries for five seconds while udev has it open.
+
+        With `deferred`, the kernel removes it by itself once nobody has it open.
+        """
         name = self._name_of(uuid)
         with self._task(_REMOVE, "remove", uuid) as task:
             task.set_uuid(uuid.encode())
-            task.retry_remove()
+            if deferred:
+                task.deferred_remove()
+            else:
+                task.retry_remove()
             self._announce(task, UdevFlag.NONE)
             task.run()
         self._touched.append(name)
@@ -239,6 +245,7 @@ class LibDeviceMapper:
             inactive=inactive,
             suspended=bool(info.suspended),
             read_only=bool(info.read_only),
+            deferred_remove=bool(info.deferred_remove),
             open_count=info.open_count,
             status=status,
         )
@@ -320,7 +327,13 @@ class _Task:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Callable[..., None]:
-        function = getattr(self._library, f"dm_task_{attribute}")
+        try:
+            function = getattr(self._library, f"dm_task_{attribute}")
+        except AttributeError:
+            raise KernelError(
+                self._request, self._name, 0,
+                f"this host's libdevmapper is too old for it: it has no dm_task_{attribute}",
+            ) from None  # fmt: skip
 
         def call(*arguments: object) -> None:
             if not function(self._pointer, *arguments):

@@ -45,6 +45,7 @@ _SHARED = (
     "read_only",
     "allow_shrink",
     "skip_kpartx",
+    "in_use",
     "min_paths",
 )
 """The options whose value at the task's top holds for each item of `maps` without its own."""
@@ -70,6 +71,7 @@ class Request:
     read_only: bool
     allow_shrink: bool
     skip_kpartx: bool
+    defers: bool
     min_paths: int
 
     @property
@@ -180,6 +182,7 @@ def _parse_item(options: Options) -> Request:
         read_only=options["read_only"],
         allow_shrink=options["allow_shrink"],
         skip_kpartx=options["skip_kpartx"],
+        defers=options["in_use"] == "defer",
         min_paths=options["min_paths"],
     )
 
@@ -355,10 +358,16 @@ def _absent(request: Request, host: Host) -> Iterator[Absent]:
     numbers = [each.device for each in children]
     uses = [use for use in host.uses_of(present.device) if use.holder not in numbers]
     uses += [use for child in children for use in host.uses_of(child.device)]
-    _refuse_used(option, value, present, uses)
+    if not request.defers:
+        _refuse_used(option, value, present, uses)
+    open_children = 0
     for child in children:
-        yield Absent(child.uuid)
-    yield Absent(present.uuid)
+        waits = request.defers and child.open_count > 0
+        open_children += waits
+        yield Absent(child.uuid, waits)
+    # Each partition map with a table has its parent open, until it is removed.
+    opened = present.open_count - sum(bool(child.live) for child in children)
+    yield Absent(present.uuid, request.defers and (open_children > 0 or opened > 0))
 
 
 def _refuse_used(option: str, value: str, present: Map, uses: Sequence[Use]) -> None:
@@ -366,7 +375,8 @@ def _refuse_used(option: str, value: str, present: Map, uses: Sequence[Use]) -> 
         raise Refused(
             option, value,
             f"the map {present.name} is in use: {'; '.join(use.words for use in uses)}",
-            "End that use first (unmount, swapoff, vgchange, mdadm --stop); nothing was changed",
+            "End that use first (unmount, swapoff, vgchange, mdadm --stop), or state in_use: defer;"
+            " nothing was changed",
         )  # fmt: skip
 
 

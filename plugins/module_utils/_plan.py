@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from ._errors import Refused
 from ._host import Map
 from ._multipath import Multipath
-from ._steps import Clear, Create, Load, Message, Plan, Remove, Rename, Resume, Step, UdevFlag
+from ._steps import (
+    CANCEL_DEFERRED_REMOVE,
+    Clear,
+    Create,
+    Load,
+    Message,
+    Plan,
+    Remove,
+    Rename,
+    Resume,
+    Step,
+    UdevFlag,
+)
 from ._table import Table, equivalent, queueing, sectors, with_queueing
 
 if t.TYPE_CHECKING:
@@ -32,9 +44,13 @@ class Desired:
 
 @dataclass(frozen=True)
 class Absent:
-    """A map that a task states not to be; whoever states it has checked that nobody uses it."""
+    """A map that a task states not to be.
+
+    Whoever states it has checked that nobody uses it; or it is `deferred` until then.
+    """
 
     uuid: str
+    deferred: bool = False
 
 
 def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
@@ -43,21 +59,28 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
     Removals come first (they free names), then renames, then the rest in the order stated.
     """
     present = {each.uuid: each for each in maps}
-    removed = [present[each.uuid] for each in stated if _is_surplus(each, present)]
+    surplus = [each for each in stated if isinstance(each, Absent) and each.uuid in present]
     desired = [each for each in stated if isinstance(each, Desired)]
-    steps: list[Step] = [step for each in removed for step in _removal(each)]
-    names = {each.name: each.uuid for each in maps if each not in removed}
+    # First of all: a removal could be the one that the kernel has been waiting for.
+    steps: list[Step] = [
+        Message(present[each.uuid].name, each.uuid, CANCEL_DEFERRED_REMOVE)
+        for each in stated
+        if each.uuid in present and present[each.uuid].deferred_remove and not _defers(each)
+    ]
+    steps += [step for each in surplus for step in _removal(present[each.uuid], each.deferred)]
+    gone = {each.uuid for each in surplus if not each.deferred}
+    names = {each.name: each.uuid for each in maps if each.uuid not in gone}
     steps += _renames(desired, names)
     for each in desired:
         steps += _steps(each, present.get(each.uuid, Map("", "")))
     return tuple(steps)
 
 
-def _is_surplus(stated: Desired | Absent, present: dict[str, Map]) -> bool:
-    return isinstance(stated, Absent) and stated.uuid in present
+def _defers(stated: Desired | Absent) -> bool:
+    return isinstance(stated, Absent) and stated.deferred
 
 
-def _removal(present: Map) -> Iterator[Step]:
+def _removal(present: Map, deferred: bool) -> Iterator[Step]:
     """Yield the removal; whoever waits for I/O to a map without a path has it open, and goes first.
 
     Such a reader (udev's blkid, mostly) gets its error, and closes the map, once it fails I/O. A
@@ -65,7 +88,8 @@ def _removal(present: Map) -> Iterator[Step]:
     """
     if present.queues_without_path and not present.suspended:
         yield Message(present.name, present.uuid, "fail_if_no_path")
-    yield Remove(present.name, present.uuid)
+    if not (deferred and present.deferred_remove):
+        yield Remove(present.name, present.uuid, deferred)
 
 
 def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step]:

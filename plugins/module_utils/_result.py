@@ -38,6 +38,7 @@ def map_result(each: Map, host: Host) -> Result:
         "open_count": each.open_count,
         "read_only": each.read_only,
         "suspended": each.suspended,
+        "deferred_remove": each.deferred_remove,
         "has_inactive_table": bool(each.inactive),
         "table": [_segment_result(segment) for segment in each.live],
         "path_groups": _groups_result(each, host),
@@ -96,6 +97,7 @@ def _map_lines(each: Map, host: Host) -> list[str]:
         for word, holds in (
             ("read-only", each.read_only),
             ("suspended", each.suspended),
+            ("to be removed once it is closed", each.deferred_remove),
             ("with an inactive table", each.inactive),
             ("without a table", not each.live),
         )

@@ -25,6 +25,10 @@ if t.TYPE_CHECKING:
     from ._kernel import Kernel
 
 
+CANCEL_DEFERRED_REMOVE = "@cancel_deferred_remove"
+"""The message to a map that takes its deferred removal back (dm-ioctl.c message_for_md)."""
+
+
 class UdevFlag(enum.Flag):
     """What multipath-tools tells udev with a resume (libmultipath/devmapper.h)."""
 
@@ -154,6 +158,8 @@ class Message:
         kernel.message(self.uuid, self.text)
 
     def foresee(self, host: Host) -> Host:
+        if self.text == CANCEL_DEFERRED_REMOVE:
+            return _changed(host, self.uuid, lambda each: replace(each, deferred_remove=False))
         queue = {"queue_if_no_path": True, "fail_if_no_path": False}.get(self.text)
         if queue is None:
             return host
@@ -166,18 +172,21 @@ class Message:
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove a map that nobody has open."""
+    """Remove a map that nobody has open, or with `deferred` one that somebody has, at the end."""
 
     name: str
     uuid: str
+    deferred: bool = False
 
     def words(self) -> str:
-        return f"remove {self.name}"
+        return f"remove --deferred {self.name}" if self.deferred else f"remove {self.name}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.remove(self.uuid)
+        kernel.remove(self.uuid, self.deferred)
 
     def foresee(self, host: Host) -> Host:
+        if self.deferred:
+            return _changed(host, self.uuid, lambda each: replace(each, deferred_remove=True))
         return replace(host, maps=tuple(each for each in host.maps if each.uuid != self.uuid))
 
 

@@ -37,7 +37,8 @@ options:
   state:
     description:
       - V(present) makes the map, or changes it to what is stated.
-      - V(absent) removes its unused partition maps and the map. Refused while something uses them.
+      - V(absent) removes its unused partition maps and the map. What happens while something uses
+        them is said by O(in_use).
     type: str
     choices: [present, absent]
     default: present
@@ -174,6 +175,15 @@ options:
         it; by itself it changes nothing.
     type: bool
     default: false
+  in_use:
+    description:
+      - What O(state=absent) does with a map that is in use, itself or one of its partition maps.
+        V(fail) refuses. V(defer) has the kernel remove each of them once nobody has it open any
+        more; until then it is there, with RV(maps[].deferred_remove). O(state=present) takes that
+        back.
+    type: str
+    choices: [fail, defer]
+    default: fail
   min_paths:
     description:
       - The number of paths below which the task is refused.
@@ -245,6 +255,10 @@ options:
       skip_kpartx:
         description: See O(skip_kpartx).
         type: bool
+      in_use:
+        description: See O(in_use).
+        type: str
+        choices: [fail, defer]
       min_paths:
         description: See O(min_paths).
         type: int
@@ -358,6 +372,10 @@ maps:
       description: Whether the map is suspended, so that I/O to it waits.
       type: bool
       sample: false
+    deferred_remove:
+      description: Whether the kernel removes the map once nobody has it open any more.
+      type: bool
+      sample: false
     has_inactive_table:
       description: Whether a second table is loaded that is not in use.
       type: bool
@@ -454,6 +472,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "read_only": {"type": "bool"},
     "allow_shrink": {"type": "bool"},
     "skip_kpartx": {"type": "bool"},
+    "in_use": {"type": "str", "choices": ["fail", "defer"]},
     "min_paths": {"type": "int"},
 }
 _DEFAULTS = {
@@ -465,6 +484,7 @@ _DEFAULTS = {
     "read_only": False,
     "allow_shrink": False,
     "skip_kpartx": False,
+    "in_use": "fail",
     "min_paths": 1,
 }
 

@@ -44,6 +44,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "read_only": False,
         "allow_shrink": False,
         "skip_kpartx": False,
+        "in_use": "fail",
         "min_paths": 1,
         "maps": None,
         "timeout": 60,
@@ -124,6 +125,10 @@ class MemoryHost:
                     f"held by the map {each.name} (uuid {each.uuid or 'empty'})", each.device
                 )
                 uses[device] = (*uses.get(device, ()), held)
+        for each in maps:
+            if each.open_count > len(uses.get(each.device, ())):
+                opener = Use("open in process 7 (cat)")
+                uses[each.device] = (*uses.get(each.device, ()), opener)
         return uses
 
     def _parent(self, name: str, maps: Sequence[Map]) -> Parent:

@@ -22,7 +22,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath impor
     Multipath,
     MultipathStatus,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import UdevFlag
+from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
+    CANCEL_DEFERRED_REMOVE,
+    UdevFlag,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._table import Segment, Table
 
 MAJOR = 252
@@ -112,20 +115,27 @@ class MemoryKernel:
         """Send `text` to the target at sector 0."""
         with self._request(f"send the message {text} to", uuid):
             found = self._found(uuid)
+            if text == CANCEL_DEFERRED_REMOVE:
+                found.deferred_remove = False
+                return
             if found.live is None or found.live.multipath is None:
                 raise OSError(errno.EINVAL, "no target, or one that takes no message")
             if found.suspended:
                 raise OSError(errno.EBUSY, "suspended")
             found.live.multipath.message(text)
 
-    def remove(self, uuid: str) -> None:
-        """Remove the map."""
+    def remove(self, uuid: str, deferred: bool) -> None:
+        """Remove the map, or note that it is to be removed with its last close (dev_remove)."""
         self._require_batch()
         with self._request("remove", uuid):
             found = self._found(uuid)
             if self._open_count(found):
-                raise OSError(errno.EBUSY, "open")
-            self._maps.remove(found)
+                if not deferred:
+                    raise OSError(errno.EBUSY, "open")
+                found.deferred_remove = True
+            else:
+                self._maps.remove(found)
+                self._remove_deferred()
 
     def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
         """Let the loop device show the file `path`; every file has 10,000 sectors."""
@@ -179,6 +189,13 @@ class MemoryKernel:
             each for each in self._maps if any(device in table.devices() for table in each.tables())
         )
 
+    def _remove_deferred(self) -> None:
+        """Remove those maps that waited for what has just been closed (dm_blk_close)."""
+        while closed := [
+            each for each in self._maps if each.deferred_remove and not self._open_count(each)
+        ]:
+            self._maps.remove(closed[0])
+
     def _observed(self, each: MemoryMap) -> Map:
         live, inactive = (
             tuple(Segment.read(*segment.read_back()) for segment in table.segments) if table else ()
@@ -195,6 +212,7 @@ class MemoryKernel:
             inactive=inactive,
             suspended=each.suspended,
             read_only=each.read_only,
+            deferred_remove=each.deferred_remove,
             open_count=self._open_count(each),
             status=status,
         )

@@ -69,6 +69,7 @@ class MemoryMap:
     inactive: LoadedTable | None = None
     suspended: bool = False
     read_only: bool = False
+    deferred_remove: bool = False
     opened: int = 0
     request_based: bool | None = None
 

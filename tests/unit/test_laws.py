@@ -19,7 +19,7 @@ from unit.worlds import LUNS, World, disguised, plannable_worlds, reload, tables
 from ansible_collections.san.device_mapper.plugins.module_utils._apply import apply
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import Interrupted, Refused
 from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
-from ansible_collections.san.device_mapper.plugins.module_utils._plan import Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._steps import foresee, words
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     canonical,
@@ -38,6 +38,7 @@ def meaning(maps: Sequence[Map], queueing_too: bool = True) -> list[tuple[object
             canonical(each.inactive),
             each.suspended,
             each.read_only,
+            each.deferred_remove,
         )
         for each in maps
     ]
@@ -151,6 +152,8 @@ def test_a_plan_is_refused_for_names_only(world: World) -> None:
     """Nobody else may have a name that is stated, nor may two maps swap theirs."""
     desired = {each.uuid: each.name for each in world.stated if isinstance(each, Desired)}
     taken = {each.name for each in world.foreign()}
+    deferred = {each.uuid for each in world.stated if isinstance(each, Absent) and each.deferred}
+    taken |= {each.name for each in world.kernel.maps() if each.uuid in deferred}
     clashes = len({*desired.values()}) < len(desired) or taken & {*desired.values()}
     if clashes or _swaps(world, desired):
         with pytest.raises(Refused) as refused:

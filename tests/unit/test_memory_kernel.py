@@ -71,7 +71,7 @@ def test_a_process_can_be_killed_before_a_request() -> None:
 def test_what_udev_must_know_needs_a_batch() -> None:
     kernel = capture_with_a_map()
     with pytest.raises(RuntimeError):
-        kernel.remove("u")
+        kernel.remove("u", False)
 
 
 def capture_with_a_map() -> MemoryKernel:
@@ -98,7 +98,7 @@ def _do(kernel: MemoryKernel, uuid: str, do: str, given: str) -> str:
             elif verb == "clear":
                 kernel.clear(uuid)
             elif verb == "remove":
-                kernel.remove(uuid)
+                kernel.remove(uuid, "--deferred" in options)
             elif verb == "read":
                 return _read(kernel, uuid)
             else:

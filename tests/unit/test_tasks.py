@@ -29,7 +29,15 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
 
-FORESEEN = ("name", "uuid", "size", "read_only", "suspended", "has_inactive_table")
+FORESEEN = (
+    "name",
+    "uuid",
+    "size",
+    "read_only",
+    "suspended",
+    "deferred_remove",
+    "has_inactive_table",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -114,6 +122,7 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
             "features": draw(st.sampled_from(({"pg_init_retries": 1}, None, None))),
             "no_path_retry": draw(st.sampled_from(("fail", "queue", None))),
             "read_only": draw(st.sampled_from((True, False, None, None))),
+            "in_use": draw(st.sampled_from(("fail", "defer", None))),
             "min_paths": draw(st.sampled_from((1, 2, None))),
         }
         for uuid in LUNS

@@ -114,6 +114,8 @@ def leftovers(draw: Draw, kernel: MemoryKernel, placed: MemoryMap, inactive: Tab
         kernel.place_inactive(placed, inactive, draw(st.booleans()))
     if draw(st.integers(0, 3)) == 0 and placed.live:
         placed.suspend(draw(st.booleans()))
+    if draw(st.integers(0, 5)) == 0 and is_whole(placed):
+        placed.opened, placed.deferred_remove = 1, draw(st.booleans())
     use(draw, placed)
 
 
@@ -150,7 +152,8 @@ def stated_maps(draw: Draw, kernel: MemoryKernel, has_parent: bool) -> Stated:
     for uuid in PARTITIONS if has_parent else ():
         choice = draw(st.sampled_from(("left alone", "absent", "present", "present")))
         if choice == "absent":
-            stated.append(Absent(uuid))
+            opened = uuid in present and kernel.placed(uuid).opened > 0
+            stated.append(Absent(uuid, deferred=opened))
         if choice == "present":
             parent = kernel.placed(PARENT).device
             table = partition_tables(draw, parent)
@@ -159,6 +162,8 @@ def stated_maps(draw: Draw, kernel: MemoryKernel, has_parent: bool) -> Stated:
         choice = draw(st.sampled_from(("left alone", "absent", "present", "present", "present")))
         if choice == "absent" and is_removable(kernel, uuid, stated):
             stated.append(Absent(uuid))
+        elif choice == "absent" and is_held(kernel, uuid, stated):
+            stated.append(Absent(uuid, deferred=True))
         if choice == "present":
             keeps = uuid in present and draw(st.booleans())
             name = present[uuid].name if keeps else names.pop()
@@ -167,14 +172,31 @@ def stated_maps(draw: Draw, kernel: MemoryKernel, has_parent: bool) -> Stated:
     return tuple(stated)
 
 
+def is_whole(placed: MemoryMap) -> bool:
+    """Tell whether the map is as a run leaves it that was not interrupted."""
+    return placed.live is not None and placed.inactive is None and not placed.suspended
+
+
 def is_removable(kernel: MemoryKernel, uuid: str, stated: Sequence[Desired | Absent]) -> bool:
     """Tell whether no map is on top of the one with this uuid, nor will be."""
     if uuid == PARENT and any(isinstance(each, Desired) for each in stated):
         return False
     present = {each.uuid: each.device for each in kernel.maps()}
-    removed = {each.uuid for each in stated}
-    return uuid not in present or all(
-        each.uuid in removed for each in kernel.holders(present[uuid])
+    removed = {each.uuid for each in stated if isinstance(each, Absent) and not each.deferred}
+    return uuid not in present or (
+        not kernel.placed(uuid).opened
+        and all(each.uuid in removed for each in kernel.holders(present[uuid]))
+    )
+
+
+def is_held(kernel: MemoryKernel, uuid: str, stated: Sequence[Desired | Absent]) -> bool:
+    """Tell whether the map with this uuid stays open, whatever becomes of the stated maps."""
+    placed = kernel.placed(uuid)
+    if not is_whole(placed):
+        return False
+    touched = {each.uuid for each in stated if not (isinstance(each, Absent) and each.deferred)}
+    return placed.opened > 0 or any(
+        each.uuid not in touched for each in kernel.holders(placed.device)
     )
 
 

@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "read_only": False,
     "allow_shrink": False,
     "skip_kpartx": False,
+    "in_use": "fail",
     "min_paths": 1,
     "timeout": 60,
     "maps": None,
@@ -567,6 +568,22 @@ def test_a_map_in_use_is_not_removed(device: DeviceNumber, use: Use) -> None:
     refused = refusal(replace(PRESENT, uses=uses), state="absent", name="data")
     assert (refused.option, refused.value) == ("name", "data")
     assert refused.found == f"the map data is in use: {use.words}"
+
+
+@pytest.mark.parametrize(
+    ("opened", "child_opened", "deferred", "child_deferred"),
+    [(1, 0, False, False), (2, 0, True, False), (1, 1, True, True)],
+)
+def test_the_removal_of_a_map_in_use_may_be_deferred(
+    opened: int, child_opened: int, deferred: bool, child_deferred: bool
+) -> None:
+    uses = {PART1.device: (Use("mounted at /srv/data"),) * child_opened, **PRESENT.uses}
+    maps = (replace(DATA, open_count=opened), replace(PART1, open_count=child_opened))
+    host = replace(PRESENT, uses=uses, maps=maps)
+    assert desired(host, state="absent", wwid=WWID, in_use="defer") == (
+        Absent(f"part1-{UUID}", child_deferred),
+        Absent(UUID, deferred),
+    )
 
 
 @pytest.mark.parametrize("uuid", ["LVM-x", "", f"part1-{UUID}"])

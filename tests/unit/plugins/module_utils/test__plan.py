@@ -134,6 +134,31 @@ def test_who_waits_for_a_path_is_let_go_before_the_removal(
     assert words(plan([Absent("mpath-1")], [present])) == steps
 
 
+@pytest.mark.parametrize(
+    ("deferred", "marked", "steps"),
+    [
+        (False, False, ("remove data",)),
+        (True, False, ("remove --deferred data",)),
+        (True, True, ()),
+        (False, True, ("message data 0 @cancel_deferred_remove", "remove data")),
+    ],
+)
+def test_a_removal_may_be_deferred(deferred: bool, marked: bool, steps: tuple[str, ...]) -> None:
+    present = Map("data", "mpath-1", live=TABLE, deferred_remove=marked)
+    assert words(plan([Absent("mpath-1", deferred)], [present])) == steps
+
+
+def test_a_map_that_is_stated_is_not_removed_later() -> None:
+    present = Map("data", "mpath-1", live=READ_BACK, deferred_remove=True)
+    assert words(plan([DATA], [present])) == ("message data 0 @cancel_deferred_remove",)
+
+
+def test_the_name_of_a_map_that_is_only_removed_later_is_not_free() -> None:
+    present = Map("data", "mpath-2", live=TABLE)
+    with pytest.raises(Refused, match="another map has this name"):
+        plan([DATA, Absent("mpath-2", deferred=True)], [present])
+
+
 def test_what_is_absent_already_needs_nothing() -> None:
     assert plan([Absent("mpath-1")], [Map("data", "mpath-2")]) == ()
 

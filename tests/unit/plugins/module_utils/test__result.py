@@ -82,6 +82,7 @@ def test_a_multipath_map_is_returned_with_its_paths() -> None:
         "open_count": 1,
         "read_only": False,
         "suspended": False,
+        "deferred_remove": False,
         "has_inactive_table": False,
         "table": [
             {
@@ -186,6 +187,10 @@ def test_a_lun_without_a_map_or_one_size_says_so() -> None:
     [
         (Map("data", "u"), "data (u) without a table"),
         (Map("data", "u", live=PART1.live, suspended=True), "data (u) suspended"),
+        (
+            Map("data", "u", live=PART1.live, deferred_remove=True),
+            "data (u) to be removed once it is closed",
+        ),
         (
             Map("data", "u", live=PART1.live, inactive=PART1.live, read_only=True),
             "data (u) read-only with an inactive table",

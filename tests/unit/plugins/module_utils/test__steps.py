@@ -39,6 +39,7 @@ FAILING = parse_table("0 8 multipath 0 0 1 1 round-robin 0 1 1 8:0 1")
         (Rename("data", "u", "log"), "rename data log"),
         (Message("data", "u", "fail_if_no_path"), "message data 0 fail_if_no_path"),
         (Remove("data", "u"), "remove data"),
+        (Remove("data", "u", deferred=True), "remove --deferred data"),
     ],
 )
 def test_a_step_speaks_as_dmsetup_does(step: Step, text: str) -> None:
