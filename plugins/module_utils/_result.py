@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ._device import SECTOR, UNASSIGNED
+from ._host import BlockDevice
 from ._linear import Linear
 from ._multipath import Multipath
 from ._names import partition_number, wwid_of
@@ -19,7 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._device import DeviceNumber
-    from ._host import BlockDevice, Host, Map, Parent, Partition
+    from ._host import Host, Map, Parent, Partition
     from ._multipath import Path, PathGroup
     from ._table import Segment
 
@@ -152,6 +153,7 @@ def _groups_result(each: Map, host: Host) -> list[Result]:
         {
             "state": states[index] if index < len(states) else "unknown",
             "path_selector": group.selector.name,
+            "path_selector_arguments": list(group.selector.arguments),
             "paths": _group_paths(group, each, host),
         }
         for index, group in enumerate(each.multipath.groups)
@@ -164,7 +166,9 @@ def _group_paths(group: PathGroup, each: Map, host: Host) -> list[Result]:
     results = []
     for path in group.paths:
         disk, live = disks.get(path.device), status.get(path.device)
-        result: Result = _path_result(disk) if disk else {"name": "", "device": str(path.device)}
+        # A path whose device is gone stays in the table, and has nothing but its number.
+        result = _path_result(disk or BlockDevice("", path.device, 0))
+        result["path_selector_arguments"] = list(path.arguments)
         result["active"] = live.active if live else None
         result["fail_count"] = live.fail_count if live else None
         results.append(result)
@@ -174,12 +178,17 @@ def _group_paths(group: PathGroup, each: Map, host: Host) -> list[Result]:
 def _path_result(path: BlockDevice) -> Result:
     return {
         "name": path.name,
-        "path": f"/dev/{path.name}",
+        "path": f"/dev/{path.name}" if path.name else "",
         "device": str(path.device),
         "address": path.address,
         "size": path.sectors * SECTOR,
         "state": path.state,
         "access_state": path.access_state,
+        "hardware_handler": path.hardware_handler,
+        "serial": path.serial,
+        "target_node_name": path.target_node_name,
+        "target_port_group": path.target_port_group,
+        "read_only": path.read_only,
         "links": [link for link in path.links if os.path.dirname(link) == "/dev/disk/by-path"],
     }
 

@@ -82,6 +82,10 @@ maps:
       description: Whether the map refuses writes.
       type: bool
       sample: false
+    deferred_remove:
+      description: Whether the kernel removes the map once nobody has it open any more.
+      type: bool
+      sample: false
     suspended:
       description: Whether the map is suspended, so that I/O to it waits.
       type: bool
@@ -97,7 +101,9 @@ maps:
       type: list
       elements: dict
     path_groups:
-      description: The groups of paths of a multipath map with their live states.
+      description:
+        - The groups of paths of a multipath map with their live states, as
+          M(san.device_mapper.multipath_map) returns them.
       type: list
       elements: dict
     partition_maps:
@@ -141,6 +147,11 @@ luns:
           size: 268435456
           state: running
           access_state: ""
+          hardware_handler: ""
+          serial: ""
+          target_node_name: ""
+          target_port_group: null
+          read_only: false
           links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
 tree:
   description: The same as a picture, LUN, map, path groups, paths, partition maps, uses.

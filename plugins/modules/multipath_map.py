@@ -397,20 +397,95 @@ maps:
       description: The groups of paths, the one to use first at the front, with their live states.
       type: list
       elements: dict
-      sample:
-        - state: active
-          path_selector: service-time
-          paths:
-            - name: sda
-              path: /dev/sda
-              device: "8:0"
-              address: "2:0:0:0"
-              size: 268435456
-              state: running
-              access_state: ""
-              links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
-              active: true
-              fail_count: 0
+      contains:
+        state:
+          description:
+            - V(active) for the group in use, V(enabled) for one that may be, V(disabled) for one
+              that is used if no other is left; V(unknown) for a map that is not there yet.
+          type: str
+          sample: active
+        path_selector:
+          description: The path selector.
+          type: str
+          sample: service-time
+        path_selector_arguments:
+          description: The path selector's own arguments, as the kernel prints them.
+          type: list
+          elements: str
+          sample: []
+        paths:
+          description: The paths of the group.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The kernel's name of the path; empty if its device is gone.
+              type: str
+              sample: sda
+            path:
+              description: The device node.
+              type: str
+              sample: /dev/sda
+            device:
+              description: The device number.
+              type: str
+              sample: "8:0"
+            address:
+              description: C(host:channel:target:lun) of a SCSI device, else empty.
+              type: str
+              sample: "2:0:0:0"
+            size:
+              description: The size in bytes.
+              type: int
+              sample: 268435456
+            state:
+              description: The state of the SCSI device in the kernel's words.
+              type: str
+              sample: running
+            access_state:
+              description: The ALUA access state in the kernel's words; empty without one.
+              type: str
+              sample: active/optimized
+            hardware_handler:
+              description: The hardware handler that is attached; empty without one.
+              type: str
+              sample: alua
+            serial:
+              description: The unit's serial number; empty if unknown.
+              type: str
+              sample: ABC123
+            target_node_name:
+              description: The node name of the target; empty if unknown.
+              type: str
+              sample: iqn.2026-11.com.example:array
+            target_port_group:
+              description: The target port group; V(none) if unknown.
+              type: int
+              sample: 1
+            read_only:
+              description: Whether the path refuses writes.
+              type: bool
+              sample: false
+            links:
+              description: The names in C(/dev/disk/by-path).
+              type: list
+              elements: str
+              sample: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
+            path_selector_arguments:
+              description: The path selector's arguments for this path, as the kernel prints them.
+              type: list
+              elements: str
+              sample: ["1", "1"]
+            active:
+              description:
+                - Whether the kernel would use the path; V(false) once I/O through it has failed.
+                  V(none) for a path that is not in the map yet.
+              type: bool
+              sample: true
+            fail_count:
+              description: How often the path has failed since it was loaded; V(none) as above.
+              type: int
+              sample: 0
     partition_maps:
       description: The names of the maps of its partitions.
       type: list

@@ -67,6 +67,11 @@ SDA_RESULT = {
     "size": 1048576,
     "state": "running",
     "access_state": "active/optimized",
+    "hardware_handler": "",
+    "serial": "",
+    "target_node_name": "",
+    "target_port_group": None,
+    "read_only": False,
     "links": [LINK],
 }
 
@@ -101,12 +106,33 @@ def test_a_multipath_map_is_returned_with_its_paths() -> None:
             {
                 "state": "active",
                 "path_selector": "service-time",
-                "paths": [{**SDA_RESULT, "active": True, "fail_count": 0}],
+                "path_selector_arguments": [],
+                "paths": [
+                    {
+                        **SDA_RESULT,
+                        "path_selector_arguments": ["1", "1"],
+                        "active": True,
+                        "fail_count": 0,
+                    }
+                ],
             },
             {
                 "state": "enabled",
                 "path_selector": "queue-length",
-                "paths": [{"name": "", "device": "8:16", "active": False, "fail_count": 3}],
+                "path_selector_arguments": [],
+                "paths": [
+                    {
+                        **dict.fromkeys(SDA_RESULT, ""),
+                        "device": "8:16",
+                        "size": 0,
+                        "target_port_group": None,
+                        "read_only": False,
+                        "links": [],
+                        "path_selector_arguments": ["1"],
+                        "active": False,
+                        "fail_count": 3,
+                    }
+                ],
             },
         ],
         "partition_maps": ["data-part1"],
