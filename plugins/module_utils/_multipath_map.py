@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ._errors import Refused
 from ._linear import Linear
 from ._modules import missing_modules
-from ._multipath import Features, Multipath, handler_in_use
-from ._names import check_name, check_wwid, multipath_uuid, wwid_of
+from ._multipath import Multipath, handler_in_use
+from ._multipath_options import refuse_twice
+from ._names import check_name, multipath_uuid, wwid_of
 from ._observe import observe_paths
 from ._path_groups import Groups, groups
-from ._path_selector import Selection, parse_selection, selected
+from ._path_selector import selected
 from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
 from ._result import map_result
@@ -30,77 +30,11 @@ if t.TYPE_CHECKING:
 
     from ._host import BlockDevice, Host, Map, Use
     from ._kernel import Kernel
+    from ._multipath_options import Request
     from ._steps import Plan
-
-Options = Mapping[str, t.Any]
-
-_SHARED = (
-    "state",
-    "path_grouping_policy",
-    "path_selector",
-    "path_selector_arguments",
-    "hardware_handler",
-    "features",
-    "no_path_retry",
-    "read_only",
-    "allow_shrink",
-    "skip_kpartx",
-    "in_use",
-    "min_paths",
-)
-"""The options whose value at the task's top holds for each item of `maps` without its own."""
-
 
 _DOWN = ("offline", "transport-offline", "cancel", "deleted", "dead")
 """The states of SCSI and NVMe devices in which I/O fails at once."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One map as the task's options state it; an empty string or tuple is what is left out."""
-
-    name: str
-    wwid: str
-    paths: tuple[str, ...]
-    path_groups: tuple[tuple[str, ...], ...]
-    present: bool
-    path_grouping_policy: str
-    path_selector: Selection
-    hardware_handler: str
-    features: Features
-    read_only: bool
-    allow_shrink: bool
-    skip_kpartx: bool
-    defers: bool
-    min_paths: int
-
-    @property
-    def listed(self) -> tuple[str, ...]:
-        """The paths that the task names, in whichever option."""
-        return self.paths or tuple(path for group in self.path_groups for path in group)
-
-    @property
-    def source(self) -> str:
-        """The option that the paths follow from."""
-        return "path_groups" if self.path_groups else "paths" if self.paths else "wwid"
-
-
-def parse(options: Options) -> tuple[Request, ...]:
-    """Return the maps that `options` state; Refused names the option that is wrong."""
-    shared = {option: options[option] for option in _SHARED}
-    items = options["maps"]
-    if items is None:
-        single = _stated(options, ("name", "wwid", "paths", "path_groups"))
-        # The policy's default cannot be told from a policy that is stated and is the same.
-        policy = "" if options["path_grouping_policy"] == "auto" else "path_grouping_policy"
-        _refuse_both([*single, policy])
-        return (_parse_item({**shared, **single}),)
-    for item in items:
-        _refuse_both(_stated(item, item))
-    requests = tuple(_parse_item(_inherited(shared, item)) for item in items)
-    _refuse_twice("name", [request.name or request.wwid for request in requests])
-    _refuse_twice("wwid", [request.wwid for request in requests])
-    return requests
 
 
 def operations(requests: Sequence[Request], host: Host) -> Plan:
@@ -116,13 +50,13 @@ def desire(requests: Sequence[Request], host: Host) -> tuple[Desired | Absent, .
             stated.append(_desired(request, host))
         else:
             stated += _absent(request, host)
-    _refuse_twice("wwid", [each.uuid for each in stated])
+    refuse_twice("wwid", [each.uuid for each in stated])
     return tuple(stated)
 
 
 def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host:
     """Return the host as these maps concern it."""
-    named = [path for request in requests for path in request.listed]
+    named = [path for request in requests for path in request.named]
     leaving = any(not request.present for request in requests)
     host = observe_paths(kernel, named, timeout, leaving)
     return replace(host, missing_modules=missing_modules(_modules(requests)))
@@ -141,62 +75,6 @@ def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:
     """Return the stated maps that are there."""
     found = [_found(request, host) for request in requests]
     return {"maps": [map_result(each, host) for each in found if each is not None]}
-
-
-def _parse_item(options: Options) -> Request:
-    for option, check in (("name", check_name), ("wwid", check_wwid)):
-        if options.get(option) is not None:
-            check(option, options[option])
-    paths = tuple(options.get("paths") or ())
-    path_groups = tuple(tuple(map(str, group)) for group in options.get("path_groups") or ())
-    if not all(path_groups):
-        raise Refused(
-            "path_groups", options["path_groups"], "a group has no path", "Leave the group out"
-        )
-    present = options["state"] == "present"
-    if options["min_paths"] < 1:
-        raise Refused("min_paths", options["min_paths"], "a map needs a path", "State 1 or more")
-    if present and not options.get("wwid") and not paths and not path_groups:
-        raise Refused(
-            "wwid", "", f"neither it nor paths is stated{_for(options.get('name'))}",
-            "State the LUN's WWID (device_mapper_info lists them), or its paths",
-        )  # fmt: skip
-    if not present and not options.get("wwid") and not options.get("name"):
-        raise Refused(
-            "wwid", "", "neither it nor name is stated, so no map is meant", "State one of them"
-        )
-    _refuse_twice("paths", list(paths))
-    _refuse_twice("path_groups", [path for group in path_groups for path in group])
-    return Request(
-        name=options.get("name") or "",
-        wwid=options.get("wwid") or "",
-        paths=paths,
-        path_groups=path_groups,
-        present=present,
-        path_grouping_policy=options["path_grouping_policy"],
-        path_selector=parse_selection(
-            options["path_selector"], options.get("path_selector_arguments")
-        ),
-        hardware_handler=options["hardware_handler"],
-        features=_parse_features(options),
-        read_only=options["read_only"],
-        allow_shrink=options["allow_shrink"],
-        skip_kpartx=options["skip_kpartx"],
-        defers=options["in_use"] == "defer",
-        min_paths=options["min_paths"],
-    )
-
-
-def _parse_features(options: Options) -> Features:
-    stated = _stated(options["features"] or {}, options["features"] or {})
-    # dm-mpath.c parse_features.
-    for feature, highest in (("pg_init_retries", 50), ("pg_init_delay_msecs", 60000)):
-        if not 0 <= stated.get(feature, 0) <= highest:
-            raise Refused(
-                "features", f"{feature} {stated[feature]}", f"the kernel takes 0 to {highest}",
-                "State a number in these bounds, or leave it out",
-            )  # fmt: skip
-    return Features(queue_if_no_path=options["no_path_retry"] == "queue", **stated)
 
 
 def _desired(request: Request, host: Host) -> Desired:
@@ -380,37 +258,5 @@ def _refuse_used(option: str, value: str, present: Map, uses: Sequence[Use]) -> 
         )  # fmt: skip
 
 
-def _refuse_both(stated: t.Iterable[str]) -> None:
-    for other in ("paths", "path_grouping_policy"):
-        if {"path_groups", other} <= set(stated):
-            raise Refused(
-                "path_groups", other, "both are stated, and each says what the groups are",
-                "State one of them",
-            )  # fmt: skip
-
-
-def _refuse_twice(option: str, values: Sequence[str]) -> None:
-    for value in values:
-        if value and values.count(value) > 1:
-            raise Refused(option, value, "it is stated more than once", "State it once")
-
-
-def _inherited(shared: Options, item: Options) -> Options:
-    """Return the item with the task's options for those that it does not state."""
-    stated = _stated(item, item)
-    if "path_selector" in stated:
-        # Arguments are those of one path selector.
-        shared = {**shared, "path_selector_arguments": None}
-    return {**shared, **stated}
-
-
-def _stated(options: Options, names: t.Iterable[str]) -> Options:
-    return {name: options[name] for name in names if options[name] is not None}
-
-
 def _names(paths: Sequence[BlockDevice]) -> str:
     return ", ".join(path.name for path in paths)
-
-
-def _for(name: str | None) -> str:
-    return f" for the map {name}" if name else ""

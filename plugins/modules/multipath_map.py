@@ -498,7 +498,8 @@ maps:
       sample: [mounted at /srv/data]
 """
 
-from ..module_utils._multipath_map import observe, operations, parse, report
+from ..module_utils._multipath_map import observe, operations, report
+from ..module_utils._multipath_options import parse
 from ..module_utils._path_groups import POLICIES
 from ..module_utils._run import Task, run
 

@@ -13,6 +13,7 @@ from unit.memory_kernel import MemoryKernel
 
 from ansible_collections.san.device_mapper.plugins.module_utils import (
     _multipath_map,
+    _multipath_options,
     _partition_maps,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
@@ -82,16 +83,16 @@ class MemoryHost:
             return outcome(self.multipath_map(), whole, lambda: self.kernel, check_mode)
         return outcome(self.partition_maps(), whole, lambda: self.kernel, check_mode)
 
-    def multipath_map(self) -> Task[tuple[_multipath_map.Request, ...]]:
+    def multipath_map(self) -> Task[tuple[_multipath_options.Request, ...]]:
         """Return the module's task, observing this host."""
 
         def observe(
-            _requests: Sequence[_multipath_map.Request], kernel: Kernel, _timeout: float
+            _requests: Sequence[_multipath_options.Request], kernel: Kernel, _timeout: float
         ) -> Host:
             return self.observe(kernel, ())
 
         module = _multipath_map
-        return Task(module.parse, observe, module.report, module.operations)
+        return Task(_multipath_options.parse, observe, module.report, module.operations)
 
     def partition_maps(self) -> Task[_partition_maps.Request]:
         """Return the module's task, observing this host."""

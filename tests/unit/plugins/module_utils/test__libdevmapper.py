@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
+    DeviceMapperError,
+    KernelError,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._libdevmapper import LibDeviceMapper
 
 
@@ -43,6 +47,30 @@ def test_a_host_without_the_library_is_told_what_to_install(
     assert "this host has no libdevmapper (libdevmapper.so.1.02.1" in message
     for package in ("libdevmapper1.02.1", "device-mapper-libs", "libdevmapper1_03"):
         assert package in message
+
+
+class OldLibrary:
+    """A libdevmapper whose calls all succeed, from before there were deferred removals."""
+
+    def __init__(self, _name: str) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if name == "dm_task_deferred_remove":
+            raise AttributeError(name)
+        return lambda *_arguments: b"data" if name == "dm_task_get_name" else 1
+
+
+def test_a_library_that_is_too_old_for_a_request_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_open = os.open
+    monkeypatch.setattr(ctypes, "CDLL", OldLibrary)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "open", lambda *_arguments: real_open(os.devnull, os.O_RDONLY))
+    library = LibDeviceMapper()
+    with pytest.raises(KernelError) as error:
+        library.remove("mpath-3600", deferred=True)
+    assert "too old for it: it has no dm_task_deferred_remove" in error.value.words
+    assert error.value.name == "mpath-3600"
 
 
 @with_library

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from unit.memory_host import DEFAULTS as DEFAULTS_OF_ALL
 
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
@@ -21,9 +22,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map import (
     desire,
-    parse,
     report,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_options import parse
 from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._steps import UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
@@ -33,27 +34,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._table import (
 
 WWID, OTHER_WWID = "35525400000000001", "35525400000000002"
 UUID = f"mpath-{WWID}"
+DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
 TABLE = parse_table("0 2048 multipath 0 0 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 ")
-DEFAULTS: dict[str, Any] = {
-    "name": None,
-    "wwid": None,
-    "paths": None,
-    "path_groups": None,
-    "state": "present",
-    "path_grouping_policy": "auto",
-    "path_selector": "service-time",
-    "path_selector_arguments": None,
-    "hardware_handler": "auto",
-    "features": None,
-    "no_path_retry": "fail",
-    "read_only": False,
-    "allow_shrink": False,
-    "skip_kpartx": False,
-    "in_use": "fail",
-    "min_paths": 1,
-    "timeout": 60,
-    "maps": None,
-}
 
 
 def disk(name: str, minor: int, address: str, wwid: str = WWID, **details: Any) -> BlockDevice:
@@ -276,89 +258,6 @@ def test_a_disk_that_the_tasks_own_map_holds_is_free() -> None:
     assert "8:0" in text_of(desired(host, wwid=WWID))
 
 
-@pytest.mark.parametrize(
-    ("options", "option", "value", "found"),
-    [
-        ({}, "wwid", "", "neither it nor paths is stated"),
-        ({"name": "data"}, "wwid", "", "neither it nor paths is stated for the map data"),
-        ({"state": "absent"}, "wwid", "", "neither it nor name is stated"),
-        ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "a map needs a path"),
-        ({"wwid": WWID, "min_paths": -1}, "min_paths", -1, "a map needs a path"),
-        ({"wwid": WWID, "name": "a b"}, "name", "a b", "would be mangled"),
-        ({"wwid": WWID, "name": ""}, "name", "", "it is empty"),
-        ({"wwid": WWID, "name": "x" * 128}, "name", "x" * 128, "takes 127"),
-        ({"wwid": "SATA DISK"}, "wwid", "SATA DISK", "would be mangled"),
-        ({"wwid": "3" * 123}, "wwid", "3" * 123, "too many for a map's uuid"),
-        ({"paths": ["sda", "sda"]}, "paths", "sda", "stated more than once"),
-        (
-            {"wwid": WWID, "features": {"pg_init_retries": 51}},
-            "features",
-            "pg_init_retries 51",
-            "0 to 50",
-        ),
-        (
-            {"wwid": WWID, "features": {"pg_init_delay_msecs": -1}},
-            "features",
-            "pg_init_delay_msecs -1",
-            "0 to 60000",
-        ),
-        ({"path_groups": [["sda"], ["sda"]]}, "path_groups", "sda", "stated more than once"),
-        ({"path_groups": [["sda"], []]}, "path_groups", [["sda"], []], "a group has no path"),
-        (
-            {"path_groups": [["sda"]], "paths": ["sda"]},
-            "path_groups",
-            "paths",
-            "each says what the groups are",
-        ),
-        (
-            {"path_groups": [["sda"]], "path_grouping_policy": "multibus"},
-            "path_groups",
-            "path_grouping_policy",
-            "each says what the groups are",
-        ),
-        (
-            {
-                "maps": [
-                    {
-                        **dict.fromkeys(DEFAULTS),
-                        "path_groups": [["sda"]],
-                        "path_grouping_policy": "auto",
-                    }
-                ]
-            },
-            "path_groups",
-            "path_grouping_policy",
-            "each says what the groups are",
-        ),
-        (
-            {"maps": [{**DEFAULTS, "wwid": WWID}, {**DEFAULTS, "wwid": WWID, "name": "b"}]},
-            "wwid",
-            WWID,
-            "stated more than once",
-        ),
-        (
-            {
-                "maps": [
-                    {**DEFAULTS, "wwid": WWID, "name": "a"},
-                    {**DEFAULTS, "wwid": OTHER_WWID, "name": "a"},
-                ]
-            },
-            "name",
-            "a",
-            "stated more than once",
-        ),
-    ],
-)
-def test_bad_options_are_refused_before_the_host_is_read(
-    options: dict[str, Any], option: str, value: object, found: str
-) -> None:
-    with pytest.raises(Refused) as refused:
-        parse({**DEFAULTS, **options})
-    assert (refused.value.option, refused.value.value) == (option, value)
-    assert found in refused.value.found
-    assert refused.value.way_out
-
-
 def test_an_unknown_wwid_is_refused_with_those_that_there_are() -> None:
     refused = refusal(wwid="36000")
     assert (refused.option, refused.value) == ("wwid", "36000")
@@ -445,6 +344,20 @@ def test_a_map_does_not_shrink() -> None:
     refused = refusal(replace(HOST, maps=(present,)), wwid=WWID)
     assert (refused.option, refused.value) == ("wwid", WWID)
     assert "its paths have 2048 sectors now, the map data has 4096" in refused.found
+
+
+def test_a_path_whose_place_another_lun_has_taken_leaves_the_map() -> None:
+    """The storage has given the LUN's number to another one; the map must not write to that."""
+    number = DeviceNumber(253, 0)
+    taken = replace(SDA, wwid=OTHER_WWID)
+    held = {each.device: (Use("held by the map data", number),) for each in (SDA, SDB)}
+    maps = (Map("data", UUID, number, live=TABLE),)
+    host = replace(HOST, block_devices=(taken, SDB), maps=maps, uses=held)
+    assert text_of(desired(host, wwid=WWID)) == "0 2048 multipath 0 0 1 1 service-time 0 1 0 8:16"
+    assert f"its WWID is {OTHER_WWID}" in refusal(host, wwid=WWID, paths=["sda", "sdb"]).found
+    assert "sda (8:0) is in use: held by the map data" in refusal(host, wwid=OTHER_WWID).found
+    both = replace(host, block_devices=(taken, replace(SDB, wwid=OTHER_WWID)))
+    assert "no block device of this host has this WWID" in refusal(both, wwid=WWID).found
 
 
 def test_a_map_shrinks_if_that_is_allowed() -> None:

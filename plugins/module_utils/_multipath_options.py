@@ -1,0 +1,165 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`multipath_map`: from a task's options to what they state; bad input ends here."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ._errors import Refused
+from ._multipath import Features
+from ._names import check_name, check_wwid
+from ._path_selector import Selection, parse_selection
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Options = Mapping[str, t.Any]
+
+_OWN = ("name", "wwid", "paths", "path_groups")
+"""The options of one map; the others, at the task's top, hold for each item without its own."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One map as the task's options state it; an empty string or tuple is what is left out."""
+
+    name: str
+    wwid: str
+    paths: tuple[str, ...]
+    path_groups: tuple[tuple[str, ...], ...]
+    present: bool
+    path_grouping_policy: str
+    path_selector: Selection
+    hardware_handler: str
+    features: Features
+    read_only: bool
+    allow_shrink: bool
+    skip_kpartx: bool
+    defers: bool
+    min_paths: int
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The paths that the task names, in whichever option."""
+        return self.paths or tuple(path for group in self.path_groups for path in group)
+
+    @property
+    def source(self) -> str:
+        """The option that the paths follow from."""
+        return "path_groups" if self.path_groups else "paths" if self.paths else "wwid"
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All names of paths, to be resolved where they are paths below /dev."""
+        return (*self.listed, *(path for path, _argument in self.path_selector.of_paths))
+
+
+def parse(options: Options) -> tuple[Request, ...]:
+    """Return the maps that `options` state; Refused names the option that is wrong."""
+    shared = {name: value for name, value in options.items() if name not in _OWN}
+    items = options["maps"]
+    if items is None:
+        single = _stated(options, _OWN)
+        # The policy's default cannot be told from a policy that is stated and is the same.
+        policy = "" if options["path_grouping_policy"] == "auto" else "path_grouping_policy"
+        _refuse_both([*single, policy])
+        return (_parse_item({**shared, **single}),)
+    for item in items:
+        _refuse_both(_stated(item, item))
+    requests = tuple(_parse_item(_inherited(shared, item)) for item in items)
+    refuse_twice("name", [request.name or request.wwid for request in requests])
+    refuse_twice("wwid", [request.wwid for request in requests])
+    return requests
+
+
+def _parse_item(options: Options) -> Request:
+    for option, check in (("name", check_name), ("wwid", check_wwid)):
+        if options.get(option) is not None:
+            check(option, options[option])
+    paths = tuple(options.get("paths") or ())
+    path_groups = tuple(tuple(map(str, group)) for group in options.get("path_groups") or ())
+    if not all(path_groups):
+        raise Refused(
+            "path_groups", options["path_groups"], "a group has no path", "Leave the group out"
+        )
+    present = options["state"] == "present"
+    if options["min_paths"] < 1:
+        raise Refused("min_paths", options["min_paths"], "a map needs a path", "State 1 or more")
+    if present and not options.get("wwid") and not paths and not path_groups:
+        raise Refused(
+            "wwid", "", f"neither it nor paths is stated{_for(options.get('name'))}",
+            "State the LUN's WWID (device_mapper_info lists them), or its paths",
+        )  # fmt: skip
+    if not present and not options.get("wwid") and not options.get("name"):
+        raise Refused(
+            "wwid", "", "neither it nor name is stated, so no map is meant", "State one of them"
+        )
+    refuse_twice("paths", list(paths))
+    refuse_twice("path_groups", [path for group in path_groups for path in group])
+    return Request(
+        name=options.get("name") or "",
+        wwid=options.get("wwid") or "",
+        paths=paths,
+        path_groups=path_groups,
+        present=present,
+        path_grouping_policy=options["path_grouping_policy"],
+        path_selector=parse_selection(
+            options["path_selector"], options.get("path_selector_arguments")
+        ),
+        hardware_handler=options["hardware_handler"],
+        features=_parse_features(options),
+        read_only=options["read_only"],
+        allow_shrink=options["allow_shrink"],
+        skip_kpartx=options["skip_kpartx"],
+        defers=options["in_use"] == "defer",
+        min_paths=options["min_paths"],
+    )
+
+
+def _parse_features(options: Options) -> Features:
+    stated = _stated(options["features"] or {}, options["features"] or {})
+    # dm-mpath.c parse_features.
+    for feature, highest in (("pg_init_retries", 50), ("pg_init_delay_msecs", 60000)):
+        if not 0 <= stated.get(feature, 0) <= highest:
+            raise Refused(
+                "features", f"{feature} {stated[feature]}", f"the kernel takes 0 to {highest}",
+                "State a number in these bounds, or leave it out",
+            )  # fmt: skip
+    return Features(queue_if_no_path=options["no_path_retry"] == "queue", **stated)
+
+
+def _inherited(shared: Options, item: Options) -> Options:
+    """Return the item with the task's options for those that it does not state."""
+    stated = _stated(item, item)
+    if "path_selector" in stated:
+        # Arguments are those of one path selector.
+        shared = {**shared, "path_selector_arguments": None}
+    return {**shared, **stated}
+
+
+def _stated(options: Options, names: t.Iterable[str]) -> Options:
+    return {name: options[name] for name in names if options[name] is not None}
+
+
+def _refuse_both(stated: t.Iterable[str]) -> None:
+    for other in ("paths", "path_grouping_policy"):
+        if {"path_groups", other} <= set(stated):
+            raise Refused(
+                "path_groups", other, "both are stated, and each says what the groups are",
+                "State one of them",
+            )  # fmt: skip
+
+
+def refuse_twice(option: str, values: Sequence[str]) -> None:
+    for value in values:
+        if value and values.count(value) > 1:
+            raise Refused(option, value, "it is stated more than once", "State it once")
+
+
+def _for(name: str | None) -> str:
+    return f" for the map {name}" if name else ""
