@@ -103,7 +103,7 @@ def _desired(request: Request, host: Host) -> Desired:
     table = _table(request, paths, host)
     if present is not None and present.live:
         _refuse_resize(request, present, table, host)
-    return Desired(name, uuid, table, request.read_only, _udev_flags(request, paths, present))
+    return Desired(name, uuid, table, request.read_only, _udev_flags(request, paths))
 
 
 def _found(request: Request, host: Host) -> Map | None:
@@ -159,18 +159,14 @@ def _refuse_missing(option: str, value: str, module: str, host: Host) -> None:
         )  # fmt: skip
 
 
-def _udev_flags(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> UdevFlag:
+def _udev_flags(request: Request, paths: Sequence[BlockDevice]) -> UdevFlag:
     """Return what the map's events tell udev (libmultipath/devmapper.c build_udev_flags).
 
-    A path counts unless its device is offline or the kernel has failed it; without a path that
-    counts, nobody may read the map.
+    A path counts unless its device is down: one that the kernel has failed is tried again with the
+    next table.
     """
     flags = UdevFlag.NO_KPARTX if request.skip_kpartx else UdevFlag.NONE
-    status = present.status.paths() if present and present.status else ()
-    failed = {path.device for path in status if not path.active}
-    if all(path.device in failed or path.state in _DOWN for path in paths):
-        flags |= UdevFlag.NO_PATHS
-    return flags
+    return flags | UdevFlag.NO_PATHS if all(path.state in _DOWN for path in paths) else flags
 
 
 def _refuse_read_only(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> None:

@@ -73,6 +73,7 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
     steps += _renames(desired, names)
     for each in desired:
         steps += _steps(each, present.get(each.uuid, Map("", "")))
+        _refuse_hanging(each, steps)
     return tuple(steps)
 
 
@@ -128,6 +129,22 @@ def _refuse_taken_names(desired: Sequence[Desired], names: dict[str, str]) -> No
                 "name", each.name,
                 f"another map has this name (its uuid is {owner or 'empty'}, not {each.uuid})",
                 "Choose another name, or rename or remove that map first; it was not touched",
+            )  # fmt: skip
+
+
+def _refuse_hanging(desired: Desired, steps: Sequence[Step]) -> None:
+    """Refuse events of a map that queues without a path: udev would read it, and wait for ever.
+
+    Not on each host are there the rules of multipath-tools, which know NO_PATHS.
+    """
+    hangs = UdevFlag.NO_PATHS in desired.udev and queueing(desired.table)
+    for step in steps if hangs else ():
+        if step.uuid == desired.uuid and isinstance(step, (Rename, Resume)):
+            raise Refused(
+                "no_path_retry", "queue",
+                f"every path of the map {desired.name} is down, and whoever reads a map that queues"
+                f" then would hang, udev first of all (after `{step.words()}`)",
+                "Bring a path back first, or state no_path_retry: fail",
             )  # fmt: skip
 
 

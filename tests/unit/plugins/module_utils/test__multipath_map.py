@@ -377,30 +377,22 @@ def test_a_map_shrinks_if_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "letters", "skip_kpartx", "expected"),
+    ("states", "skip_kpartx", "expected"),
     [
-        (("running", "running"), "", False, UdevFlag.NONE),
-        (("running", "running"), "AF", True, UdevFlag.NO_KPARTX),
-        (("running", "running"), "FF", False, UdevFlag.NO_PATHS),
-        (("offline", "transport-offline"), "", False, UdevFlag.NO_PATHS),
-        (("offline", "running"), "", False, UdevFlag.NONE),
-        (("offline", "running"), "AF", False, UdevFlag.NO_PATHS),
-        (("blocked", "offline"), "", False, UdevFlag.NONE),
-        (("live", ""), "", False, UdevFlag.NONE),
-        (("offline", "offline"), "", True, UdevFlag.NO_PATHS | UdevFlag.NO_KPARTX),
+        (("running", "running"), False, UdevFlag.NONE),
+        (("running", "running"), True, UdevFlag.NO_KPARTX),
+        (("offline", "transport-offline"), False, UdevFlag.NO_PATHS),
+        (("offline", "running"), False, UdevFlag.NONE),
+        (("blocked", "offline"), False, UdevFlag.NONE),
+        (("live", ""), False, UdevFlag.NONE),
+        (("offline", "offline"), True, UdevFlag.NO_PATHS | UdevFlag.NO_KPARTX),
     ],
 )
 def test_udev_is_told_of_kpartx_and_of_missing_paths(
-    states: tuple[str, str], letters: str, skip_kpartx: bool, expected: UdevFlag
+    states: tuple[str, str], skip_kpartx: bool, expected: UdevFlag
 ) -> None:
     disks = (replace(SDA, state=states[0]), replace(SDB, state=states[1]))
-    maps: tuple[Map, ...] = ()
-    if letters:
-        status = MultipathStatus.parse(
-            f"2 0 0 0 1 1 E 0 2 0 8:0 {letters[0]} 1 8:16 {letters[1]} 1"
-        )
-        maps = (Map("data", UUID, live=TABLE, status=status),)
-    host = replace(HOST, block_devices=disks, maps=maps)
+    host = replace(HOST, block_devices=disks)
     (stated,) = desired(host, wwid=WWID, skip_kpartx=skip_kpartx)
     assert isinstance(stated, Desired)
     assert stated.udev == expected

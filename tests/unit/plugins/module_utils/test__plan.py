@@ -101,6 +101,33 @@ def test_udev_is_told_the_same_with_a_rename() -> None:
     assert rename.udev == UdevFlag.NO_KPARTX
 
 
+@pytest.mark.parametrize(
+    ("present", "refuses"),
+    [
+        (None, True),
+        (Map("data", "mpath-1", live=ONE_PATH), True),
+        (Map("old", "mpath-1", live=QUEUEING), True),
+        (Map("data", "mpath-1", live=QUEUEING), False),
+        (Map("data", "mpath-1", live=READ_BACK), False),
+        (Map("data", "mpath-1", live=QUEUEING, inactive=TABLE), False),
+    ],
+)
+def test_udev_is_not_made_to_read_a_map_that_queues_without_a_path(
+    present: Map | None, refuses: bool
+) -> None:
+    maps = [present] if present else []
+    down = Desired("data", "mpath-1", QUEUEING, udev=UdevFlag.NO_PATHS)
+    other = Desired("log", "mpath-2", QUEUEING)
+    if refuses:
+        with pytest.raises(Refused, match="every path of the map data is down") as refused:
+            plan([down, other], maps)
+        assert (refused.value.option, refused.value.value) == ("no_path_retry", "queue")
+    else:
+        assert {step.uuid for step in plan([down, other], maps)} >= {"mpath-2"}
+    # A map that fails answers udev at once.
+    plan([replace(DATA, udev=UdevFlag.NO_PATHS)], maps)
+
+
 def test_what_is_absent_is_removed_in_the_order_stated_and_first() -> None:
     maps = [Map("data", "mpath-1"), Map("data-part1", "part1-mpath-1"), Map("x", "mpath-2")]
     stated: list[Desired | Absent] = [
