@@ -109,7 +109,8 @@ def _map_lines(each: Map, host: Host) -> list[str]:
         target = segment.target
         if isinstance(target, Multipath):
             features = " ".join(target.features.words()) or "no features"
-            lines.append(f"  {segment.start} {segment.length} multipath, {features}")
+            handler = "".join(f", hardware handler {name}" for name in target.hardware_handler)
+            lines.append(f"  {segment.start} {segment.length} multipath, {features}{handler}")
             for number, group in enumerate(target.groups, 1):
                 selector = " ".join((group.selector.name, *group.selector.arguments))
                 lines.append(f"    group {number} {selector}")

@@ -233,12 +233,20 @@ def test_two_tables_that_mean_the_same_make_no_difference() -> None:
         "data",
         "mpath-3600",
         live=parse_table(
-            "0 2048 multipath 1 queue_if_no_path 0 2 1"
+            "0 2048 multipath 1 queue_if_no_path 1 alua 2 1"
             " service-time 0 1 0 8:0 queue-length 0 1 0 8:16"
         ),
     )
     difference = diff([DATA], [loaded], HOST)
     assert difference["before"] == difference["after"]
+
+
+def test_another_hardware_handler_is_a_difference() -> None:
+    texts = [f"0 8 multipath 0 {handler} 1 1 round-robin 0 1 0 8:0" for handler in ("0", "2 emc 1")]
+    before, after = (replace(DATA, live=parse_table(text)) for text in texts)
+    difference = diff([before], [after], HOST)
+    assert "multipath, no features\n" in difference["before"]
+    assert "multipath, no features, hardware handler emc\n" in difference["after"]
 
 
 def test_a_throughput_is_not_hidden_in_the_difference() -> None:
