@@ -61,4 +61,5 @@ def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
 
 
 def _maps_of(step: Step, kernel: Kernel) -> tuple[Map, ...]:
-    return tuple(each for each in kernel.maps() if each.uuid == step.uuid)
+    """Return the map of the step; none for a step without a uuid, which is about no map."""
+    return tuple(each for each in kernel.maps() if step.uuid and each.uuid == step.uuid)

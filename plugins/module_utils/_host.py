@@ -79,6 +79,7 @@ class BlockDevice:
     the SCSI device's state, `access_state` its ALUA state in sysfs' words; empty if there is none.
     `hardware_handler` is the one attached to the SCSI device; empty if none is. `serial` is the
     unit's serial number, `target_node_name` that of the storage's port or node; empty if unknown.
+    `reported_sectors` is the size that the disk itself states, 0 if it was not asked, or is silent.
     """
 
     name: str
@@ -95,6 +96,7 @@ class BlockDevice:
     serial: str = ""
     target_node_name: str = ""
     target_port_group: int | None = None
+    reported_sectors: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ class Host:
 
     `kpartx_delimiter` is what the host's own udev rule gives to kpartx; None without such a rule.
     `missing_modules` are those modules that the task needs and the kernel does not have.
+    `controllers` are the SCSI hosts and NVMe controllers that can look for new disks.
     """
 
     maps: tuple[Map, ...] = ()
@@ -168,6 +171,8 @@ class Host:
     kpartx_delimiter: str | None = None
     multipathd_runs: bool = False
     missing_modules: frozenset[str] = frozenset()
+    controllers: tuple[str, ...] = ()
+    native_nvme_multipath: bool = False
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""

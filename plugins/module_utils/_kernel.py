@@ -9,16 +9,20 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from ._device import DeviceNumber
-    from ._host import Map
+    from ._host import BlockDevice, Map
     from ._steps import UdevFlag
     from ._table import Table
 
 
 class Kernel(t.Protocol):
-    """Maps, named by their uuid, and loop devices. Refused requests raise KernelError."""
+    """Maps, loop devices, and the disks below them. Refused requests raise KernelError.
+
+    Maps are named by their uuid, disks and their controllers as the kernel names them.
+    """
 
     def maps(self) -> tuple[Map, ...]:
         """Return all maps of the host in the order of their names; opens no device."""
@@ -55,6 +59,26 @@ class Kernel(t.Protocol):
 
     def udev_batch(self, timeout: float) -> AbstractContextManager[None]:
         """Wait at the end, `timeout` seconds at most, until udev is done with all changes."""
+
+    def scan(self, controller: str) -> None:
+        """Let a SCSI host or NVMe controller look for disks that the kernel does not know yet."""
+
+    def rescan(self, disk: str) -> None:
+        """Let the kernel ask a disk for its size again."""
+
+    def delete(self, disk: str) -> None:
+        """Make the kernel forget a SCSI disk; one that it does not know is no error."""
+
+    def disks_once(
+        self, enough: Callable[[Sequence[BlockDevice]], bool], timeout: float
+    ) -> tuple[BlockDevice, ...]:
+        """Return the disks that udev knows, once they are `enough`, or after `timeout` seconds."""
+
+    def left_of(self, disks: Sequence[BlockDevice], timeout: float) -> tuple[BlockDevice, ...]:
+        """Return those of `disks` that kernel or udev still have after `timeout` seconds at most.
+
+        None as soon as all are gone.
+        """
 
 
 class ReadOnlyKernel:

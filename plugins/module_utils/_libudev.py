@@ -14,7 +14,7 @@ import time
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._device import DeviceNumber
 
@@ -53,7 +53,7 @@ class Udev:
 
     def settle(self, timeout: float) -> None:
         """Wait until udev's queue is empty, `timeout` seconds at most."""
-        if not self._library or not os.path.exists("/run/udev/control"):
+        if not self.runs():
             return
         queue = ctypes.c_void_p(self._library.udev_queue_new(self._context))
         try:
@@ -70,6 +70,39 @@ class Udev:
                 self._library.udev_queue_flush(queue)
         finally:
             self._library.udev_queue_unref(queue)
+
+    @contextlib.contextmanager
+    def block_events(self) -> Iterator[Callable[[float], None]]:
+        """Give a function that waits for udev to finish with a block device, or some seconds.
+
+        An event between the beginning and the call is not missed. Without udevd only time ends
+        the wait.
+        """
+        if not self.runs():
+            yield time.sleep
+            return
+        library = self._library
+        monitor = ctypes.c_void_p(library.udev_monitor_new_from_netlink(self._context, b"udev"))
+        try:
+            library.udev_monitor_filter_add_match_subsystem_devtype(monitor, b"block", None)
+            library.udev_monitor_enable_receiving(monitor)
+            arrived = select.poll()
+            arrived.register(library.udev_monitor_get_fd(monitor), select.POLLIN)
+
+            def wait(seconds: float) -> None:
+                while arrived.poll(seconds * 1000):
+                    device = library.udev_monitor_receive_device(monitor)
+                    if device:
+                        library.udev_device_unref(device)
+                    seconds = 0
+
+            yield wait
+        finally:
+            library.udev_monitor_unref(monitor)
+
+    def runs(self) -> bool:
+        """Tell whether there is a udevd whose work can be waited for."""
+        return bool(self._library) and os.path.exists("/run/udev/control")
 
     @contextlib.contextmanager
     def _device(self, device: DeviceNumber) -> Iterator[ctypes.c_void_p | None]:
@@ -101,6 +134,16 @@ def _load_library() -> t.Any:
         ("udev_device_get_devlinks_list_entry", pointer, [pointer]),
         ("udev_list_entry_get_name", text, [pointer]),
         ("udev_list_entry_get_next", pointer, [pointer]),
+        ("udev_monitor_new_from_netlink", pointer, [pointer, text]),
+        (
+            "udev_monitor_filter_add_match_subsystem_devtype",
+            ctypes.c_int,
+            [pointer, text, text],
+        ),
+        ("udev_monitor_enable_receiving", ctypes.c_int, [pointer]),
+        ("udev_monitor_get_fd", ctypes.c_int, [pointer]),
+        ("udev_monitor_receive_device", pointer, [pointer]),
+        ("udev_monitor_unref", pointer, [pointer]),
         ("udev_queue_new", pointer, [pointer]),
         ("udev_queue_unref", pointer, [pointer]),
         ("udev_queue_get_fd", ctypes.c_int, [pointer]),

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from . import _multipathd
 from ._device import SECTOR
+from ._disks import is_claimed, reported_sectors
 from ._errors import Refused
 from ._host import Host, Map, Parent, Use
 from ._libblkid import read_partition_table
@@ -23,20 +24,24 @@ from ._libudev import Udev
 from ._loop import free_loop_device, loop_devices
 from ._names import unnamed_uuid
 from ._sysfs import (
+    controllers,
     device_number,
+    has_native_nvme_multipath,
     is_read_only,
     kernel_name,
     openers,
     read_block_devices,
     read_uses,
     size_in_sectors,
+    with_partitions,
 )
 from ._table import devices
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from ._device import DeviceNumber
+    from ._host import BlockDevice
     from ._kernel import Kernel
 
 _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
@@ -59,6 +64,42 @@ def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving:
         resolved=_resolved(named),
         multipathd_runs=_multipathd.is_running(),
     )
+
+
+def observe_luns(
+    kernel: Kernel, present: Container[str], absent: Container[str], timeout: float
+) -> Host:
+    """Return the host's maps, disks and controllers, for LUNs that are to be there or to go.
+
+    The paths of those in `present` are asked for their size, of those in `absent` all users are
+    found: processes, too, and what is mounted in other namespaces.
+    """
+    host = observe_paths(kernel, (), timeout, leaving=False)
+    sizes = reported_sectors(each for each in host.block_devices if each.wwid in present)
+    disks = tuple(
+        replace(each, reported_sectors=sizes.get(each.device, 0)) for each in host.block_devices
+    )
+    leaving = [each for each in disks if each.wwid in absent]
+    return replace(
+        host,
+        block_devices=disks,
+        uses={**host.uses, **_all_uses(leaving, host)} if leaving else host.uses,
+        controllers=controllers(),
+        native_nvme_multipath=has_native_nvme_multipath(),
+    )
+
+
+def _all_uses(disks: Sequence[BlockDevice], host: Host) -> dict[DeviceNumber, tuple[Use, ...]]:
+    owners = {number: each for each in disks for number in with_partitions(each.name)}
+    uses = {each.device: host.uses_of(each.device) for each in disks}
+    for number, found in openers({*owners}).items():
+        disk = owners[number].device
+        uses[disk] = (*uses[disk], *found)
+    for each in disks:
+        if not uses[each.device] and each.state == "running" and is_claimed(each):
+            claimed = Use("claimed, perhaps by a mount in another mount namespace")
+            uses[each.device] = (claimed,)
+    return uses
 
 
 def observe_partitions(

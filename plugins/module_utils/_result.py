@@ -82,6 +82,16 @@ def lun_result(wwid: str, paths: Sequence[BlockDevice], host: Host) -> Result:
     }
 
 
+def lun_lines(wwid: str, paths: Sequence[BlockDevice]) -> list[str]:
+    """Return a LUN as lines for --diff, one for each path."""
+    lines = [
+        " ".join(filter(None, (path.name, str(path.device), path.address, path.state)))
+        + f", {path.sectors} sectors"
+        for path in paths
+    ]
+    return [wwid, *(f"  {line}" for line in lines)] if lines else []
+
+
 def diff(before: Sequence[Map], after: Sequence[Map], host: Host) -> Result:
     """Return the tables before and after, a line for each path, in Ansible's form for --diff."""
     return {"before": _text(before, host), "after": _text(after, host)}

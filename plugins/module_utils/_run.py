@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible.module_utils.basic import AnsibleModule
 
 from ._apply import apply
+from ._disks import Disks
 from ._errors import DeviceMapperError, Interrupted, Refused
 from ._kernel import Kernel, ReadOnlyKernel
 from ._libdevmapper import LibDeviceMapper
@@ -34,6 +35,17 @@ Request = t.TypeVar("Request")
 _ATTEMPTS = 3
 
 
+class RunningKernel(LibDeviceMapper, Disks):
+    """The kernel of this host."""
+
+
+def _map_changes(_request: object, before: Host, after: Host, steps: Plan) -> Result:
+    """Return the difference of the maps that `steps` are about, if there are any steps."""
+    if not steps:
+        return {}
+    return {"diff": diff(_only(before, steps), _only(after, steps), before)}
+
+
 @dataclass(frozen=True)
 class Task(t.Generic[Request]):
     """What a module adds to the one way through; only `observe` meets the host.
@@ -45,13 +57,14 @@ class Task(t.Generic[Request]):
     observe: Callable[[Request, Kernel, float], Host]
     report: Callable[[Request, Host], Result]
     operations: Callable[[Request, Host], Plan] | None = None
+    changes: Callable[[Request, Host, Host, Plan], Result] = _map_changes
 
 
 def run(specification: Mapping[str, t.Any], task: Task[Request]) -> t.NoReturn:
     """Run a module: its `task` with the options that `specification` describes."""
     module = AnsibleModule(supports_check_mode=True, **specification)
     try:
-        module.exit_json(**outcome(task, module.params, LibDeviceMapper, module.check_mode))
+        module.exit_json(**outcome(task, module.params, RunningKernel, module.check_mode))
     except DeviceMapperError as error:
         module.fail_json(msg=str(error))
 
@@ -79,10 +92,12 @@ def outcome(
         else:
             carry_out = functools.partial(apply, kernel=there, timeout=timeout)
             steps, after = _carry_out(steps, before, carry_out, observe, missing)
-    result = {"changed": bool(steps), "plan": list(words(steps)), **task.report(request, after)}
-    if steps:
-        result["diff"] = diff(_only(before, steps), _only(after, steps), before)
-    return result
+    return {
+        "changed": bool(steps),
+        "plan": list(words(steps)),
+        **task.report(request, after),
+        **task.changes(request, before, after, steps),
+    }
 
 
 def _carry_out(
@@ -94,8 +109,8 @@ def _carry_out(
 ) -> tuple[Plan, Host]:
     """Carry out `steps`, and what is still missing then; return what was done, and the host.
 
-    Others work on the same maps, a udev rule's kpartx above all: what they did at the same moment
-    is observed and planned for, a few times.
+    Others work on the same maps and paths, a udev rule's kpartx above all: what they did at the
+    same moment is observed and planned for, a few times.
     """
     done: Plan = ()
     for _attempt in range(_ATTEMPTS):
@@ -119,8 +134,8 @@ def _carry_out(
         steps = left
     if steps:
         raise DeviceMapperError(
-            "something else on this host changes the same maps, udev's kpartx rule, multipathd or"
-            f" another tool. Done: {'; '.join(words(done))}. Missing again:"
+            "something else on this host changes the same maps or paths, udev's kpartx rule,"
+            f" multipathd or another tool. Done: {'; '.join(words(done))}. Missing again:"
             f" {'; '.join(words(steps))}. Find it (`udevadm monitor`), then run the task again"
         )
     return done, host

@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ._host import Map
+from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan
 from ._table import Table, canonical, format_table, with_queueing
 
 if t.TYPE_CHECKING:
@@ -229,7 +230,22 @@ class Detach:
         return host
 
 
-Step = t.Union[Create, Load, Resume, Clear, Rename, Message, Remove, Attach, Detach]
+Step = t.Union[
+    Create,
+    Load,
+    Resume,
+    Clear,
+    Rename,
+    Message,
+    Remove,
+    Attach,
+    Detach,
+    Scan,
+    Rescan,
+    Delete,
+    AwaitPaths,
+    AwaitGone,
+]
 Plan = tuple[Step, ...]
 
 

@@ -99,20 +99,53 @@ def is_read_only(name: str) -> bool:
     return _line(f"{_BLOCK}/{name}/ro") == "1"
 
 
+def has_address(name: str, address: str) -> bool:
+    """Tell whether the disk with the kernel name `name` is there, at this SCSI address."""
+    return _address(name) == address and os.path.exists(f"{_BLOCK}/{name}")
+
+
+def is_recovering(address: str) -> bool:
+    """Tell whether the SCSI host of an address is busy with error recovery: commands wait then."""
+    host = address.partition(":")[0]
+    return _line(f"/sys/class/scsi_host/host{host}/state") != "running"
+
+
+def controllers() -> tuple[str, ...]:
+    """Return the SCSI hosts (host0) and NVMe controllers (nvme0) in the order of their numbers."""
+    found = [*_listed("/sys/class/scsi_host"), *_listed("/sys/class/nvme")]
+    return tuple(sorted(found, key=lambda name: (name.rstrip("0123456789"), len(name), name)))
+
+
+def has_native_nvme_multipath() -> bool:
+    """Tell whether the kernel joins the paths of NVMe namespaces itself (nvme_core.multipath)."""
+    return _line("/sys/module/nvme_core/parameters/multipath") == "Y"
+
+
+def with_partitions(name: str) -> tuple[DeviceNumber, ...]:
+    """Return the numbers of a disk and of its partitions."""
+    inside = (each for each in _listed(f"{_BLOCK}/{name}") if each.startswith(name))
+    return tuple(number for number in map(_number, (name, *inside)) if number)
+
+
+def _address(name: str) -> str:
+    """Return host:channel:target:lun of a SCSI disk; empty for another."""
+    address = os.path.basename(os.path.realpath(f"{_BLOCK}/{name}/device"))
+    return address if _ADDRESS.fullmatch(address) else ""
+
+
 def _read_block_device(name: str, udev: Udev) -> BlockDevice | None:
     """Return the disk `name`; None if it has vanished since it was listed."""
     number = _number(name)
     if number is None:
         return None
     directory = f"{_BLOCK}/{name}/device"
-    address = os.path.basename(os.path.realpath(directory))
     return BlockDevice(
         name=name,
         device=number,
         sectors=size_in_sectors(name),
         wwid=_wwid(name, number, udev),
         read_only=is_read_only(name),
-        address=address if _ADDRESS.fullmatch(address) else "",
+        address=_address(name),
         state=_line(f"{directory}/state"),
         access_state=_line(f"{directory}/access_state"),
         preferred=_line(f"{directory}/preferred_path") == "1",
@@ -141,9 +174,11 @@ def _wwid(name: str, number: DeviceNumber, udev: Udev) -> str:
 
 
 def _is_disk(name: str) -> bool:
+    """Tell whether `name` could be a path; what the kernel has made of NVMe paths is none."""
     directory = f"{_BLOCK}/{name}"
     return (
         not name.startswith(_VIRTUAL)
+        and "/nvme-subsystem/" not in os.path.realpath(directory)
         and not os.path.exists(f"{directory}/partition")
         and os.path.exists(f"{directory}/device")
     )

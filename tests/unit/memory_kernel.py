@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from unit.memory_map import LoadedSegment, LoadedTable, MemoryMap
 from unit.memory_multipath import Disk, LoadedMultipath
+from unit.memory_san import MemorySan
 
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import KernelError
@@ -35,7 +36,7 @@ class Killed(BaseException):
     """The process that changes maps has been killed."""
 
 
-class MemoryKernel:
+class MemoryKernel(MemorySan):
     """Device-mapper over `disks`; those that are `claimed` are mounted, or in use otherwise.
 
     Requests that change something are counted from 0. The one with the number `fail_at` is

@@ -20,12 +20,14 @@ from ansible_collections.san.device_mapper.plugins.module_utils._lock import exc
 from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
+    lun_paths,
     multipath_map,
     partition_maps,
 )
 
 MODULES = {
     "device_mapper_info": device_mapper_info,
+    "lun_paths": lun_paths,
     "multipath_map": multipath_map,
     "partition_maps": partition_maps,
 }
@@ -37,7 +39,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryKernel:
     """Put an in-memory kernel with one map where the modules look for libdevmapper's."""
     kernel = MemoryKernel({})
     kernel.place("stale", "mpath-3600", parse_table("0 8 multipath 0 0 0 0"))
-    monkeypatch.setattr(_run, "LibDeviceMapper", lambda: kernel)
+    monkeypatch.setattr(_run, "RunningKernel", lambda: kernel)
     lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
     monkeypatch.setattr(_run, "exclusive", lock)
     return kernel
@@ -87,6 +89,14 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
         ("multipath_map", {"wwid": "3600", "size": 1}, "Unsupported parameters"),
         ("multipath_map", {"maps": [{"wwid": "3600", "timeout": 1}]}, "Unsupported parameters"),
         ("multipath_map", {"maps": [{"path_selector": "x"}]}, "path_selector must be one of"),
+        ("lun_paths", {}, "one of the following is required: luns, wwid"),
+        ("lun_paths", {"luns": [{"min_paths": 2}]}, "missing required arguments: wwid"),
+        (
+            "lun_paths",
+            {"luns": [{"wwid": "3600"}], "wwid": "3600"},
+            "parameters are mutually exclusive: luns|wwid",
+        ),
+        ("lun_paths", {"wwid": "3600", "min_paths": "two"}, "min_paths"),
         ("partition_maps", {}, "one of the following is required: device, devices"),
         (
             "partition_maps",
@@ -112,6 +122,10 @@ def test_arguments_that_are_not_the_modules_are_refused(
         ("multipath_map", {"wwid": "3600-0"}, "wwid: 3600-0: no block device of this host has"),
         ("multipath_map", {"name": "data"}, "wwid: '': neither it nor paths is stated"),
         ("multipath_map", {"wwid": "3600", "timeout": 0}, "timeout: 0: it is no time to wait"),
+        ("lun_paths", {"wwid": "no such"}, "wwid: no such: the character ' ' would be mangled"),
+        ("lun_paths", {"wwid": "3600", "min_paths": 0}, "min_paths: 0: a LUN that is there"),
+        ("lun_paths", {"wwid": "3600", "hosts": ["host99"]}, "hosts: host99: this host does not"),
+        ("lun_paths", {"wwid": "3600", "timeout": 0}, "timeout: 0: it is no time to wait"),
         ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no such map"),
         ("partition_maps", {"devices": []}, "device: "),
         ("device_mapper_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
@@ -175,7 +189,7 @@ def test_a_host_without_device_mapper_is_a_failure_with_its_reason(
     def missing() -> MemoryKernel:
         raise DeviceMapperError("this host's kernel has no device-mapper")
 
-    monkeypatch.setattr(_run, "LibDeviceMapper", missing)
-    arguments = {"wwid": "3600"} if name == "multipath_map" else {}
+    monkeypatch.setattr(_run, "RunningKernel", missing)
+    arguments = {"wwid": "3600"} if name in ("multipath_map", "lun_paths") else {}
     result = run(capsys, name, arguments or ({"device": "a"} if name[0] == "p" else {}))
     assert (result["failed"], result["msg"]) == (True, "this host's kernel has no device-mapper")

@@ -1,0 +1,213 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lun_paths
+short_description: Find the paths of a LUN, learn its size, or delete its paths
+version_added: 1.0.0
+author:
+  - The san.device_mapper contributors (@san-device-mapper)
+description:
+  - States that a LUN has at least so many paths on this host, and that the kernel knows their size;
+    or that the LUN has no path any more. The layer below M(san.device_mapper.multipath_map), for
+    iSCSI, FC, SAS and virtio-scsi alike, since it only uses sysfs.
+  - SCSI hosts are scanned only if paths are missing. Paths whose size is stale are rescanned; a
+    size is stale if the disk itself states another one (READ CAPACITY, which changes nothing), or,
+    where it cannot be asked so, if the paths of the LUN do not agree.
+  - No I/O is sent to a path that is not running, be it offline, blocked or in error recovery.
+  - Namespaces of NVMe count as paths where the kernel does not join them itself
+    (C(nvme_core.multipath=N)). Their controllers are rescanned instead of SCSI hosts. They cannot
+    be deleted through sysfs, so that O(state=absent) is refused while they are there.
+extends_documentation_fragment:
+  - san.device_mapper._attributes
+attributes:
+  check_mode:
+    details:
+      - It neither scans nor writes; what a scan would find cannot be foreseen, so that RV(luns)
+        and RV(added) do not show it.
+  diff_mode:
+    description: Returns the paths of the LUNs before and after the task when in diff mode.
+    support: full
+options:
+  wwid:
+    description:
+      - The WWID of the LUN, as udev knows it (C(ID_SERIAL), for NVMe C(ID_WWN)) and
+        M(san.device_mapper.device_mapper_info) lists it.
+    type: str
+  state:
+    description:
+      - V(present) scans until the LUN has O(min_paths) paths, and makes stale sizes right.
+      - V(absent) deletes all paths of the LUN, and waits until they are gone. Refused while a map,
+        a mount, swap, LVM, md or a process uses one of them, or a partition of one.
+      - A LUN that is still mapped to the host comes back with the next scan. Unmap it at the array
+        once its paths are deleted.
+    type: str
+    choices: [present, absent]
+    default: present
+  min_paths:
+    description:
+      - The number of paths that have to be there. All paths that the kernel knows count, failed
+        ones, too.
+    type: int
+    default: 1
+  hosts:
+    description:
+      - The SCSI hosts to scan, by number or name, such as V(0) or V(host0); for NVMe the
+        controllers, such as V(nvme0). The default is all of them.
+    type: list
+    elements: str
+  timeout:
+    description:
+      - The seconds to wait at most, each time, for paths to come or go, for udev, and for another
+        task on the same host.
+    type: int
+    default: 60
+  luns:
+    description:
+      - The LUNs, for many in one task. They share one scan.
+      - O(state), O(min_paths) and O(hosts) of the task hold for each LUN that does not state its
+        own. Nothing is written before all of them have been checked.
+    type: list
+    elements: dict
+    suboptions:
+      wwid:
+        description: See O(wwid).
+        type: str
+        required: true
+      state:
+        description: See O(state).
+        type: str
+        choices: [present, absent]
+      min_paths:
+        description: See O(min_paths).
+        type: int
+      hosts:
+        description: See O(hosts).
+        type: list
+        elements: str
+seealso:
+  - module: san.device_mapper.multipath_map
+  - module: san.device_mapper.device_mapper_info
+"""
+
+EXAMPLES = r"""
+- name: Find the paths of a LUN that the array has mapped, or has grown
+  san.device_mapper.lun_paths:
+    wwid: "35525400000000001"
+    min_paths: 4
+
+- name: Find those of two LUNs, in one scan of two SCSI hosts
+  san.device_mapper.lun_paths:
+    hosts: [0, 1]
+    min_paths: 2
+    luns:
+      - wwid: "35525400000000001"
+      - wwid: "35525400000000002"
+        min_paths: 4
+
+- name: Remove the map of a LUN that is to go
+  san.device_mapper.multipath_map:
+    wwid: "35525400000000002"
+    state: absent
+
+- name: Delete its paths
+  san.device_mapper.lun_paths:
+    wwid: "35525400000000002"
+    state: absent
+
+- name: Scan it back
+  san.device_mapper.lun_paths:
+    wwid: "35525400000000002"
+    min_paths: 4
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - The operations that were missing, in the words of a shell. In check mode the same, not carried
+      out.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - echo '- - -' > /sys/class/scsi_host/host0/scan
+    - echo '- - -' > /sys/class/scsi_host/host1/scan
+    - wait for 4 paths of 35525400000000001
+added:
+  description: The paths that came, by their names.
+  type: list
+  elements: str
+  returned: success
+  sample: [sda, sdb, sdc, sdd]
+removed:
+  description: The paths that were deleted, by their names.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+luns:
+  description: The stated LUNs that have paths after the task.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    wwid:
+      description: The WWID of the LUN.
+      type: str
+      sample: "35525400000000001"
+    size:
+      description: The size in bytes; V(none) if its paths do not have one size.
+      type: int
+      sample: 268435456
+    map:
+      description: The name of the LUN's multipath map; V(none) if there is none.
+      type: str
+      sample: data
+    paths:
+      description: The paths of the LUN, with the kernel's name and state of each.
+      type: list
+      elements: dict
+      sample:
+        - name: sda
+          path: /dev/sda
+          device: "8:0"
+          address: "2:0:0:0"
+          size: 268435456
+          state: running
+          access_state: ""
+          links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
+"""
+
+from ..module_utils._lun_paths import changes, observe, operations, parse, report
+from ..module_utils._run import Task, run
+
+_ITEM: dict[str, dict[str, object]] = {
+    "state": {"type": "str", "choices": ["present", "absent"]},
+    "min_paths": {"type": "int"},
+    "hosts": {"type": "list", "elements": "str"},
+}
+_DEFAULTS = {"state": "present", "min_paths": 1}
+
+
+def main() -> None:
+    """Run the module."""
+    options = {name: {**option, "default": _DEFAULTS.get(name)} for name, option in _ITEM.items()}
+    item = {"wwid": {"type": "str", "required": True}, **_ITEM}
+    specification = {
+        "argument_spec": {
+            "wwid": {"type": "str"},
+            **options,
+            "timeout": {"type": "int", "default": 60},
+            "luns": {"type": "list", "elements": "dict", "options": item},
+        },
+        "mutually_exclusive": [("luns", "wwid")],
+        "required_one_of": [("luns", "wwid")],
+    }
+    run(specification, Task(parse, observe, report, operations, changes))
+
+
+if __name__ == "__main__":
+    main()
