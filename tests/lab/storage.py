@@ -53,10 +53,15 @@ def wwid(lun: int) -> str:
 
 
 def host_bus_adapter(hba: int) -> dict[str, t.Any]:
-    """Return QEMU's device for the HBA."""
+    """Return QEMU's device for the HBA.
+
+    It announces paths that come and go. A new size it does not: the host's kernel has to be told to
+    look, as with most arrays.
+    """
     return {
         "driver": "virtio-scsi-pci",
         "id": f"hba{hba}",
+        "param_change": False,
         "addr": f"{FIRST_HBA_SLOT + hba:#x}",
     }
 
