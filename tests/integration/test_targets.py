@@ -23,7 +23,9 @@ MODULES = sorted(path.stem for path in (HERE.parents[1] / "plugins/modules").glo
 PACKAGE = "ansible_collections.san.device_mapper.plugins.modules"
 
 
-def play(directory: Path, playbook: Path, *arguments: str) -> list[dict[str, t.Any]]:
+def play(
+    directory: Path, playbook: Path, *arguments: str, timeout: float = 600
+) -> list[dict[str, t.Any]]:
     """Run a playbook against the lab host and return its results; fail if no host was met."""
     inventory = Lab.from_environment().directory / "inventory.yml"
     written = directory / "results"
@@ -40,7 +42,7 @@ def play(directory: Path, playbook: Path, *arguments: str) -> list[dict[str, t.A
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=timeout,
     )
     assert written.exists(), done.stdout + done.stderr
     results = [json.loads(line) for line in written.read_text("utf-8").splitlines()]
