@@ -131,6 +131,11 @@ def test_the_life_of_a_lun(san: San) -> None:
         policy = {"san_policy": "failover", "san_selector": "queue-length"}
         changed = san.twice("maintain_paths", **policy)
         assert changed == ["Find the paths of the LUNs", "Join the paths of each LUN"]
+        for policy in (
+            {"san_policy": "multibus", "san_selector": "service-time"},
+            {"san_policy": "group_by_prio", "san_selector": "round-robin"},
+        ):
+            assert san.twice("maintain_paths", **policy) == ["Join the paths of each LUN"]
         for lun in san.luns:
             san.lab.grow_lun(lun, 2 * SIZE)
         assert san.twice("grow_luns", **policy) == [

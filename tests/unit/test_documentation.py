@@ -1,0 +1,32 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guides show is what the collection has."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(
+    r"\.\. code-block:: yaml\n   :caption: (playbooks/\w+\.yml)\n\n((?:   .*\n|\n)+)"
+)
+
+
+def test_the_guide_shows_the_playbooks_as_they_are() -> None:
+    text = (ROOT / "docs/docsite/rst/lun_life.rst").read_text("utf-8")
+    shown = {name: textwrap.dedent(block).strip() for name, block in BLOCK.findall(text)}
+    assert len(shown) == 4
+    for name, block in shown.items():
+        _licence, _blank, playbook = (ROOT / name).read_text("utf-8").partition("\n\n")
+        assert block == playbook.strip(), name
+
+
+def test_each_guide_is_in_the_table_of_contents() -> None:
+    contents = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text("utf-8"))
+    listed = [name for section in contents["sections"] for name in section["toctree"]]
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "docs/docsite/rst").glob("*.rst"))
