@@ -20,7 +20,7 @@ help:
 	@echo 'make unit      the tests that need no host'
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact and install it'
-	@echo 'make kernel    boot a SAN host and run the kernel and the integration tests on it'
+	@echo 'make kernel    boot two SAN hosts, run the kernel tests and the integration tests on them'
 	@echo 'make format    format the Python files in place'
 
 $(steps):

@@ -45,6 +45,7 @@ if t.TYPE_CHECKING:
     from ._kernel import Kernel
 
 _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
+_KPARTX_SECONDS = 10.0
 _KPARTX = re.compile(r"""kpartx[^"']*?\s-p\s*(?P<delimiter>[^\s"']+)""")
 
 
@@ -107,17 +108,20 @@ def observe_partitions(
 ) -> Host:
     """Return the host's maps and the `stated` devices, with their partition tables if `reading`.
 
-    Waits for udev first, `timeout` seconds at most: a rule of the host's may be at work on the same
-    maps. Raises Refused for a device that is not there or that cannot be read without hanging.
-    Where its maps are to be removed, a device that is not there has none.
+    Waits for udev first where a rule of the host's may be at work on the same maps, `timeout`
+    seconds at most, and not for long: an event of any other device may hang. Raises Refused for a
+    device that is not there or that cannot be read without hanging. Where its maps are to be
+    removed, a device that is not there has none.
     """
-    Udev().settle(timeout)
+    delimiter = kpartx_delimiter()
+    if delimiter is not None:
+        Udev().settle(min(timeout, _KPARTX_SECONDS))
     maps = kernel.maps()
     uses = read_uses()
     host = Host(
         maps=maps,
         uses=uses if reading else _with_openers(uses, maps),
-        kpartx_delimiter=kpartx_delimiter(),
+        kpartx_delimiter=delimiter,
     )
     for each in stated:
         parent = _parent(each, host, reading)

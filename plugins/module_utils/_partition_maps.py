@@ -155,12 +155,15 @@ def owned(parent: Parent, host: Host) -> tuple[Map, ...]:
 def delimiter_for(request: Request, parent: Parent, host: Host) -> str:
     """Return what stands between the parent's name and the number in the names of its maps.
 
-    `auto`: what the maps already use if they agree; else what the host's kpartx rule uses; else
-    kpartx's own rule (kpartx.c set_delimiter): `p` after a digit, otherwise nothing.
+    `auto`: what the maps of these partitions already use if they agree; else what the host's kpartx
+    rule uses; else kpartx's own rule (kpartx.c set_delimiter): `p` after a digit, otherwise
+    nothing. Maps that are to go do not count: a run that was killed has removed some of them.
     """
     if request.delimiter != "auto":
         return request.delimiter
-    used = {_delimiter_of(each, parent) for each in owned(parent, host)} - {None}
+    staying = {partition_uuid(each.number, parent.uuid) for each in _stated(request, parent)}
+    maps = [each for each in owned(parent, host) if each.uuid in staying]
+    used = {_delimiter_of(each, parent) for each in maps} - {None}
     if len(used) == 1:
         (found,) = used
         return found or ""
@@ -204,16 +207,21 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
                 f"the partition table of {parent.stated} has no such number (it has: {known})",
                 "Correct the number, or make the partition first",
             )  # fmt: skip
-    chosen = tuple(
-        partition
-        for partition in table.partitions
-        if partition.number in (request.partitions or numbers)
-        and not (partition.extended and request.skip_extended)
-    )
+    chosen = _stated(request, parent)
     for partition in chosen:
         _refuse_outside(parent, partition)
         _refuse_overlap(parent, partition)
     return chosen
+
+
+def _stated(request: Request, parent: Parent) -> tuple[Partition, ...]:
+    """Return the partitions of the table that the task is about."""
+    return tuple(
+        each
+        for each in parent.partition_table.partitions
+        if (not request.partitions or each.number in request.partitions)
+        and not (each.extended and request.skip_extended)
+    )
 
 
 def _length(partition: Partition, parent: Parent) -> int:

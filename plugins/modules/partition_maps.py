@@ -47,8 +47,9 @@ options:
     description:
       - What stands between the name of the device and the number of the partition in the maps'
         names, such as V(-part), V(p), or nothing.
-      - V(auto) keeps what the maps of this device already use; else what the host's udev rule gives
-        to kpartx; else V(p) after a digit and nothing after another character, as kpartx does.
+      - V(auto) keeps what the maps of these partitions already use; else what the host's udev rule
+        gives to kpartx; else, as kpartx does, V(p) after a digit and nothing after another
+        character.
     type: str
     default: auto
   partitions:

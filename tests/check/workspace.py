@@ -89,11 +89,43 @@ def environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def call_together(workspace: Workspace, *commands: list[str]) -> list[str]:
+    """Run commands in the collection at the same time, and return what each printed."""
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        for argv in commands:
+            processes.append(_start(argv, workspace.collection, environment(workspace)))
+        outputs = [process.communicate()[0] for process in processes]
+    except BaseException:
+        for process in processes:
+            end(process, group=True)
+        raise
+    done = zip(processes, commands, outputs, strict=True)
+    failures = [_failure(*each) for each in done if each[0].returncode]
+    if failures:
+        raise Failed("\n".join(failures))
+    return outputs
+
+
 def run(argv: list[str], directory: Path, variables: dict[str, str], *, shown: bool) -> str:
     """Run a command that does not outlive this process; raise what it printed if it fails."""
+    process = _start(argv, directory, variables, shown=shown)
+    try:
+        output = process.communicate()[0]
+    except BaseException:
+        end(process, group=not shown)
+        raise
+    if process.returncode:
+        raise Failed(_failure(process, argv, output or ""))
+    return output or ""
+
+
+def _start(
+    argv: list[str], directory: Path, variables: dict[str, str], *, shown: bool = False
+) -> subprocess.Popen[str]:
     # What is captured has a process group of its own, to be ended as a whole. What is shown may
     # ask for a password, and must be in the terminal's.
-    process = subprocess.Popen(
+    return subprocess.Popen(
         ["setpriv", "--pdeathsig", "TERM", "--", *argv],
         cwd=directory,
         env=variables,
@@ -103,14 +135,10 @@ def run(argv: list[str], directory: Path, variables: dict[str, str], *, shown: b
         stderr=None if shown else subprocess.STDOUT,
         process_group=None if shown else 0,
     )
-    try:
-        output = process.communicate()[0]
-    except BaseException:
-        end(process, group=not shown)
-        raise
-    if process.returncode:
-        raise Failed(f"{output or ''}failed with status {process.returncode}: {' '.join(argv)}")
-    return output or ""
+
+
+def _failure(process: subprocess.Popen[str], argv: list[str], output: str) -> str:
+    return f"{output}failed with status {process.returncode}: {' '.join(argv)}"
 
 
 def end(process: subprocess.Popen[str], *, group: bool) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A LUN's whole life by the playbooks, each run twice, while fio writes and verifies.
 
-With SAN_LUNS=16 in the environment it is the life of so many LUNs at once.
+With SAN_LUNS in the environment it is the life of so many LUNs at once.
 """
 
 from __future__ import annotations

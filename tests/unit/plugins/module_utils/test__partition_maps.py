@@ -255,13 +255,21 @@ def test_all_maps_are_removed_or_those_of_the_stated_partitions() -> None:
 def test_the_delimiter_is_found_in_three_stages(
     name: str, maps: list[tuple[str, int]], kpartx: str | None, delimiter: str
 ) -> None:
-    parent = replace(PARENT, name=name)
+    table = PartitionTable("gpt", tuple(Partition(n, 64 * n, 64) for n in (1, 2, 10)))
+    parent = replace(PARENT, name=name, partition_table=table)
     host = Host(
         maps=tuple(partition_map(*each) for each in maps),
         parents=(parent,),
         kpartx_delimiter=kpartx,
     )
     assert delimiter_for(Request((name,), True, "auto", ()), parent, host) == delimiter
+
+
+def test_maps_that_are_to_go_do_not_decide_on_the_delimiter() -> None:
+    going = partition_map("data-part3", 3, "0 8 linear 253:1 9000")
+    assert names(desired(maps=[going])) == ["data1", "data2"]
+    assert names(desired(maps=[going, partition_map("dataq1")])) == ["dataq1", "dataq2"]
+    assert names(desired(maps=[partition_map("data-part1")], partitions=[2])) == ["data2"]
 
 
 @pytest.mark.parametrize("delimiter", ["", "p", "-part", "_part"])
