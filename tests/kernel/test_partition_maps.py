@@ -5,11 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
-from lab.host import Lab
 
 from .conftest import WWIDS, Host
 
@@ -148,64 +144,3 @@ def test_a_device_that_vanishes_in_the_middle(data: Host) -> None:
     assert "Not done: load gone2 " in answer["msg"]
     assert data.table().split(":")[0] == "data"
     assert data.suspended() == []
-
-
-@pytest.fixture(scope="module")
-def _kpartx(_lab: Lab) -> Iterator[None]:
-    """Install kpartx and multipath-tools with their udev rules, without the daemon.
-
-    And without what their triggers do: building an initramfs takes minutes.
-    """
-    host = Host(_lab)
-    daemon = "multipathd.service multipathd.socket"
-    quickly = "dpkg --no-triggers --force-unsafe-io"
-    host.shell(
-        f"systemctl --quiet mask {daemon};"
-        f" {quickly} --install /opt/packages/*.deb > /dev/null 2>&1; udevadm control --reload"
-    )
-    yield
-    host.shell(
-        "packages=$(for file in /opt/packages/*.deb; do dpkg-deb --field $file Package; done);"
-        f" {quickly} --purge $packages > /dev/null 2>&1; systemctl --quiet unmask {daemon};"
-        " udevadm control --reload"
-    )
-
-
-@pytest.fixture
-def kpartx(_kpartx: None, host: Host) -> Host:
-    """Return the host with kpartx, multipath-tools and their udev rules."""
-    return host
-
-
-@pytest.mark.parametrize("delimiter", ["auto", "p"])
-def test_beside_the_rule_that_runs_kpartx(kpartx: Host, delimiter: str) -> None:
-    """Whatever the rule makes and renames, runs end in what is stated, the second one quietly."""
-    stated = {"device": "data", "delimiter": delimiter}
-    name = "datap1" if delimiter == "p" else "data-part1"
-    kpartx.applied("multipath_map", name="data", wwid=WWIDS[0])
-    for script in ("label: gpt\n,64MiB\n,64MiB\n", "label: gpt\n,128MiB\n"):
-        partition(kpartx, script)
-        # The map comes up with the table on it, as after a boot: the rule runs kpartx.
-        kpartx.applied("multipath_map", wwid=WWIDS[0], state="absent")
-        kpartx.applied("multipath_map", name="data", wwid=WWIDS[0])
-        made = kpartx.applied("partition_maps", **stated)
-        assert made["maps"][0]["name"] == name
-        again = kpartx.applied("partition_maps", **stated)
-        assert (again["changed"], again["plan"]) == (False, [])
-    assert table(kpartx, name)[1] == str(128 * 2048)
-
-
-def test_with_kpartx_at_the_same_moment(kpartx: Host) -> None:
-    """What it makes or renames between two requests of the module is planned for."""
-    kpartx.applied("multipath_map", name="data", wwid=WWIDS[0])
-    partition(kpartx, "label: gpt\n,64MiB\n,64MiB\n")
-    for at in (1, 2, 5):
-        for command in ("kpartx -an -p -part", "kpartx -un -p -other", "kpartx -dn -p -part"):
-            kpartx.shell("udevadm settle; kpartx -d -p -part /dev/mapper/data")
-            disturb = [*command.split(), "/dev/mapper/data"]
-            made = kpartx.applied(
-                "partition_maps", device="data", delimiter="-part", at=at, disturb=disturb
-            )
-            assert [each["name"] for each in made["maps"]] == ["data-part1", "data-part2"]
-            assert not kpartx.applied("partition_maps", device="data")["changed"]
-            assert kpartx.suspended() == []

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Beside kpartx, its udev rule and multipathd, as Debian installs them on the booted host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.host import Lab
+
+from .conftest import WWIDS, Host
+
+
+def partition(host: Host, script: str, device: str = "data") -> None:
+    """Write a partition table onto a map."""
+    options = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never")
+    host.run("sfdisk", *options, f"/dev/mapper/{device}", input=script)
+
+
+@pytest.fixture(scope="module")
+def _packages(_lab: Lab) -> Iterator[None]:
+    """Install kpartx and multipath-tools with their udev rules, without the daemon.
+
+    And without what their triggers do: building an initramfs takes minutes.
+    """
+    host = Host(_lab)
+    daemon = "multipathd.service multipathd.socket"
+    quickly = "dpkg --no-triggers --force-unsafe-io"
+    host.shell(
+        f"systemctl --quiet mask {daemon};"
+        f" {quickly} --install /opt/packages/*.deb > /dev/null 2>&1; udevadm control --reload"
+    )
+    yield
+    host.shell(
+        "packages=$(for file in /opt/packages/*.deb; do dpkg-deb --field $file Package; done);"
+        f" {quickly} --purge $packages > /dev/null 2>&1; systemctl --quiet unmask {daemon};"
+        " udevadm control --reload"
+    )
+
+
+@pytest.fixture
+def tools(_packages: None, host: Host) -> Host:
+    """Return the host with kpartx, multipath-tools and their udev rules."""
+    return host
+
+
+@pytest.mark.parametrize("delimiter", ["auto", "p"])
+def test_beside_the_rule_that_runs_kpartx(tools: Host, delimiter: str) -> None:
+    """Whatever the rule makes and renames, runs end in what is stated, the second one quietly."""
+    stated = {"device": "data", "delimiter": delimiter}
+    name = "datap1" if delimiter == "p" else "data-part1"
+    tools.applied("multipath_map", name="data", wwid=WWIDS[0])
+    for script in ("label: gpt\n,64MiB\n,64MiB\n", "label: gpt\n,128MiB\n"):
+        partition(tools, script)
+        # The map comes up with the table on it, as after a boot: the rule runs kpartx.
+        tools.applied("multipath_map", wwid=WWIDS[0], state="absent")
+        tools.applied("multipath_map", name="data", wwid=WWIDS[0])
+        made = tools.applied("partition_maps", **stated)
+        assert made["maps"][0]["name"] == name
+        again = tools.applied("partition_maps", **stated)
+        assert (again["changed"], again["plan"]) == (False, [])
+    assert tools.table(name).split()[1] == str(128 * 2048)
+
+
+def test_with_kpartx_at_the_same_moment(tools: Host) -> None:
+    """What it makes or renames between two requests of the module is planned for."""
+    tools.applied("multipath_map", name="data", wwid=WWIDS[0])
+    partition(tools, "label: gpt\n,64MiB\n,64MiB\n")
+    for at in (1, 2, 5):
+        for command in ("kpartx -an -p -part", "kpartx -un -p -other", "kpartx -dn -p -part"):
+            tools.shell("udevadm settle; kpartx -d -p -part /dev/mapper/data")
+            disturb = [*command.split(), "/dev/mapper/data"]
+            made = tools.applied(
+                "partition_maps", device="data", delimiter="-part", at=at, disturb=disturb
+            )
+            assert [each["name"] for each in made["maps"]] == ["data-part1", "data-part2"]
+            assert not tools.applied("partition_maps", device="data")["changed"]
+            assert tools.suspended() == []
+
+
+def test_a_running_multipathd_is_not_fought(tools: Host) -> None:
+    """Refused with the way out while the daemon would undo it; what is right is no matter."""
+    tools.applied("multipath_map", name="data", wwid=WWIDS[0])
+    # The daemon itself: it leaves a map alone whose paths it does not know, and that is open.
+    tools.shell("sleep 600 < /dev/mapper/data > /dev/null 2>&1 & echo $! > /run/opener")
+    tools.shell("systemctl --quiet unmask multipathd.service; systemctl start multipathd.service")
+    try:
+        message = tools.refused("multipath_map", name="log", wwid=WWIDS[1])
+        assert "multipathd runs" in message
+        assert "multipathd.socket" in message
+        assert not tools.applied("multipath_map", name="data", wwid=WWIDS[0])["changed"]
+    finally:
+        tools.shell(
+            "systemctl stop multipathd.service 2> /dev/null;"
+            " systemctl --quiet mask multipathd.service; kill $(cat /run/opener)"
+        )
