@@ -100,6 +100,19 @@ class BlockDevice:
 
 
 @dataclass(frozen=True)
+class Transport:
+    """What the ends of a SCSI path are called, as the host's transport has them; lower case.
+
+    A port has several names where sysfs gives it several: an iSCSI target its name, portal and
+    address. `fabric` is the name of the Fibre Channel fabric; empty for another transport.
+    """
+
+    target_ports: tuple[str, ...] = ()
+    initiator_ports: tuple[str, ...] = ()
+    fabric: str = ""
+
+
+@dataclass(frozen=True)
 class Partition:
     """An entry of a partition table; `start` and `sectors` in units of 512 bytes.
 
@@ -160,7 +173,8 @@ class Host:
 
     `kpartx_delimiter` is what the host's own udev rule gives to kpartx; None without such a rule.
     `missing_modules` are those modules that the task needs and the kernel does not have.
-    `controllers` are the SCSI hosts and NVMe controllers that can look for new disks.
+    `controllers` are the SCSI hosts and NVMe controllers that can look for new disks. `transports`
+    are those of the disks, where the task chooses paths by them.
     """
 
     maps: tuple[Map, ...] = ()
@@ -173,6 +187,7 @@ class Host:
     missing_modules: frozenset[str] = frozenset()
     controllers: tuple[str, ...] = ()
     native_nvme_multipath: bool = False
+    transports: Mapping[DeviceNumber, Transport] = field(default_factory=dict)
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""
@@ -210,3 +225,19 @@ class Host:
     def uses_of(self, device: DeviceNumber) -> tuple[Use, ...]:
         """Return the uses of `device`: mounts, swap, holders, also of its partitions."""
         return self.uses.get(device, ())
+
+    def uses_beyond_partition_maps(self, present: Map) -> tuple[Use, ...]:
+        """Return the uses of a map and of its partition maps, which are no use by themselves."""
+        children = self.partition_maps(present.uuid, present.device)
+        numbers = [each.device for each in children]
+        own = [use for use in self.uses_of(present.device) if use.holder not in numbers]
+        return (*own, *(use for child in children for use in self.uses_of(child.device)))
+
+    def opens_beyond_partition_maps(self, present: Map) -> int:
+        """Return how often a map is open, but for its partition maps, and how often they are.
+
+        Each partition map with a table has its parent open.
+        """
+        children = self.partition_maps(present.uuid, present.device)
+        own = present.open_count - sum(bool(child.live) for child in children)
+        return own + sum(child.open_count for child in children)

@@ -124,11 +124,12 @@ def _parse_item(options: Options) -> Lun:
         wwid=options["wwid"],
         present=options["state"] == "present",
         min_paths=options["min_paths"],
-        controllers=tuple(_controller(text) for text in options["hosts"] or ()),
+        controllers=tuple(controller(text) for text in options["hosts"] or ()),
     )
 
 
-def _controller(text: str) -> str:
+def controller(text: str) -> str:
+    """Return the kernel's name of the SCSI host or NVMe controller that `text` states."""
     match = _CONTROLLER.fullmatch(text)
     if match is None:
         raise Refused(

@@ -223,6 +223,28 @@ class MultipathStatus:
         """Return how many paths the kernel would use."""
         return sum(path.active for path in self.paths())
 
+    def with_path(self, device: str, active: bool) -> MultipathStatus:
+        """Return the state once `device` (major:minor) is failed, or active again.
+
+        A path that is so already is left as it is (dm-mpath.c fail_path, reinstate_path).
+        """
+
+        def changed(path: PathStatus) -> PathStatus:
+            if str(path.device) != device:
+                return path
+            return PathStatus(path.device, active, path.fail_count + (path.active and not active))
+
+        return MultipathStatus(
+            tuple(replace(group, paths=tuple(map(changed, group.paths))) for group in self.groups)
+        )
+
+    def switched(self) -> MultipathStatus:
+        """Return the state once a group has been switched to, before the next I/O uses it.
+
+        No group is in use then, and none disabled any more (dm-mpath.c switch_pg_num).
+        """
+        return MultipathStatus(tuple(replace(group, state="enabled") for group in self.groups))
+
 
 _GROUP_STATES = {"A": "active", "E": "enabled", "D": "disabled"}
 

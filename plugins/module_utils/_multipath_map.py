@@ -229,11 +229,8 @@ def _absent(request: Request, host: Host) -> Iterator[Absent]:
         return
     option, value = ("wwid", request.wwid) if request.wwid else ("name", request.name)
     children = host.partition_maps(present.uuid, present.device)
-    numbers = [each.device for each in children]
-    uses = [use for use in host.uses_of(present.device) if use.holder not in numbers]
-    uses += [use for child in children for use in host.uses_of(child.device)]
     if not request.defers:
-        _refuse_used(option, value, present, uses)
+        _refuse_used(option, value, present, host.uses_beyond_partition_maps(present))
     open_children = 0
     for child in children:
         waits = request.defers and child.open_count > 0

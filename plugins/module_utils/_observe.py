@@ -33,6 +33,7 @@ from ._sysfs import (
     read_block_devices,
     read_uses,
     size_in_sectors,
+    transport_of,
     with_partitions,
 )
 from ._table import devices
@@ -64,6 +65,22 @@ def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving:
         uses=uses,
         resolved=_resolved(named),
         multipathd_runs=_multipathd.is_running(),
+    )
+
+
+def observe_path_states(
+    kernel: Kernel, named: Sequence[str], timeout: float, by_transport: bool
+) -> Host:
+    """Return the host's maps and disks, and who uses the maps; `named` are paths of the task.
+
+    `by_transport` says that the task chooses by the names that transports give to ports.
+    """
+    host = observe_paths(kernel, named, timeout, leaving=True)
+    disks = host.block_devices if by_transport else ()
+    return replace(
+        host,
+        controllers=controllers(),
+        transports={each.device: transport_of(each.name) for each in disks},
     )
 
 

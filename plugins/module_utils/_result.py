@@ -82,6 +82,49 @@ def lun_result(wwid: str, paths: Sequence[BlockDevice], host: Host) -> Result:
     }
 
 
+def path_states_result(
+    before: Map, after: Map, paths: Sequence[DeviceNumber], host: Host
+) -> Result:
+    """Return how many paths of a map were and are active, and its stated `paths`."""
+    disks = {disk.device: disk for disk in host.block_devices}
+    states = {path.device: path.active for path in after.status.paths()} if after.status else {}
+    return {
+        "name": after.name,
+        "wwid": wwid_of(after.uuid),
+        "path": f"/dev/mapper/{after.name}",
+        "path_count": len(states),
+        "active_before": before.status.active_paths() if before.status else None,
+        "active_after": after.status.active_paths() if after.status else None,
+        "path_group_before": before.multipath.current_group if before.multipath else None,
+        "path_group_after": after.multipath.current_group if after.multipath else None,
+        "in_use": host.opens_beyond_partition_maps(after) > 0,
+        "paths": [
+            # A path whose device is gone stays in the table, and has nothing but its number.
+            {
+                **_path_result(disks.get(device, BlockDevice("", device, 0))),
+                "active": states.get(device),
+            }
+            for device in paths
+        ],
+    }
+
+
+def path_states_lines(each: Map, host: Host) -> list[str]:
+    """Return a map's live state as lines for --diff, one for each path."""
+    group = each.multipath.current_group if each.multipath else 0
+    states = each.status.groups if each.status else ()
+    lines = [f"{each.name} ({each.uuid}) current group {group}"]
+    disks = {disk.device: disk for disk in host.block_devices}
+    for number, found in enumerate(states, 1):
+        lines.append(f"  group {number}")
+        for path in found.paths:
+            disk = disks.get(path.device, BlockDevice("", path.device, 0))
+            words = (disk.name, str(path.device), disk.address)
+            state = "active" if path.active else "failed"
+            lines.append(f"    {' '.join(filter(None, words))} {state}")
+    return lines
+
+
 def lun_lines(wwid: str, paths: Sequence[BlockDevice]) -> list[str]:
     """Return a LUN as lines for --diff, one for each path."""
     lines = [

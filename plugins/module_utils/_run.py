@@ -135,7 +135,8 @@ def _carry_out(
     if steps:
         raise DeviceMapperError(
             "something else on this host changes the same maps or paths, udev's kpartx rule,"
-            f" multipathd or another tool. Done: {'; '.join(words(done))}. Missing again:"
+            " multipathd or another tool; or a path that is still broken fails again with its first"
+            f" I/O. Done: {'; '.join(words(done))}. Missing again:"
             f" {'; '.join(words(steps))}. Find it (`udevadm monitor`), then run the task again"
         )
     return done, host

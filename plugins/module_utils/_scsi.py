@@ -10,8 +10,11 @@ libmultipath (discovery.c, prioritizers/alua_rtpg.c) takes the same facts for it
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
+
+from ._host import Transport
 
 _TARGET_PORT_GROUP = 5
 """The type of the designator that names a target port group (SPC-4, 7.8.6.9)."""
@@ -62,6 +65,53 @@ def target_node_name(directory: str, classes: str = "/sys/class") -> str:
         if found:
             return found
     return ""
+
+
+def transport(directory: str, classes: str = "/sys/class") -> Transport:
+    """Return what the transport of the SCSI device calls the two ends of the path.
+
+    Fibre Channel: the port names (WWPN) of the remote port and of the HBA, and the name of the
+    fabric (Documentation/ABI/testing/sysfs-class-fc_host and the drivers' fc_host). iSCSI: the
+    target's name, portal and address; the initiator's name and the address of the connection's own
+    end. SAS: the addresses of both. And for any of them, the kernel's name of the target
+    (`target0:0:1`).
+    """
+    target: list[str] = []
+    initiator: list[str] = []
+    fabric = ""
+    for part in os.path.realpath(directory).split("/"):
+        if re.fullmatch("host[0-9]+", part):
+            initiator.append(_text(f"{classes}/fc_host/{part}/port_name"))
+            initiator.append(_text(f"{classes}/iscsi_host/{part}/ipaddress"))
+            initiator.append(_text(f"{classes}/scsi_host/{part}/host_sas_address"))
+            fabric = _text(f"{classes}/fc_host/{part}/fabric_name")
+        elif part.startswith("rport-"):
+            target.append(_text(f"{classes}/fc_remote_ports/{part}/port_name"))
+        elif part.startswith("end_device-"):
+            target.append(_text(f"{classes}/sas_device/{part}/sas_address"))
+        elif re.fullmatch("session[0-9]+", part):
+            target.append(_text(f"{classes}/iscsi_session/{part}/targetname"))
+            initiator.append(_text(f"{classes}/iscsi_session/{part}/initiatorname"))
+            for connection in glob.glob(f"{classes}/iscsi_connection/connection{part[7:]}:*"):
+                target += _portals(connection)
+        elif re.fullmatch("target[0-9]+:[0-9]+:[0-9]+", part):
+            target.append(part)
+    return Transport(_names(target), _names(initiator), fabric.lower())
+
+
+def _portals(connection: str) -> list[str]:
+    """Return address and portal of an iSCSI connection: as stated, and where it was sent to."""
+    found = []
+    for prefix in ("persistent_", ""):
+        address = _text(f"{connection}/{prefix}address")
+        port = _text(f"{connection}/{prefix}port")
+        found += [address, f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
+    return [each for each in found if each and not each.startswith(":")]
+
+
+def _names(found: list[str]) -> tuple[str, ...]:
+    """Return the names once each, without those that are empty or stand for none."""
+    return tuple(dict.fromkeys(each.lower() for each in found if each and each != "(null)"))
 
 
 def _page(path: str) -> bytes:

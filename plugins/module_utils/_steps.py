@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from ._host import Map
 from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan
-from ._table import Table, canonical, format_table, with_queueing
+from ._table import Table, canonical, format_table, with_current_group, with_queueing
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,12 +161,16 @@ class Message:
     def foresee(self, host: Host) -> Host:
         if self.text == CANCEL_DEFERRED_REMOVE:
             return _changed(host, self.uuid, lambda each: replace(each, deferred_remove=False))
-        queue = {"queue_if_no_path": True, "fail_if_no_path": False}.get(self.text)
-        if queue is None:
-            return host
+        verb, _space, argument = self.text.partition(" ")
 
         def messaged(each: Map) -> Map:
-            return replace(each, live=with_queueing(each.live, queue))
+            if verb in ("queue_if_no_path", "fail_if_no_path"):
+                return replace(each, live=with_queueing(each.live, verb == "queue_if_no_path"))
+            if verb == "switch_group":
+                live = with_current_group(each.live, int(argument))
+                return replace(each, live=live, status=each.status and each.status.switched())
+            status = each.status and each.status.with_path(argument, verb == "reinstate_path")
+            return replace(each, status=status)
 
         return _changed(host, self.uuid, messaged)
 

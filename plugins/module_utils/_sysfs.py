@@ -13,8 +13,8 @@ import stat
 import typing as t
 
 from ._device import DeviceNumber
-from ._host import BlockDevice, Use
-from ._scsi import hardware_handler, serial, target_node_name, target_port_group
+from ._host import BlockDevice, Transport, Use
+from ._scsi import hardware_handler, serial, target_node_name, target_port_group, transport
 
 if t.TYPE_CHECKING:
     from ._libudev import Udev
@@ -108,6 +108,11 @@ def is_recovering(address: str) -> bool:
     """Tell whether the SCSI host of an address is busy with error recovery: commands wait then."""
     host = address.partition(":")[0]
     return _line(f"/sys/class/scsi_host/host{host}/state") != "running"
+
+
+def transport_of(name: str) -> Transport:
+    """Return what the transport of the disk with the kernel name `name` calls its ports."""
+    return transport(f"{_BLOCK}/{name}/device")
 
 
 def controllers() -> tuple[str, ...]:

@@ -115,6 +115,16 @@ def with_queueing(table: Table, queue: bool) -> Table:
     return tuple(replace(each, target=_queueing(each.target, queue)) for each in table)
 
 
+def with_current_group(table: Table, number: int) -> Table:
+    """Return `table` with its multipath targets using the group `number`, counted from 1."""
+    return tuple(
+        replace(each, target=replace(each.target, current_group=number))
+        if isinstance(each.target, Multipath)
+        else each
+        for each in table
+    )
+
+
 def _queueing(target: Target, queue: bool) -> Target:
     if not isinstance(target, Multipath):
         return target

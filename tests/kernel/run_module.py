@@ -30,7 +30,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils import (  # noqa
     _libdevmapper,
 )
 
-MODULES = ("multipath_map", "partition_maps", "device_mapper_info")
+MODULES = ("multipath_map", "multipath_path", "partition_maps", "device_mapper_info")
 CHANGES = (
     *("create", "load", "clear", "resume", "rename", "message", "remove"),
     *("attach", "detach", "_wait"),

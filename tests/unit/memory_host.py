@@ -14,6 +14,7 @@ from unit.memory_kernel import MemoryKernel
 from ansible_collections.san.device_mapper.plugins.module_utils import (
     _multipath_map,
     _multipath_options,
+    _multipath_path,
     _partition_maps,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
@@ -23,6 +24,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     Map,
     Parent,
     PartitionTable,
+    Transport,
     Use,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._kernel import Kernel
@@ -61,6 +63,18 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "read_only": False,
         "timeout": 60,
     },
+    "multipath_path": {
+        "state": None,
+        "path_group": None,
+        "maps": None,
+        "paths": None,
+        "hosts": None,
+        "target_ports": None,
+        "initiator_ports": None,
+        "fabrics": None,
+        "min_active": 1,
+        "timeout": 60,
+    },
 }
 
 
@@ -74,6 +88,7 @@ class MemoryHost:
     partition_tables: dict[str, PartitionTable] = field(default_factory=dict)
     multipathd_runs: bool = False
     missing_modules: frozenset[str] = frozenset()
+    transports: dict[DeviceNumber, Transport] = field(default_factory=dict)
     observations: int = 0
 
     def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
@@ -81,6 +96,8 @@ class MemoryHost:
         whole = {**DEFAULTS[module], **options}
         if module == "multipath_map":
             return outcome(self.multipath_map(), whole, lambda: self.kernel, check_mode)
+        if module == "multipath_path":
+            return outcome(self.multipath_path(), whole, lambda: self.kernel, check_mode)
         return outcome(self.partition_maps(), whole, lambda: self.kernel, check_mode)
 
     def multipath_map(self) -> Task[tuple[_multipath_options.Request, ...]]:
@@ -93,6 +110,15 @@ class MemoryHost:
 
         module = _multipath_map
         return Task(_multipath_options.parse, observe, module.report, module.operations)
+
+    def multipath_path(self) -> Task[_multipath_path.Request]:
+        """Return the module's task, observing this host."""
+
+        def observe(_request: _multipath_path.Request, kernel: Kernel, _timeout: float) -> Host:
+            return self.observe(kernel, ())
+
+        module = _multipath_path
+        return Task(module.parse, observe, module.report, module.operations, module.changes)
 
     def partition_maps(self) -> Task[_partition_maps.Request]:
         """Return the module's task, observing this host."""
@@ -114,6 +140,8 @@ class MemoryHost:
             parents=tuple(self._parent(name, maps) for name in stated),
             multipathd_runs=self.multipathd_runs,
             missing_modules=self.missing_modules,
+            controllers=("host0", "host1", "host2", "host3"),
+            transports=self.transports,
         )
 
     def _uses(self, maps: Sequence[Map]) -> dict[DeviceNumber, tuple[Use, ...]]:

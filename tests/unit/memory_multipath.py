@@ -170,6 +170,8 @@ class LoadedMultipath:
             self.current = None
         elif verb == "switch_group" and len(argument) == 1:
             self.next, self.current = self._numbered(argument[0]), None
+            for group in self.groups:
+                group.disabled = False
         else:
             raise OSError(errno.EINVAL, "unknown message")
 

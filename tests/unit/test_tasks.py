@@ -37,6 +37,11 @@ FORESEEN = (
     "suspended",
     "deferred_remove",
     "has_inactive_table",
+    "active_before",
+    "active_after",
+    "path_group_before",
+    "path_group_after",
+    "paths",
 )
 
 
@@ -168,8 +173,34 @@ def partition_scenes(draw: st.DrawFn) -> Scene:
     return Scene(host, "partition_maps", options, frozenset(owned))
 
 
+@st.composite
+def path_scenes(draw: st.DrawFn) -> Scene:
+    """Return a task about some of the paths, or the groups, of the LUNs' maps."""
+    world = draw(worlds())
+    host = MemoryHost(world.kernel, draw(disks()))
+    there = [each for each in world.kernel.maps() if each.uuid in LUNS and each.multipath]
+    for each in there:
+        if draw(st.integers(0, 2)) == 0:
+            host.mounts[each.device] = "/srv"
+            world.kernel.placed(each.uuid).opened = 1
+    names = [each.name for each in there]
+    wwids = [each.uuid[-1] for each in there if each.uuid[-1] not in names]
+    options: dict[str, Any] = {"maps": None}
+    if there and draw(st.booleans()):
+        options["maps"] = draw(st.lists(st.sampled_from(names + wwids), min_size=1, unique=True))
+    if options["maps"] and draw(st.integers(0, 3)) == 0:
+        options["path_group"] = draw(st.integers(1, 3))
+    else:
+        options["state"] = draw(st.sampled_from(("active", "failed", "failed")))
+        options["hosts"] = draw(
+            st.sampled_from((["0"], ["host1", "2"], ["3"], None if options["maps"] else ["1"]))
+        )
+        options["min_active"] = draw(st.sampled_from((0, 1, 1, 2)))
+    return Scene(host, "multipath_path", options, frozenset(LUNS))
+
+
 def scenes() -> st.SearchStrategy[Scene]:
-    return st.one_of(multipath_scenes(), partition_scenes())
+    return st.one_of(multipath_scenes(), partition_scenes(), path_scenes())
 
 
 @given(scenes())

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.san.device_mapper.plugins.module_utils._host import Transport
 from ansible_collections.san.device_mapper.plugins.module_utils._scsi import (
     hardware_handler,
     serial,
     target_node_name,
     target_port_group,
+    transport,
 )
 
 NAA = b"\x01\x03\x00\x08\x60\x00\x00\x00\x00\x00\x00\x01"
@@ -99,3 +101,63 @@ def test_the_node_name_of_the_target(
     path = device(tmp_path, f"devices/{place}", **attributes)
     (tmp_path / "device").symlink_to(path)
     assert target_node_name(str(tmp_path / "device"), f"{tmp_path}/class") == expected
+
+
+FC, ISCSI, SAS = (
+    "devices/pci0/host3/rport-3:0-1/target3:0:1/3:0:1:0",
+    "devices/platform/host4/session2/target4:0:0/4:0:0:1",
+    "devices/pci0/host5/port-5:0/end_device-5:0/target5:0:0/5:0:0:0",
+)
+CLASSES = {
+    "fc_host/host3/port_name": "0x2100000E1E000001",
+    "fc_host/host3/fabric_name": "0x1000000533000001",
+    "fc_remote_ports/rport-3:0-1/port_name": "0x500a098100000001",
+    "fc_remote_ports/rport-3:0-1/node_name": "0x500a098000000000",
+    "iscsi_host/host4/ipaddress": "192.0.2.10",
+    "iscsi_session/session2/targetname": "iqn.2026-11.example:Array",
+    "iscsi_session/session2/initiatorname": "iqn.2026-11.example:host",
+    "iscsi_connection/connection2:0/persistent_address": "192.0.2.1",
+    "iscsi_connection/connection2:0/persistent_port": "3260",
+    "iscsi_connection/connection2:0/address": "2001:db8::1",
+    "iscsi_connection/connection2:0/port": "3260",
+    "iscsi_connection/connection22:0/address": "192.0.2.99",
+    "sas_device/end_device-5:0/sas_address": "0x5000c50000000001",
+    "scsi_host/host5/host_sas_address": "0x500605b000000000",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (
+            FC,
+            Transport(
+                ("0x500a098100000001", "target3:0:1"),
+                ("0x2100000e1e000001",),
+                "0x1000000533000001",
+            ),
+        ),
+        (
+            ISCSI,
+            Transport(
+                (
+                    "iqn.2026-11.example:array",
+                    "192.0.2.1",
+                    "192.0.2.1:3260",
+                    "2001:db8::1",
+                    "[2001:db8::1]:3260",
+                    "target4:0:0",
+                ),
+                ("192.0.2.10", "iqn.2026-11.example:host"),
+            ),
+        ),
+        (SAS, Transport(("0x5000c50000000001", "target5:0:0"), ("0x500605b000000000",))),
+        ("devices/virtio0/host0/target0:0:1/0:0:1:0", Transport(("target0:0:1",))),
+    ],
+)
+def test_the_names_of_ports(tmp_path: Path, place: str, expected: Transport) -> None:
+    for name, value in CLASSES.items():
+        path = tmp_path / "class" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{value}\n", "ascii")
+    assert transport(device(tmp_path, place), str(tmp_path / "class")) == expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._host import Host, Map
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
     Clear,
     Create,
@@ -25,6 +26,12 @@ ONE = parse_table("0 8 linear 8:0 0")
 OTHER = parse_table("0 8 linear 8:0 8")
 QUEUEING = parse_table("0 8 multipath 1 queue_if_no_path 0 1 1 round-robin 0 1 1 8:0 1")
 FAILING = parse_table("0 8 multipath 0 0 1 1 round-robin 0 1 1 8:0 1")
+GROUPS = parse_table("0 8 multipath 0 0 2 1 round-robin 0 1 1 8:0 1 round-robin 0 1 1 8:16 1")
+SWITCHED = parse_table("0 8 multipath 0 0 2 2 round-robin 0 1 1 8:0 1 round-robin 0 1 1 8:16 1")
+
+
+def status(groups: str) -> MultipathStatus:
+    return MultipathStatus.parse(f"2 0 0 0 2 1 {groups}")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +95,26 @@ def test_a_step_speaks_as_dmsetup_does(step: Step, text: str) -> None:
             Map("data", "u", live=FAILING),
             Message("data", "u", "fail_path 8:0"),
             Map("data", "u", live=FAILING),
+        ),
+        (
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 A 0 D 0 1 0 8:16 F 3")),
+            Message("data", "u", "fail_path 8:0"),
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 F 1 D 0 1 0 8:16 F 3")),
+        ),
+        (
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 A 0 D 0 1 0 8:16 F 3")),
+            Message("data", "u", "fail_path 8:16"),
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 A 0 D 0 1 0 8:16 F 3")),
+        ),
+        (
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 A 0 D 0 1 0 8:16 F 3")),
+            Message("data", "u", "reinstate_path 8:16"),
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 A 0 D 0 1 0 8:16 A 3")),
+        ),
+        (
+            Map("data", "u", live=GROUPS, status=status("A 0 1 0 8:0 A 0 D 0 1 0 8:16 F 3")),
+            Message("data", "u", "switch_group 2"),
+            Map("data", "u", live=SWITCHED, status=status("E 0 1 0 8:0 A 0 E 0 1 0 8:16 F 3")),
         ),
         (Map("data", "u"), Remove("data", "u"), None),
     ],

@@ -22,6 +22,7 @@ from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
     lun_paths,
     multipath_map,
+    multipath_path,
     partition_maps,
 )
 
@@ -29,6 +30,7 @@ MODULES = {
     "device_mapper_info": device_mapper_info,
     "lun_paths": lun_paths,
     "multipath_map": multipath_map,
+    "multipath_path": multipath_path,
     "partition_maps": partition_maps,
 }
 CHECK = {"_ansible_check_mode": True}
@@ -97,6 +99,25 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
             "parameters are mutually exclusive: luns|wwid",
         ),
         ("lun_paths", {"wwid": "3600", "min_paths": "two"}, "min_paths"),
+        ("multipath_path", {"maps": ["a"]}, "one of the following is required: state, path_group"),
+        (
+            "multipath_path",
+            {"state": "failed"},
+            "one of the following is required: maps, paths, hosts, target_ports, initiator_ports,"
+            " fabrics",
+        ),
+        (
+            "multipath_path",
+            {"state": "failed", "path_group": 1, "maps": ["a"]},
+            "parameters are mutually exclusive: path_group|state",
+        ),
+        (
+            "multipath_path",
+            {"path_group": 1, "maps": ["a"], "hosts": ["0"]},
+            "parameters are mutually exclusive: path_group|hosts",
+        ),
+        ("multipath_path", {"path_group": 1, "hosts": ["0"]}, "path_group|hosts"),
+        ("multipath_path", {"maps": ["a"], "state": "up"}, "must be one of: active, failed"),
         ("partition_maps", {}, "one of the following is required: device, devices"),
         (
             "partition_maps",
@@ -126,6 +147,21 @@ def test_arguments_that_are_not_the_modules_are_refused(
         ("lun_paths", {"wwid": "3600", "min_paths": 0}, "min_paths: 0: a LUN that is there"),
         ("lun_paths", {"wwid": "3600", "hosts": ["host99"]}, "hosts: host99: this host does not"),
         ("lun_paths", {"wwid": "3600", "timeout": 0}, "timeout: 0: it is no time to wait"),
+        (
+            "multipath_path",
+            {"maps": ["nosuch"], "state": "failed"},
+            "maps: nosuch: this host has no multipath map",
+        ),
+        (
+            "multipath_path",
+            {"maps": ["stale"], "path_group": 1},
+            "path_group: 1: the map stale has 0 groups",
+        ),
+        (
+            "multipath_path",
+            {"target_ports": ["target99:9:9"], "state": "active"},
+            "target_ports: target99:9:9: this host reaches no disk",
+        ),
         ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no such map"),
         ("partition_maps", {"devices": []}, "device: "),
         ("device_mapper_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
@@ -190,6 +226,11 @@ def test_a_host_without_device_mapper_is_a_failure_with_its_reason(
         raise DeviceMapperError("this host's kernel has no device-mapper")
 
     monkeypatch.setattr(_run, "RunningKernel", missing)
-    arguments = {"wwid": "3600"} if name in ("multipath_map", "lun_paths") else {}
-    result = run(capsys, name, arguments or ({"device": "a"} if name[0] == "p" else {}))
+    arguments: dict[str, dict[str, Any]] = {
+        "lun_paths": {"wwid": "3600"},
+        "multipath_map": {"wwid": "3600"},
+        "multipath_path": {"state": "active", "maps": ["data"]},
+        "partition_maps": {"device": "a"},
+    }
+    result = run(capsys, name, arguments.get(name, {}))
     assert (result["failed"], result["msg"]) == (True, "this host's kernel has no device-mapper")
