@@ -186,7 +186,7 @@ def path_scenes(draw: st.DrawFn) -> Scene:
     names = [each.name for each in there]
     wwids = [each.uuid[-1] for each in there if each.uuid[-1] not in names]
     options: dict[str, Any] = {"maps": None}
-    if there and draw(st.booleans()):
+    if draw(st.booleans()) and there:
         options["maps"] = draw(st.lists(st.sampled_from(names + wwids), min_size=1, unique=True))
     if options["maps"] and draw(st.integers(0, 3)) == 0:
         options["path_group"] = draw(st.integers(1, 3))
