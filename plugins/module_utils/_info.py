@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ._health import health
 from ._observe import observe_paths
-from ._result import lun_result, map_result
+from ._result import health_result, lun_result, map_result
 from ._tree import luns, tree
 
 if t.TYPE_CHECKING:
@@ -34,7 +35,10 @@ def observe(_request: Nothing, kernel: Kernel, timeout: float) -> Host:
 def report(_request: Nothing, host: Host) -> dict[str, t.Any]:
     """Return maps, LUNs and the tree."""
     return {
-        "maps": [map_result(each, host) for each in host.maps],
+        "maps": [
+            {**map_result(each, host), "health": health_result(health(each, host))}
+            for each in host.maps
+        ],
         "luns": [lun_result(wwid, paths, host) for wwid, paths in luns(host).items()],
         "tree": tree(host),
     }

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ._errors import Refused
+from ._health import usable_paths
 from ._host import Transport
 from ._lun_paths import controller
 from ._names import wwid_of
@@ -32,10 +33,6 @@ if t.TYPE_CHECKING:
 Options = Mapping[str, t.Any]
 
 _WORLD_WIDE_NAME = re.compile(r"(?:0x)?((?:[0-9a-f]{2}[:-]?){7}[0-9a-f]{2})", re.ASCII)
-_RUNNING = ("", "running", "live")
-"""The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""
-_INACCESSIBLE = ("unavailable", "offline")
-"""The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
 _NVME_CONTROLLER = re.compile(r"(nvme[0-9]+)n[0-9]+", re.ASCII)
 
 
@@ -319,30 +316,16 @@ def _refuse_too_few(min_active: int, found: tuple[Chosen, ...], plan: Plan, host
     short = []
     for each in found:
         after = foreseen.map_of_uuid(each.map.uuid)
-        left = _usable(after.status, host) if after and after.status else 0
+        left = usable_paths(after, host) if after else 0
         reason = _reason(each.map, host)
         if each.map.uuid in changed and left < min_active and reason:
-            before = _usable(each.status, host)
+            before = usable_paths(each.map, host)
             short.append(f"{each.map.name} {left} of {before} active paths ({reason})")
     if short:
         raise Refused(
             "min_active", min_active, f"too few paths would be left: {'; '.join(short)}",
             "Choose fewer paths, bring others back first, or lower min_active; nothing was changed",
         )  # fmt: skip
-
-
-def _usable(status: MultipathStatus, host: Host) -> int:
-    """Return how many active paths would carry I/O.
-
-    The kernel's multipath target learns of a broken path by I/O that fails, and in a group that is
-    not in use there is none; the layer below may know already.
-    """
-    running = {
-        disk.device
-        for disk in host.block_devices
-        if disk.state in _RUNNING and disk.access_state not in _INACCESSIBLE
-    }
-    return len({path.device for path in status.paths() if path.active} & running)
 
 
 def _reason(each: Map, host: Host) -> str:

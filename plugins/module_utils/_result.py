@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._device import DeviceNumber
+    from ._health import Health
     from ._host import Host, Map, Parent, Partition
     from ._multipath import Path, PathGroup
     from ._table import Segment
@@ -80,6 +81,16 @@ def lun_result(wwid: str, paths: Sequence[BlockDevice], host: Host) -> Result:
         "map": holder.name if holder else None,
         "paths": [_path_result(path) for path in paths],
     }
+
+
+def health_result(health: Health | None) -> Result | None:
+    """Return how a map is, with each reason's words that say something."""
+    if health is None:
+        return None
+    reasons = [
+        {key: value for key, value in vars(reason).items() if value} for reason in health.reasons
+    ]
+    return {"state": health.state, "reasons": reasons}
 
 
 def path_states_result(

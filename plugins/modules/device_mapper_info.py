@@ -37,6 +37,14 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ san.tree.splitlines() }}"
 
+- name: Stop at a host whose maps are not all healthy
+  ansible.builtin.assert:
+    that: item.health.state == 'healthy'
+    fail_msg: "{{ item.health.reasons }}"
+  loop: "{{ san.maps | selectattr('health') }}"
+  loop_control:
+    label: "{{ item.name }}"
+
 - name: List the LUNs that no map uses
   ansible.builtin.debug:
     msg: "{{ san.luns | rejectattr('map') | map(attribute='wwid') }}"
@@ -111,6 +119,35 @@ maps:
       type: list
       elements: str
       sample: [data-part1]
+    health:
+      description:
+        - How a multipath map is; V(none) for another map. Only what the kernel and udev know is
+          looked at; no I/O is sent.
+      type: dict
+      contains:
+        state:
+          description:
+            - V(healthy); V(degraded), where I/O goes on, but there are reasons to look;
+              V(queueing), where I/O waits, since the map is suspended, or queues and has no usable
+              path; V(dead), where I/O fails.
+          type: str
+          sample: degraded
+        reasons:
+          description:
+            - What is not as it should be. C(kind) is V(no_table), V(no_multipath_table),
+              V(no_usable_path), V(suspended), V(inactive_table), V(path_failed) (the kernel uses it
+              no more), V(path_gone) (the table has it, its device is gone), V(path_down) (its
+              device is not running, or its ALUA state does not allow I/O), V(path_of_other_lun)
+              (its WWID is another one), V(path_size) (its size in bytes is not the map's), or
+              V(path_not_in_map) (it has the WWID, and the table does not have it).
+            - C(path) is the number of the path and C(name) its name, if one is concerned;
+              C(found) and C(expected) say more where there is more to say.
+          type: list
+          elements: dict
+          sample:
+            - kind: path_failed
+              path: "8:0"
+              name: sda
     uses:
       description: Who uses the map.
       type: list
