@@ -19,7 +19,7 @@ from collections.abc import Callable
 DEVICES = 32
 NAMES = [f"bench-{number}" for number in range(DEVICES)]
 HERE = os.path.dirname(os.path.abspath(__file__))
-KPARTX = "/var/tmp/kpartx/sbin/kpartx"
+PROGRAMS = "/var/tmp/kpartx/sbin:/var/tmp/kpartx/usr/sbin"
 
 
 def run(*argv: str, input: str = "") -> str:
@@ -41,7 +41,7 @@ def module(state: str, changed: bool) -> None:
 def kpartx(option: str) -> None:
     """Run kpartx for each device."""
     for name in NAMES:
-        run(KPARTX, option, "-s", "-p", "-part", f"/dev/mapper/{name}")
+        run("kpartx", option, "-s", "-p", "-part", f"/dev/mapper/{name}")
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -54,6 +54,7 @@ def timed(work: Callable[[], None]) -> float:
 
 def main() -> None:
     """Do the work as often as the command line says."""
+    os.environ["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
     run("sh", "-euc", "dpkg-deb -x /opt/packages/kpartx_*.deb /var/tmp/kpartx; modprobe loop")
     maps = []
     for name in NAMES:

@@ -86,7 +86,7 @@ def read(_lab: t.Any) -> Iterator[Read]:
         there.lab.push(HERE / "read_tables.py", f"{REMOTE}/read_tables.py")
         there.shell(
             "dpkg-deb -x /opt/packages/kpartx_*.deb /var/tmp/kpartx;"
-            " PATH=/var/tmp/kpartx/sbin:$PATH"
+            " PATH=/var/tmp/kpartx/sbin:/var/tmp/kpartx/usr/sbin:$PATH"
             f" python3 {REMOTE}/read_tables.py > {REMOTE}/read.json"
         )
         yield json.loads(there.run("cat", f"{REMOTE}/read.json"))
