@@ -46,7 +46,7 @@ if t.TYPE_CHECKING:
     from ._kernel import Kernel
 
 _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
-_KPARTX_SECONDS = 10.0
+_KPARTX_SECONDS = 30.0
 _KPARTX = re.compile(r"""kpartx[^"']*?\s-p\s*(?P<delimiter>[^\s"']+)""")
 
 

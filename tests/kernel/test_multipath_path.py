@@ -19,7 +19,11 @@ def states(host: Host, name: str) -> dict[str, str]:
 
 
 def four_runs(host: Host, **options: t.Any) -> dict[str, t.Any]:
-    """Check, apply, apply again, check again; return what applying returned."""
+    """Check, apply, apply again, check again; return what applying returned.
+
+    A new map is open for a moment, while udev reads it.
+    """
+    host.run("udevadm", "settle")
     checked = host.applied("multipath_path", check_mode=True, **options)
     done = host.applied("multipath_path", **options)
     assert done["changed"]

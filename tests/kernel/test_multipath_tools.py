@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Beside kpartx, its udev rule and multipathd, as Debian installs them on the booted host."""
+"""Beside kpartx, multipath-tools and their udev rules, as Debian has them, on the booted host."""
 
 from __future__ import annotations
 
@@ -79,21 +79,3 @@ def test_with_kpartx_at_the_same_moment(tools: Host) -> None:
             assert [each["name"] for each in made["maps"]] == ["data-part1", "data-part2"]
             assert not tools.applied("partition_maps", device="data")["changed"]
             assert tools.suspended() == []
-
-
-def test_a_running_multipathd_is_not_fought(tools: Host) -> None:
-    """Refused with the way out while the daemon would undo it; what is right is no matter."""
-    tools.applied("multipath_map", name="data", wwid=WWIDS[0])
-    # The daemon itself: it leaves a map alone whose paths it does not know, and that is open.
-    tools.shell("sleep 600 < /dev/mapper/data > /dev/null 2>&1 & echo $! > /run/opener")
-    tools.shell("systemctl --quiet unmask multipathd.service; systemctl start multipathd.service")
-    try:
-        message = tools.refused("multipath_map", name="log", wwid=WWIDS[1])
-        assert "multipathd runs" in message
-        assert "multipathd.socket" in message
-        assert not tools.applied("multipath_map", name="data", wwid=WWIDS[0])["changed"]
-    finally:
-        tools.shell(
-            "systemctl stop multipathd.service 2> /dev/null;"
-            " systemctl --quiet mask multipathd.service; kill $(cat /run/opener)"
-        )
