@@ -129,7 +129,17 @@ def changes(request: Request, before: Host, after: Host, steps: Plan) -> dict[st
     pairs = [(each, after.map_of_uuid(each.map.uuid)) for each in found]
     there = [(each, now) for each, now in pairs if now is not None]
     result: dict[str, t.Any] = {
-        "maps": [path_states_result(each.map, now, each.paths, after) for each, now in there]
+        "maps": [
+            # In use before: udev, told of a failed path, has the map open for a moment after.
+            path_states_result(
+                each.map,
+                now,
+                each.paths,
+                after,
+                in_use=before.opens_beyond_partition_maps(each.map) > 0,
+            )
+            for each, now in there
+        ]
     }
     if steps:
         result["diff"] = {

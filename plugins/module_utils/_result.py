@@ -94,7 +94,7 @@ def health_result(health: Health | None) -> Result | None:
 
 
 def path_states_result(
-    before: Map, after: Map, paths: Sequence[DeviceNumber], host: Host
+    before: Map, after: Map, paths: Sequence[DeviceNumber], host: Host, *, in_use: bool
 ) -> Result:
     """Return how many paths of a map were and are active, and its stated `paths`."""
     disks = {disk.device: disk for disk in host.block_devices}
@@ -108,7 +108,7 @@ def path_states_result(
         "active_after": after.status.active_paths() if after.status else None,
         "path_group_before": before.multipath.current_group if before.multipath else None,
         "path_group_after": after.multipath.current_group if after.multipath else None,
-        "in_use": host.opens_beyond_partition_maps(after) > 0,
+        "in_use": in_use,
         "paths": [
             # A path whose device is gone stays in the table, and has nothing but its number.
             {

@@ -126,11 +126,6 @@ EXAMPLES = r"""
     target_ports: [target0:0:1]
     state: failed
 
-- name: Let all paths of two maps be active
-  san.device_mapper.multipath_path:
-    maps: [data, log]
-    state: active
-
 - name: Use the first group of paths again
   san.device_mapper.multipath_path:
     maps: [data]
@@ -187,7 +182,7 @@ maps:
       type: int
       sample: 1
     in_use:
-      description: Whether somebody has the map, or a map of its partitions, open.
+      description: Whether somebody had the map, or a map of its partitions, open before the task.
       type: bool
       sample: true
     paths:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from .conftest import UUIDS, WWIDS, Host
@@ -88,6 +90,25 @@ def test_paths_may_be_named_in_any_way(host: Host) -> None:
     assert host.table("data").split()[3:9] == ["0", "0", "1", "1", "service-time", "0"]
 
 
+def alua(host: Host) -> tuple[str, dict[str, str]]:
+    """Return the WWID of scsi_debug's LUN and its paths' states, once all of them are known.
+
+    The kernel asks each path a while after it came (scsi_dh_alua.c alua_rtpg_queue), and again two
+    seconds later if the answer is a unit attention; it shows active/optimized until then.
+    scsi_debug gives a path the state of its SCSI host's number modulo 3 (resp_report_tgtpgs).
+    """
+    states = ("active/optimized", "active/non-optimized", "standby")
+    deadline = time.monotonic() + 60
+    while True:
+        luns = host.applied("device_mapper_info")["luns"]
+        (lun,) = [each for each in luns if each["wwid"] not in WWIDS]
+        found = {path["name"]: path["access_state"] for path in lun["paths"]}
+        hosts = {path["name"]: int(path["address"].partition(":")[0]) for path in lun["paths"]}
+        if found == {name: states[number % 3] for name, number in hosts.items()}:
+            return lun["wwid"], found
+        assert time.monotonic() < deadline, found
+
+
 def test_groups_follow_the_alua_state(host: Host) -> None:
     """group_by_prio and auto group by the access state that the kernel shows for each path."""
     # The kernel shows the state of paths whose handler was there when they came.
@@ -95,17 +116,15 @@ def test_groups_follow_the_alua_state(host: Host) -> None:
     host.run("modprobe", "scsi_debug", "add_host=4", "num_tgts=1", "vpd_use_hostno=0")
     try:
         host.run("udevadm", "settle")
-        luns = host.applied("device_mapper_info")["luns"]
-        (lun,) = [each for each in luns if each["wwid"] not in WWIDS]
-        states = {path["name"]: path["access_state"] for path in lun["paths"]}
+        wwid, states = alua(host)
         assert len(set(states.values())) > 1
-        made = host.applied("multipath_map", name="alua", wwid=lun["wwid"])
+        made = host.applied("multipath_map", name="alua", wwid=wwid)
         groups = made["maps"][0]["path_groups"]
         found = [{states[path["name"]] for path in group["paths"]} for group in groups]
         assert all(len(group) == 1 for group in found)
         assert found[0] == {"active/optimized"}
         again = host.applied(
-            "multipath_map", name="alua", wwid=lun["wwid"], path_grouping_policy="group_by_prio"
+            "multipath_map", name="alua", wwid=wwid, path_grouping_policy="group_by_prio"
         )
         assert not again["changed"]
         host.applied("multipath_map", name="alua", state="absent")
