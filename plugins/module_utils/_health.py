@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ._names import wwid_of
+from ._linear import Linear
+from ._names import partition_number, wwid_of
 from ._table import devices
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._host import BlockDevice, Host, Map
+    from ._host import BlockDevice, Host, Map, PartitionTable
 
 _RUNNING = ("", "running", "live")
 """The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""
@@ -23,12 +24,16 @@ _INACCESSIBLE = ("unavailable", "offline")
 """The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
 
 
+STATES = ("healthy", "degraded", "queueing", "dead")
+
+
 @dataclass(frozen=True)
 class Reason:
     """One thing that is not as it should be.
 
     `path` is the major:minor of the path concerned and `name` its disk's, both empty where the map
-    itself is; `found` is what was found instead of `expected`, empty where the kind says all.
+    itself is; of one of its partition maps there is the `name`. `found` is what was found instead
+    of `expected`, empty where the kind says all.
     """
 
     kind: str
@@ -40,10 +45,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class Health:
-    """`healthy`; `degraded`, where I/O goes on; `queueing`, where it waits; `dead`: it fails."""
+    """`healthy`; `degraded`, where I/O goes on; `queueing`, where it waits; `dead`: it fails.
+
+    Of its `paths`, those are `usable` that are active in the kernel and would carry I/O.
+    """
 
     state: str
     reasons: tuple[Reason, ...] = ()
+    paths: int = 0
+    usable: int = 0
+    expected: int | None = None
 
 
 def carries_io(disk: BlockDevice) -> bool:
@@ -62,27 +73,38 @@ def usable_paths(each: Map, host: Host) -> int:
     return len({path.device for path in states if path.active} & running)
 
 
-def health(each: Map, host: Host) -> Health | None:
-    """Return how a multipath map is; None for another map."""
+def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
+    """Return how a multipath map is, with paths `expected` at least; None for another map."""
     if not wwid_of(each.uuid):
         return None
-    reasons = (*_map_reasons(each, host), *_path_reasons(each, host))
+    usable = usable_paths(each, host)
+    reasons = [*_map_reasons(each, usable), *_path_reasons(each, host)]
+    if expected is not None and usable < expected:
+        reasons.append(Reason("too_few_paths", found=str(usable), expected=str(expected)))
+    reasons += _link_reasons(each, host)
+    reasons += _partition_reasons(each, host)
+    paths = len({*devices(each.live)}) if each.multipath else 0
+    state = _state(each, usable, degraded=bool(reasons))
+    return Health(state, tuple(reasons), paths, usable, expected)
+
+
+def _state(each: Map, usable: int, *, degraded: bool) -> str:
     if not each.live:
-        return Health("dead", reasons)
+        return "dead"
     if each.suspended:
-        return Health("queueing", reasons)
-    if not usable_paths(each, host):
+        return "queueing"
+    if not usable:
         queues = each.multipath is not None and each.multipath.features.queue_if_no_path
-        return Health("queueing" if queues else "dead", reasons)
-    return Health("degraded" if reasons else "healthy", reasons)
+        return "queueing" if queues else "dead"
+    return "degraded" if degraded else "healthy"
 
 
-def _map_reasons(each: Map, host: Host) -> Iterator[Reason]:
+def _map_reasons(each: Map, usable: int) -> Iterator[Reason]:
     if not each.live:
         yield Reason("no_table")
     elif each.multipath is None:
         yield Reason("no_multipath_table", found=each.live[0].target.kind, expected="multipath")
-    elif not usable_paths(each, host):
+    elif not usable:
         yield Reason("no_usable_path")
     if each.suspended:
         yield Reason("suspended")
@@ -114,3 +136,63 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
     for disk in host.block_devices:
         if disk.wwid == wwid and disk.device not in members:
             yield Reason("path_not_in_map", str(disk.device), disk.name)
+
+
+def _link_reasons(each: Map, host: Host) -> Iterator[Reason]:
+    """Yield the links that udev should have made to the map and to its partition maps."""
+    for link in host.missing_links.get(each.device, ()):
+        yield Reason("missing_link", expected=link)
+    for child in _children(each, host):
+        for link in host.missing_links.get(child.device, ()):
+            yield Reason("missing_link", name=child.name, expected=link)
+
+
+def _partition_reasons(each: Map, host: Host) -> Iterator[Reason]:
+    """Yield the partition maps that do not show their partition any more.
+
+    Without the partition table, these are those without a table, elsewhere, or beyond the end.
+    """
+    parent = next((parent for parent in host.parents if parent.uuid == each.uuid), None)
+    table = parent.partition_table if parent else None
+    if table and table.problem:
+        yield Reason("partition_table_unreadable", found=table.problem)
+        table = None
+    for child in _children(each, host):
+        found, expected = _shown(child, each), _expected(child, each, table)
+        if found != expected:
+            yield Reason("stale_partition_map", name=child.name, found=found, expected=expected)
+
+
+def _expected(child: Map, each: Map, table: PartitionTable | None) -> str:
+    """Return what a partition map should show; if no table says so, whatever is on the device."""
+    if table is None:
+        shown = _shown(child, each)
+        inside = child.lies_on(each.device) and _end(child) <= each.sectors
+        return shown if inside else f"no sector beyond {each.sectors - 1}"
+    number = partition_number(child.uuid, each.uuid)
+    for entry in table.partitions:
+        if entry.number == number:
+            return _sectors(entry.start, table.mapped_sectors(entry))
+    return "no partition"
+
+
+def _shown(child: Map, each: Map) -> str:
+    """Return what a partition map shows of its parent."""
+    target = child.live[0].target if child.live else None
+    if not isinstance(target, Linear) or not child.lies_on(each.device):
+        return "another device" if child.live else "no table"
+    return _sectors(target.offset, child.sectors)
+
+
+def _end(child: Map) -> int:
+    """Return the first sector of its parent that a partition map does not show."""
+    target = child.live[0].target
+    return child.sectors + (target.offset if isinstance(target, Linear) else 0)
+
+
+def _sectors(start: int, length: int) -> str:
+    return f"sectors {start} to {start + length - 1}"
+
+
+def _children(each: Map, host: Host) -> tuple[Map, ...]:
+    return tuple(child for child in host.maps if partition_number(child.uuid, each.uuid))

@@ -139,11 +139,23 @@ class Partition:
 
 @dataclass(frozen=True)
 class PartitionTable:
-    """What libblkid finds on a device; `kind` is empty where there is no partition table."""
+    """What libblkid finds on a device; `kind` is empty where there is no partition table.
+
+    `problem` says why it could not be read, where that does not end a task.
+    """
 
     kind: str = ""
     partitions: tuple[Partition, ...] = ()
     logical_sector: int = 512
+    problem: str = ""
+
+    def mapped_sectors(self, partition: Partition) -> int:
+        """Return the length of the partition's map in sectors of 512 bytes.
+
+        kpartx maps an extended container for boot loaders only: two sectors, or one of the device's
+        own if that is larger (kpartx/dos.c).
+        """
+        return max(2, self.logical_sector // 512) if partition.extended else partition.sectors
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,8 @@ class Host:
     `kpartx_delimiter` is what the host's own udev rule gives to kpartx; None without such a rule.
     `missing_modules` are those modules that the task needs and the kernel does not have.
     `controllers` are the SCSI hosts and NVMe controllers that can look for new disks. `transports`
-    are those of the disks, where the task chooses paths by them.
+    are those of the disks, where the task chooses paths by them. `missing_links` are the links that
+    should lead to a map, and do not, where the task asks for them.
     """
 
     maps: tuple[Map, ...] = ()
@@ -188,6 +201,7 @@ class Host:
     controllers: tuple[str, ...] = ()
     native_nvme_multipath: bool = False
     transports: Mapping[DeviceNumber, Transport] = field(default_factory=dict)
+    missing_links: Mapping[DeviceNumber, tuple[str, ...]] = field(default_factory=dict)
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""

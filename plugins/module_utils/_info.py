@@ -1,44 +1,114 @@
-# Copyright (c) 2026 the san.device_mapper contributors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-"""`device_mapper_info`: what a host's maps and LUNs are; it states nothing and changes nothing."""
-
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from ._errors import Refused
 from ._health import health
-from ._observe import observe_paths
+from ._names import partition_number, wwid_of
+from ._observe import observe_health
 from ._result import health_result, lun_result, map_result
 from ._tree import luns, tree
 
 if t.TYPE_CHECKING:
-    from ._host import Host
+    from ._health import Health
+    from ._host import Host, Map
     from ._kernel import Kernel
 
 Options = Mapping[str, t.Any]
-Nothing = tuple[()]
 
 
-def parse(_options: Options) -> Nothing:
-    """Return nothing: the module asks for all there is."""
-    return ()
+@dataclass(frozen=True)
+class Request:
+    """What a task asks for; each filter that is None lets everything through.
+
+    `expected_paths` is the number of usable paths that each multipath map should have.
+    """
+
+    maps: tuple[str, ...] | None = None
+    wwids: tuple[str, ...] | None = None
+    health: tuple[str, ...] | None = None
+    expected_paths: int | None = None
+    partition_tables: bool = False
+    facts: bool = False
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything is left out."""
+        return (self.maps, self.wwids, self.health) != (None, None, None)
+
+    def names(self, each: Map) -> bool:
+        """Tell whether a map fits the filters that need no look at its health."""
+        named = self.maps is None or each.name in self.maps
+        return named and (self.wwids is None or wwid_of(each.uuid) in self.wwids)
 
 
-def observe(_request: Nothing, kernel: Kernel, timeout: float) -> Host:
+def parse(options: Options) -> Request:
+    """Return what `options` ask for; Refused names the option that is wrong."""
+    filters: dict[str, tuple[str, ...]] = {}
+    for option in ("maps", "wwids", "health"):
+        if options[option] is None:
+            continue
+        if not all(options[option] or ("",)):
+            raise Refused(
+                option, options[option], "it is empty, or names nothing",
+                "State what is asked for, or leave the option out",
+            )  # fmt: skip
+        filters[option] = tuple(options[option])
+    expected = options["expected_paths"]
+    if expected is not None and expected < 1:
+        raise Refused("expected_paths", expected, "a map needs a path", "State 1 or more")
+    return Request(
+        **filters,
+        expected_paths=expected,
+        partition_tables=options["partition_tables"],
+        facts=options["facts"],
+    )
+
+
+def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
     """Return the host's maps and disks."""
-    return observe_paths(kernel, (), timeout, leaving=False)
+    return observe_health(kernel, request.names, timeout, reading=request.partition_tables)
 
 
-def report(_request: Nothing, host: Host) -> dict[str, t.Any]:
-    """Return maps, LUNs and the tree."""
-    return {
+def report(request: Request, host: Host) -> dict[str, t.Any]:
+    """Return maps, LUNs and the tree, those that are asked for."""
+    states = {each.name: health(each, host, request.expected_paths) for each in host.maps}
+    chosen = _chosen(request, host, states)
+    wwids = {wwid_of(each.uuid) for each in chosen}
+    if request.maps is None and request.health is None:
+        wwids.update(luns(host) if request.wwids is None else request.wwids)
+    result: dict[str, t.Any] = {
         "maps": [
-            {**map_result(each, host), "health": health_result(health(each, host))}
-            for each in host.maps
+            {**map_result(each, host), "health": health_result(states[each.name])}
+            for each in chosen
         ],
-        "luns": [lun_result(wwid, paths, host) for wwid, paths in luns(host).items()],
-        "tree": tree(host),
+        "luns": [
+            lun_result(wwid, paths, host) for wwid, paths in luns(host).items() if wwid in wwids
+        ],
+        "tree": tree(host, wwids),
     }
+    if request.facts:
+        result["ansible_facts"] = {"device_mapper": dict(result)}
+    return result
+
+
+def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -> Sequence[Map]:
+    """Return the maps that fit all filters; the partition maps of a map go with it."""
+    if not request.filters:
+        return host.maps
+    fitting = [
+        each
+        for each in host.maps
+        if request.names(each) and _is_one_of(states[each.name], request.health)
+    ]
+    return [
+        each
+        for each in host.maps
+        if each in fitting or any(partition_number(each.uuid, parent.uuid) for parent in fitting)
+    ]
+
+
+def _is_one_of(found: Health | None, states: tuple[str, ...] | None) -> bool:
+    return states is None or (found is not None and found.state in states)

@@ -16,13 +16,13 @@ from dataclasses import replace
 from . import _multipathd
 from ._device import SECTOR
 from ._disks import is_claimed, reported_sectors
-from ._errors import Refused
-from ._host import Host, Map, Parent, Use
+from ._errors import DeviceMapperError, Refused
+from ._host import Host, Map, Parent, PartitionTable, Use
 from ._libblkid import read_partition_table
 from ._libblkid import version as libblkid_version
 from ._libudev import Udev
 from ._loop import free_loop_device, loop_devices
-from ._names import unnamed_uuid
+from ._names import is_plain, unnamed_uuid, wwid_of
 from ._sysfs import (
     controllers,
     device_number,
@@ -39,7 +39,7 @@ from ._sysfs import (
 from ._table import devices
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from ._device import DeviceNumber
     from ._host import BlockDevice
@@ -66,6 +66,51 @@ def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving:
         resolved=_resolved(named),
         multipathd_runs=_multipathd.is_running(),
     )
+
+
+def observe_health(
+    kernel: Kernel, chosen: Callable[[Map], bool], timeout: float, *, reading: bool
+) -> Host:
+    """Return the host's maps and disks, and which links udev has not made to maps.
+
+    `reading` says that the partition tables of the `chosen` multipath maps are to be read, where
+    that does not hang: of those that have partition maps and an active path.
+    """
+    host = observe_paths(kernel, (), timeout, leaving=False)
+    udev = Udev()
+    links = {each.device: tuple(_missing_links(each, udev)) for each in host.maps}
+    host = replace(host, missing_links={number: each for number, each in links.items() if each})
+    if reading:
+        chosen_maps = [each for each in host.maps if wwid_of(each.uuid) and chosen(each)]
+        parents = (_readable_parent(each, host) for each in chosen_maps)
+        host = replace(host, parents=tuple(each for each in parents if each is not None))
+    return host
+
+
+def _missing_links(each: Map, udev: Udev) -> Iterator[str]:
+    """Yield the links that should lead to a map: its name, and its uuid if udev knows the map.
+
+    Those are what 10-dm.rules and 13-dm-disk.rules make for a map that is resumed; whether they ran
+    is said by DM_UDEV_RULES_VSN.
+    """
+    if not each.live or each.suspended or not is_plain(each.name + each.uuid):
+        return
+    links = [f"/dev/mapper/{each.name}"]
+    if each.uuid and udev.properties(each.device, ("DM_UDEV_RULES_VSN",)) != ("",):
+        links.append(f"/dev/disk/by-id/dm-uuid-{each.uuid}")
+    yield from (link for link in links if device_number(link) != each.device)
+
+
+def _readable_parent(each: Map, host: Host) -> Parent | None:
+    """Return a multipath map with its partition table; None if reading it says or risks nothing."""
+    active = each.status.active_paths() if each.status else 0
+    if each.suspended or not active or not host.partition_maps(each.uuid, each.device):
+        return None
+    try:
+        table = read_partition_table(f"/dev/mapper/{each.name}", each.device)
+    except DeviceMapperError as error:
+        table = PartitionTable(problem=str(error))
+    return Parent(each.name, each.name, each.uuid, each.device, each.sectors, partition_table=table)
 
 
 def observe_path_states(

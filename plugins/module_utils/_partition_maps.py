@@ -179,7 +179,8 @@ def _desired(request: Request, parent: Parent, host: Host) -> Iterator[Desired]:
         check_name("delimiter", name)
         uuid = partition_uuid(partition.number, parent.uuid)
         check_uuid("device", parent.stated, uuid)
-        table = (Segment(0, _length(partition, parent), Linear(parent.device, partition.start)),)
+        length = parent.partition_table.mapped_sectors(partition)
+        table = (Segment(0, length, Linear(parent.device, partition.start)),)
         desired = Desired(name, uuid, table, request.read_only or parent.read_only)
         present = host.map_of_uuid(uuid)
         if present is not None:
@@ -224,20 +225,9 @@ def _stated(request: Request, parent: Parent) -> tuple[Partition, ...]:
     )
 
 
-def _length(partition: Partition, parent: Parent) -> int:
-    """Return the length of the partition's map in sectors.
-
-    kpartx maps an extended container for boot loaders only: two sectors, or one of the device's
-    own if that is larger (kpartx/dos.c).
-    """
-    if not partition.extended:
-        return partition.sectors
-    return max(2, parent.partition_table.logical_sector // 512)
-
-
 def _refuse_outside(parent: Parent, partition: Partition) -> None:
     """Refuse a partition that is not on the device; of a container two sectors have to be."""
-    length = _length(partition, parent)
+    length = parent.partition_table.mapped_sectors(partition)
     if length < 1 or partition.start < 0 or partition.start + length > parent.sectors:
         raise Refused(
             "device", parent.stated,

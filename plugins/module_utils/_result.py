@@ -90,7 +90,13 @@ def health_result(health: Health | None) -> Result | None:
     reasons = [
         {key: value for key, value in vars(reason).items() if value} for reason in health.reasons
     ]
-    return {"state": health.state, "reasons": reasons}
+    return {
+        "state": health.state,
+        "reasons": reasons,
+        "path_count": health.paths,
+        "active_paths": health.usable,
+        "expected_paths": health.expected,
+    }
 
 
 def path_states_result(

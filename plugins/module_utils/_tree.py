@@ -13,7 +13,7 @@ from ._device import SECTOR
 from ._names import partition_number, wwid_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from ._host import BlockDevice, Host, Map
 
@@ -24,9 +24,9 @@ class _Node:
     children: tuple[_Node, ...] = ()
 
 
-def tree(host: Host) -> str:
-    """Return the host's LUNs and their maps, a line for each thing."""
-    return "\n".join(line for node in _luns(host) for line in _lines(node))
+def tree(host: Host, wwids: Container[str] | None = None) -> str:
+    """Return the host's LUNs, only `wwids` if stated, and their maps, a line for each thing."""
+    return "\n".join(line for node in _luns(host, wwids) for line in _lines(node))
 
 
 def luns(host: Host) -> dict[str, list[BlockDevice]]:
@@ -38,10 +38,10 @@ def luns(host: Host) -> dict[str, list[BlockDevice]]:
     return dict(sorted(found.items()))
 
 
-def _luns(host: Host) -> Iterator[_Node]:
+def _luns(host: Host, wwids: Container[str] | None) -> Iterator[_Node]:
     found = luns(host)
     mapped = {wwid_of(each.uuid): each for each in host.maps if wwid_of(each.uuid)}
-    for wwid in sorted({*found, *mapped}):
+    for wwid in sorted(each for each in {*found, *mapped} if wwids is None or each in wwids):
         disks = found.get(wwid, [])
         size = _size(disks[0].sectors) if disks else "no path"
         each = mapped.get(wwid)

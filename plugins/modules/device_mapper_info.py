@@ -12,12 +12,49 @@ author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
   - Returns the maps that the kernel has, with their tables and live states, and the LUNs that the
-    host sees, also those that no map uses yet. Opens no device, so that it answers when no path is
-    left.
+    host sees, also those that no map uses yet. Opens no device unless O(partition_tables) is
+    stated, so that it answers when no path is left.
 extends_documentation_fragment:
   - san.device_mapper._attributes
   - san.device_mapper._attributes.info
 options:
+  maps:
+    description:
+      - The names of the maps to return. The maps of its partitions go with each.
+      - O(maps), O(wwids) and O(health) all have to fit, those that are stated. A value that nothing
+        fits is no error.
+    type: list
+    elements: str
+  wwids:
+    description:
+      - The WWIDs of the LUNs to return, with their multipath maps and the maps of their partitions.
+    type: list
+    elements: str
+  health:
+    description:
+      - The states of health of the multipath maps to return, see RV(maps[].health).
+    type: list
+    elements: str
+    choices: [healthy, degraded, queueing, dead]
+  expected_paths:
+    description:
+      - The number of active paths that each multipath map should have at least. One that has fewer
+        has a reason to be V(degraded).
+    type: int
+  partition_tables:
+    description:
+      - Whether to read the partition tables of multipath maps that have partition maps, and compare
+        them. Maps that are suspended or have no active path are not read.
+      - Without it, only what is wrong whatever the partition table says is found, such as a
+        partition map that ends beyond its map.
+    type: bool
+    default: false
+  facts:
+    description:
+      - Whether to return the same as RV(ignore:ansible_facts), too, so that later tasks have it as
+        C(ansible_facts.device_mapper).
+    type: bool
+    default: false
   timeout:
     description:
       - The seconds to wait at most for udev, while it does not know a disk yet.
@@ -37,23 +74,28 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ san.tree.splitlines() }}"
 
-- name: Stop at a host whose maps are not all healthy
-  ansible.builtin.assert:
-    that: item.health.state == 'healthy'
-    fail_msg: "{{ item.health.reasons }}"
-  loop: "{{ san.maps | selectattr('health') }}"
-  loop_control:
-    label: "{{ item.name }}"
-
 - name: List the LUNs that no map uses
   ansible.builtin.debug:
     msg: "{{ san.luns | rejectattr('map') | map(attribute='wwid') }}"
+
+- name: Stop at a host with maps that have less than two paths, or are not as they should be
+  san.device_mapper.device_mapper_info:
+    health: [degraded, queueing, dead]
+    expected_paths: 2
+    partition_tables: true
+    facts: true
+  register: unhealthy
+  failed_when: unhealthy.maps | selectattr('health') | length > 0
+
+- name: Show how many maps were not healthy
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts.device_mapper.maps | length }}"
 """
 
 RETURN = r"""
 maps:
   description:
-    - All device-mapper maps of the host, each as M(san.device_mapper.multipath_map) returns it.
+    - The device-mapper maps of the host, each as M(san.device_mapper.multipath_map) returns it.
   type: list
   elements: dict
   returned: success
@@ -140,6 +182,10 @@ maps:
               device is not running, or its ALUA state does not allow I/O), V(path_of_other_lun)
               (its WWID is another one), V(path_size) (its size in bytes is not the map's), or
               V(path_not_in_map) (it has the WWID, and the table does not have it).
+            - Or V(too_few_paths) (fewer are active than O(expected_paths)), V(missing_link) (the
+              link C(expected) does not lead to the map, or to the partition map C(name)),
+              V(stale_partition_map) (the partition map C(name) does not show its partition), or
+              V(partition_table_unreadable) (C(found) says why).
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list
@@ -148,13 +194,26 @@ maps:
             - kind: path_failed
               path: "8:0"
               name: sda
+        path_count:
+          description: The number of paths in the live table.
+          type: int
+          sample: 4
+        active_paths:
+          description:
+            - How many of them are active, and not known to be down by the layer below.
+          type: int
+          sample: 3
+        expected_paths:
+          description: The value of O(expected_paths).
+          type: int
+          sample: 4
     uses:
       description: Who uses the map.
       type: list
       elements: str
       sample: [held by the map data-part1 (uuid part1-mpath-35525400000000001)]
 luns:
-  description: The LUNs that the host sees, by WWID.
+  description: The LUNs that the host sees, by WWID; with O(maps) or O(health), those of such maps.
   type: list
   elements: dict
   returned: success
@@ -196,13 +255,24 @@ tree:
   returned: success
 """
 
+from ..module_utils._health import STATES
 from ..module_utils._info import observe, parse, report
 from ..module_utils._run import Task, run
 
 
 def main() -> None:
     """Run the module."""
-    specification = {"argument_spec": {"timeout": {"type": "int", "default": 60}}}
+    specification = {
+        "argument_spec": {
+            "maps": {"type": "list", "elements": "str"},
+            "wwids": {"type": "list", "elements": "str"},
+            "health": {"type": "list", "elements": "str", "choices": list(STATES)},
+            "expected_paths": {"type": "int"},
+            "partition_tables": {"type": "bool", "default": False},
+            "facts": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 60},
+        }
+    }
     run(specification, Task(parse, observe, report))
 
 

@@ -19,6 +19,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     BlockDevice,
     Host,
     Map,
+    Parent,
+    Partition,
+    PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._result import health_result
@@ -94,7 +97,9 @@ def health_of(*disks: BlockDevice, **data: Any) -> Health | None:
 def test_a_map_is_as_its_paths_are(
     second: dict[str, Any], data: dict[str, Any], state: str, reasons: list[Reason]
 ) -> None:
-    assert health_of(SDA, replace(SDB, **second), **data) == Health(state, tuple(reasons))
+    found = health_of(SDA, replace(SDB, **second), **data)
+    assert found
+    assert (found.state, list(found.reasons)) == (state, reasons)
 
 
 @pytest.mark.parametrize(("live", "state"), [(FAILING, "dead"), (QUEUEING, "queueing")])
@@ -114,7 +119,8 @@ def test_a_map_without_a_path_is_dead_or_queues(live: Any, state: str) -> None:
 
 def test_a_map_without_its_table_is_dead() -> None:
     lost = (Reason("path_not_in_map", "8:0", "sda"),)
-    assert health_of(SDA, live=(), status=None) == Health("dead", (Reason("no_table"), *lost))
+    empty = Health("dead", (Reason("no_table"), *lost))
+    assert health_of(SDA, live=(), status=None) == empty
     wrong = Reason("no_multipath_table", found="linear", expected="multipath")
     assert health_of(SDA, live=LINEAR, status=None) == Health("dead", (wrong, *lost))
 
@@ -128,4 +134,89 @@ def test_a_reason_says_what_there_is_to_say() -> None:
     assert health_result(health_of(SDA, status=status("A", "F"))) == {
         "state": "degraded",
         "reasons": [{"kind": "path_failed", "path": "8:16"}, {"kind": "path_gone", "path": "8:16"}],
+        "path_count": 2,
+        "active_paths": 1,
+        "expected_paths": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("expected", "reasons"),
+    [(1, ()), (2, ()), (3, (Reason("too_few_paths", found="2", expected="3"),))],
+)
+def test_fewer_paths_than_expected_are_a_reason(expected: int, reasons: tuple[Reason, ...]) -> None:
+    host = Host(maps=(DATA,), block_devices=(SDA, SDB))
+    state = "degraded" if reasons else "healthy"
+    assert health(DATA, host, expected) == Health(state, reasons, 2, 2, expected)
+
+
+DM0, DM1 = DeviceNumber(253, 0), DeviceNumber(253, 1)
+
+
+def partition_map(table: str) -> Map:
+    return Map("data-part1", "part1-mpath-3600", DM1, live=parse_table(table))
+
+
+def reasons_of(table: str, read: PartitionTable | None = None, **host: Any) -> list[Reason]:
+    """Return what is wrong with a healthy map of 2048 sectors that has this partition map."""
+    each = replace(DATA, device=DM0)
+    if read is not None:
+        host["parents"] = (Parent("data", "data", each.uuid, DM0, 2048, partition_table=read),)
+    maps = (each, partition_map(table))
+    found = health(each, Host(maps=maps, block_devices=(SDA, SDB), **host))
+    assert found
+    assert found.state == ("degraded" if found.reasons else "healthy")
+    return list(found.reasons)
+
+
+def stale(found: str, expected: str) -> list[Reason]:
+    return [Reason("stale_partition_map", name="data-part1", found=found, expected=expected)]
+
+
+@pytest.mark.parametrize(
+    ("table", "reasons"),
+    [
+        ("0 1024 linear 253:0 1024", []),
+        (
+            "0 1025 linear 253:0 1024",
+            stale("sectors 1024 to 2048", "no sector beyond 2047"),
+        ),
+        ("0 1024 linear 8:0 1024", stale("another device", "no sector beyond 2047")),
+        ("", stale("no table", "no sector beyond 2047")),
+    ],
+)
+def test_a_partition_map_that_can_show_no_partition_is_stale(
+    table: str, reasons: list[Reason]
+) -> None:
+    assert reasons_of(table) == reasons
+
+
+@pytest.mark.parametrize(
+    ("partitions", "reasons"),
+    [
+        ((Partition(1, 1024, 512),), []),
+        ((Partition(1, 1024, 1024),), ["sectors 1024 to 2047"]),
+        ((Partition(1, 512, 512),), ["sectors 512 to 1023"]),
+        ((Partition(1, 1024, 512, extended=True),), ["sectors 1024 to 1025"]),
+        ((Partition(2, 1024, 512),), ["no partition"]),
+        ((), ["no partition"]),
+    ],
+)
+def test_a_partition_map_is_held_against_the_table_that_was_read(
+    partitions: tuple[Partition, ...], reasons: list[str]
+) -> None:
+    found = reasons_of("0 512 linear 253:0 1024", PartitionTable("gpt", partitions))
+    assert found == [each for text in reasons for each in stale("sectors 1024 to 1535", text)]
+
+
+def test_a_partition_table_that_cannot_be_read_is_a_reason_and_no_map_is_stale_for_it() -> None:
+    found = reasons_of("0 512 linear 253:0 1024", PartitionTable(problem="no such luck"))
+    assert found == [Reason("partition_table_unreadable", found="no such luck")]
+
+
+def test_links_that_udev_has_not_made_are_reasons() -> None:
+    links = {DM0: ("/dev/mapper/data",), DM1: ("/dev/disk/by-id/dm-uuid-part1-mpath-3600",)}
+    assert reasons_of("0 512 linear 253:0 1024", missing_links=links) == [
+        Reason("missing_link", expected="/dev/mapper/data"),
+        Reason("missing_link", name="data-part1", expected=links[DM1][0]),
+    ]

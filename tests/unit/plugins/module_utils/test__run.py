@@ -203,11 +203,14 @@ def test_a_module_that_states_nothing_returns_what_there_is() -> None:
     kernel = MemoryKernel({})
     kernel.place("data", "mpath-3600")
 
-    def observe(_request: tuple[()], observed: Kernel, _timeout: float) -> Host:
+    def observe(_request: _info.Request, observed: Kernel, _timeout: float) -> Host:
         assert not isinstance(observed, MemoryKernel)
         return Host(maps=observed.maps())
 
-    task = Task(_info.parse, observe, _info.report)
+    def parse(_options: object) -> _info.Request:
+        return _info.Request()
+
+    task = Task(parse, observe, _info.report)
     result = outcome(task, {"timeout": 60}, lambda: kernel, check_mode=False)
     assert result["changed"] is False
     assert [each["name"] for each in result["maps"]] == ["data"]

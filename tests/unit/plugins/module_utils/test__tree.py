@@ -15,7 +15,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     Map,
     Use,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._info import report
+from ansible_collections.san.device_mapper.plugins.module_utils._info import Request, report
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 from ansible_collections.san.device_mapper.plugins.module_utils._tree import luns, tree
@@ -112,7 +112,7 @@ def test_luns_are_by_wwid_and_a_disk_without_one_is_none() -> None:
 
 
 def test_everything_is_reported() -> None:
-    result = report((), HOST)
+    result = report(Request(), HOST)
     assert [each["name"] for each in result["maps"]] == [each.name for each in HOST.maps]
     assert [(each["wwid"], each["map"]) for each in result["luns"]] == [
         ("3601", "data"),

@@ -126,6 +126,7 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
         ),
         ("partition_maps", {"device": "a", "partitions": ["x"]}, "partitions"),
         ("device_mapper_info", {"timeout": "soon"}, "timeout"),
+        ("device_mapper_info", {"health": ["ill"]}, "must be one or more of: healthy, degraded"),
     ],
 )
 def test_arguments_that_are_not_the_modules_are_refused(
@@ -165,6 +166,8 @@ def test_arguments_that_are_not_the_modules_are_refused(
         ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no such map"),
         ("partition_maps", {"devices": []}, "device: "),
         ("device_mapper_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
+        ("device_mapper_info", {"maps": []}, "maps: []: it is empty"),
+        ("device_mapper_info", {"expected_paths": 0}, "expected_paths: 0: a map needs a path"),
     ],
 )
 def test_a_refusal_is_the_message_and_nothing_is_changed(
