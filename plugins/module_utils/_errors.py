@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class DeviceMapperError(Exception):
     """Any expected failure; its text is the message that the user reads."""
@@ -55,3 +60,13 @@ def _shown(value: object) -> str:
 
 def _listed(words: tuple[str, ...]) -> str:
     return "; ".join(words) or "nothing"
+
+
+def refuse_twice(option: str, values: Iterable[str]) -> None:
+    """Refuse what is stated more than once; "" stands for what is not stated."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise Refused(option, value, "it is stated more than once", "State it once")
+        if value:
+            seen.add(value)

@@ -68,9 +68,9 @@ def carries_io(disk: BlockDevice) -> bool:
 
 def usable_paths(each: Map, host: Host) -> int:
     """Return how many active paths of a map would carry I/O."""
-    running = {disk.device for disk in host.block_devices if carries_io(disk)}
     states = each.status.paths() if each.status else ()
-    return len({path.device for path in states if path.active} & running)
+    disks = [host.disk_at(device) for device in {path.device for path in states if path.active}]
+    return sum(disk is not None and carries_io(disk) for disk in disks)
 
 
 def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
@@ -114,11 +114,11 @@ def _map_reasons(each: Map, usable: int) -> Iterator[Reason]:
 
 def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
     """Yield what is wrong with the paths of the table, then those that it does not have."""
-    wwid, disks = wwid_of(each.uuid), {disk.device: disk for disk in host.block_devices}
+    wwid = wwid_of(each.uuid)
     members = dict.fromkeys(devices(each.live) if each.multipath else ())
     active = {path.device: path.active for path in each.status.paths()} if each.status else {}
     for device in members:
-        disk, number = disks.get(device), str(device)
+        disk, number = host.disk_at(device), str(device)
         if active.get(device) is False:
             yield Reason("path_failed", number, disk.name if disk else "")
         if disk is None:
@@ -133,8 +133,8 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
             yield Reason(
                 "path_size", number, disk.name, str(disk.sectors * 512), str(each.sectors * 512)
             )
-    for disk in host.block_devices:
-        if disk.wwid == wwid and disk.device not in members:
+    for disk in host.disks_of_wwid(wwid):
+        if disk.device not in members:
             yield Reason("path_not_in_map", str(disk.device), disk.name)
 
 
@@ -142,7 +142,7 @@ def _link_reasons(each: Map, host: Host) -> Iterator[Reason]:
     """Yield the links that udev should have made to the map and to its partition maps."""
     for link in host.missing_links.get(each.device, ()):
         yield Reason("missing_link", expected=link)
-    for child in _children(each, host):
+    for child in host.maps_of_partitions(each.uuid):
         for link in host.missing_links.get(child.device, ()):
             yield Reason("missing_link", name=child.name, expected=link)
 
@@ -157,7 +157,7 @@ def _partition_reasons(each: Map, host: Host) -> Iterator[Reason]:
     if table and table.problem:
         yield Reason("partition_table_unreadable", found=table.problem)
         table = None
-    for child in _children(each, host):
+    for child in host.maps_of_partitions(each.uuid):
         found, expected = _shown(child, each), _expected(child, each, table)
         if found != expected:
             yield Reason("stale_partition_map", name=child.name, found=found, expected=expected)
@@ -192,7 +192,3 @@ def _end(child: Map) -> int:
 
 def _sectors(start: int, length: int) -> str:
     return f"sectors {start} to {start + length - 1}"
-
-
-def _children(each: Map, host: Host) -> tuple[Map, ...]:
-    return tuple(child for child in host.maps if partition_number(child.uuid, each.uuid))

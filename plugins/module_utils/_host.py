@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, field
 
 from ._device import UNASSIGNED, DeviceNumber
 from ._linear import Linear
 from ._multipath import Multipath, MultipathStatus
-from ._names import partition_number
+from ._names import partition_of
 from ._table import Table, devices, sectors
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
+
+_BY_PATH = "/dev/disk/by-path/"
 
 
 @dataclass(frozen=True)
@@ -205,15 +208,27 @@ class Host:
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""
-        return next((each for each in self.maps if each.uuid == uuid), None)
+        return self._maps_by_uuid.get(uuid)
 
     def map_named(self, name: str) -> Map | None:
         """Return the map with this name."""
-        return next((each for each in self.maps if each.name == name), None)
+        return self._maps_by_name.get(name)
 
     def map_at(self, device: DeviceNumber) -> Map | None:
         """Return the map with this device number."""
-        return next((each for each in self.maps if each.device == device), None)
+        return self._maps_by_number.get(device)
+
+    def disk_at(self, device: DeviceNumber) -> BlockDevice | None:
+        """Return the disk with this device number."""
+        return self._disks_by_number.get(device)
+
+    def disks_of_wwid(self, wwid: str) -> tuple[BlockDevice, ...]:
+        """Return the disks with this WWID, in the order of all disks; "" for those of none."""
+        return self._disks_by_wwid.get(wwid, ())
+
+    def disk_named(self, text: str) -> BlockDevice | None:
+        """Return the disk that `text` names: its name, by-path link, H:C:T:L or major:minor."""
+        return self._disks_by_name.get(text)
 
     def holders(self, device: DeviceNumber) -> tuple[Map, ...]:
         """Return the maps whose live or inactive tables open `device`."""
@@ -229,12 +244,13 @@ class Host:
         Theirs is the uuid, and one linear target onto the device (or no table, after an interrupted
         run); whatever else looks alike belongs to somebody else.
         """
-        found = [
-            each
-            for each in self.maps
-            if partition_number(each.uuid, uuid) and (not each.live or each.lies_on(device))
-        ]
-        return tuple(sorted(found, key=lambda each: partition_number(each.uuid, uuid)))
+        return tuple(
+            each for each in self.maps_of_partitions(uuid) if not each.live or each.lies_on(device)
+        )
+
+    def maps_of_partitions(self, uuid: str) -> tuple[Map, ...]:
+        """Return the maps whose uuids say that they are of partitions of `uuid`, by number."""
+        return self._maps_by_parent.get(uuid, ())
 
     def uses_of(self, device: DeviceNumber) -> tuple[Use, ...]:
         """Return the uses of `device`: mounts, swap, holders, also of its partitions."""
@@ -255,3 +271,54 @@ class Host:
         children = self.partition_maps(present.uuid, present.device)
         own = present.open_count - sum(bool(child.live) for child in children)
         return own + sum(child.open_count for child in children)
+
+    # A host of thousands of paths is asked for each of them: each question is one look.
+
+    @functools.cached_property
+    def _maps_by_uuid(self) -> Mapping[str, Map]:
+        return {each.uuid: each for each in reversed(self.maps)}
+
+    @functools.cached_property
+    def _maps_by_name(self) -> Mapping[str, Map]:
+        return {each.name: each for each in reversed(self.maps)}
+
+    @functools.cached_property
+    def _maps_by_number(self) -> Mapping[DeviceNumber, Map]:
+        return {each.device: each for each in reversed(self.maps)}
+
+    @functools.cached_property
+    def _maps_by_parent(self) -> Mapping[str, tuple[Map, ...]]:
+        numbered = [(partition_of(each.uuid), each) for each in self.maps]
+        found: dict[str, list[Map]] = {}
+        for (_number, parent), each in sorted(numbered, key=lambda pair: pair[0][0]):
+            found.setdefault(parent, []).append(each)
+        found.pop("", None)
+        return {parent: tuple(maps) for parent, maps in found.items()}
+
+    @functools.cached_property
+    def _disks_by_number(self) -> Mapping[DeviceNumber, BlockDevice]:
+        return {each.device: each for each in reversed(self.block_devices)}
+
+    @functools.cached_property
+    def _disks_by_wwid(self) -> Mapping[str, tuple[BlockDevice, ...]]:
+        found: dict[str, list[BlockDevice]] = {}
+        for each in self.block_devices:
+            found.setdefault(each.wwid, []).append(each)
+        return {wwid: tuple(disks) for wwid, disks in found.items()}
+
+    @functools.cached_property
+    def _disks_by_name(self) -> Mapping[str, BlockDevice]:
+        # What the kernel calls a disk wins over the links that udev makes of what the disk says.
+        links = {
+            link[len(_BY_PATH) :]: each
+            for each in reversed(self.block_devices)
+            for link in each.links
+            if link.startswith(_BY_PATH)
+        }
+        names = {
+            text: each
+            for each in reversed(self.block_devices)
+            for text in (each.name, each.address, str(each.device))
+            if text
+        }
+        return {**links, **names}

@@ -1,3 +1,9 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`device_mapper_info`: what a host's maps and LUNs are; it states nothing and changes nothing."""
+
 from __future__ import annotations
 
 import typing as t
@@ -6,7 +12,7 @@ from dataclasses import dataclass
 
 from ._errors import Refused
 from ._health import health
-from ._names import partition_number, wwid_of
+from ._names import wwid_of
 from ._observe import observe_health
 from ._result import health_result, lun_result, map_result
 from ._tree import luns, tree
@@ -103,11 +109,9 @@ def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -
         for each in host.maps
         if request.names(each) and _is_one_of(states[each.name], request.health)
     ]
-    return [
-        each
-        for each in host.maps
-        if each in fitting or any(partition_number(each.uuid, parent.uuid) for parent in fitting)
-    ]
+    names = {each.name for each in fitting}
+    names.update(child.name for each in fitting for child in host.maps_of_partitions(each.uuid))
+    return [each for each in host.maps if each.name in names]
 
 
 def _is_one_of(found: Health | None, states: tuple[str, ...] | None) -> bool:

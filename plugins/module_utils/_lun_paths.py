@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ._errors import Refused
+from ._errors import Refused, refuse_twice
 from ._names import check_wwid
 from ._observe import observe_luns
 from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted, answers
@@ -47,7 +47,7 @@ class Lun:
 
     def paths_in(self, host: Host) -> tuple[BlockDevice, ...]:
         """Return the paths of the LUN, in the order of their names."""
-        return tuple(each for each in host.block_devices if each.wwid == self.wwid)
+        return host.disks_of_wwid(self.wwid)
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,7 @@ def parse(options: Options) -> Request:
     if items is None:
         items = ({"wwid": options["wwid"]},)
     luns = tuple(_parse_item({**shared, **_stated(item)}) for item in items)
-    wwids = [lun.wwid for lun in luns]
-    for wwid in wwids:
-        if wwids.count(wwid) > 1:
-            raise Refused("wwid", wwid, "it is stated more than once", "State it once")
+    refuse_twice("wwid", [lun.wwid for lun in luns])
     return Request(luns, float(options["timeout"]))
 
 

@@ -10,11 +10,10 @@ import itertools
 import typing as t
 from dataclasses import replace
 
-from ._errors import Refused
+from ._errors import Refused, refuse_twice
 from ._linear import Linear
 from ._modules import missing_modules
 from ._multipath import Multipath, handler_in_use
-from ._multipath_options import refuse_twice
 from ._names import check_name, multipath_uuid, wwid_of
 from ._observe import observe_paths
 from ._path_groups import Groups, groups

@@ -10,13 +10,10 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ._errors import Refused
+from ._errors import Refused, refuse_twice
 from ._multipath import Features
 from ._names import check_name, check_wwid
 from ._path_selector import Selection, parse_selection
-
-if t.TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Options = Mapping[str, t.Any]
 
@@ -153,12 +150,6 @@ def _refuse_both(stated: t.Iterable[str]) -> None:
                 "path_groups", other, "both are stated, and each says what the groups are",
                 "State one of them",
             )  # fmt: skip
-
-
-def refuse_twice(option: str, values: Sequence[str]) -> None:
-    for value in values:
-        if value and values.count(value) > 1:
-            raise Refused(option, value, "it is stated more than once", "State it once")
 
 
 def _for(name: str | None) -> str:

@@ -211,7 +211,13 @@ def _status(each: Map) -> MultipathStatus:
 def _fitting(selection: Selection, host: Host) -> Iterator[set[DeviceNumber]]:
     """Yield the paths that fit, for each option that is stated; Refused for what is not there."""
     if selection.paths:
-        yield {_path_stated(text, host) for text in selection.paths}
+        members = {
+            str(device): device
+            for each in host.maps
+            if each.multipath and wwid_of(each.uuid)
+            for device in each.multipath.devices()
+        }
+        yield {_path_stated(text, members, host) for text in selection.paths}
     for option, stated in (
         ("hosts", selection.hosts),
         ("target_ports", selection.target_ports),
@@ -256,13 +262,12 @@ def _names(option: str, disk: BlockDevice, host: Host) -> Iterator[str]:
         yield _plain(transport.fabric)
 
 
-def _path_stated(text: str, host: Host) -> DeviceNumber:
+def _path_stated(text: str, members: Mapping[str, DeviceNumber], host: Host) -> DeviceNumber:
     """Return the path that `text` names; one whose disk is gone has only its number."""
     disk = path_named(text, host)
-    for each in host.maps:
-        for device in each.multipath.devices() if each.multipath and wwid_of(each.uuid) else ():
-            if device == (disk.device if disk else None) or str(device) == text:
-                return device
+    member = members.get(str(disk.device) if disk else text)
+    if member is not None:
+        return member
     raise Refused(
         "paths", text,
         "no multipath map has it as a path" if disk else "no block device of this host has this"

@@ -79,11 +79,16 @@ def partition_uuid(number: int, parent: str) -> str:
     return f"part{number}-{parent}"
 
 
+def partition_of(uuid: str) -> tuple[int, str]:
+    """Return the number of the partition that `uuid` is of, and the parent's uuid; 0 if of none."""
+    match = _PARTITION.fullmatch(uuid)
+    return (int(match.group(1)), match.group(2)) if match else (0, "")
+
+
 def partition_number(uuid: str, parent: str) -> int:
     """Return the number of the partition of `parent` that `uuid` is of; 0 if of none."""
-    # The first look saves a host of thousands of maps the time: each is held against each.
-    match = _PARTITION.fullmatch(uuid) if uuid.endswith(parent) else None
-    return int(match.group(1)) if match and match.group(2) == parent else 0
+    number, found = partition_of(uuid)
+    return number if found == parent else 0
 
 
 def is_plain(name: str) -> bool:

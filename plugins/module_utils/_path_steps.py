@@ -16,7 +16,7 @@ from ._disks import delete_request, rescan_request, scan_request
 from ._errors import DeviceMapperError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ._device import DeviceNumber
     from ._host import BlockDevice, Host
@@ -56,13 +56,10 @@ class Rescan:
         kernel.rescan(self.name)
 
     def foresee(self, host: Host) -> Host:
-        disks = tuple(
-            replace(each, sectors=self.sectors or each.sectors)
-            if each.device == self.device
-            else each
-            for each in host.block_devices
-        )
-        return replace(host, block_devices=disks)
+        def rescanned(disk: BlockDevice) -> BlockDevice:
+            return replace(disk, sectors=self.sectors or disk.sectors)
+
+        return _changed(host, self.device, rescanned)
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ class Delete:
         kernel.delete(self.name)
 
     def foresee(self, host: Host) -> Host:
-        disks = tuple(each for each in host.block_devices if each.device != self.device)
-        return replace(host, block_devices=disks)
+        return _changed(host, self.device, lambda disk: None)
 
 
 @dataclass(frozen=True)
@@ -95,18 +91,12 @@ class Wanted:
     def words(self) -> str:
         return f"{self.min_paths} path{'s' * (self.min_paths > 1)} of {self.wwid}"
 
-    def paths_in(self, disks: Iterable[BlockDevice]) -> tuple[BlockDevice, ...]:
-        """Return the paths of the LUN."""
-        return tuple(each for each in disks if each.wwid == self.wwid)
-
-    def is_there(self, disks: Sequence[BlockDevice]) -> bool:
-        """Tell whether the paths are enough, and have one size if that is waited for."""
-        paths = self.paths_in(disks)
+    def is_there(self, paths: Sequence[BlockDevice]) -> bool:
+        """Tell whether the LUN's paths are enough, and have one size if that is waited for."""
         return len(paths) >= self.min_paths and (not self.one_size or has_one_size(paths))
 
-    def found(self, disks: Sequence[BlockDevice]) -> str:
+    def found(self, paths: Sequence[BlockDevice]) -> str:
         """Return in words what there is of the LUN."""
-        paths = self.paths_in(disks)
         listed = ", ".join(f"{each.name} of {each.sectors} sectors" for each in paths) or "none"
         return f"wwid: {self.wwid}: {len(paths)} of {self.min_paths} paths are there ({listed})"
 
@@ -124,11 +114,17 @@ class AwaitPaths:
         return f"wait for {', '.join(each.words() for each in self.wanted)}"
 
     def carry_out(self, kernel: Kernel) -> None:
+        def found(disks: Sequence[BlockDevice]) -> Iterator[tuple[Wanted, list[BlockDevice]]]:
+            paths: dict[str, list[BlockDevice]] = {each.wwid: [] for each in self.wanted}
+            for disk in disks:
+                paths.get(disk.wwid, []).append(disk)
+            return ((each, paths[each.wwid]) for each in self.wanted)
+
         def enough(disks: Sequence[BlockDevice]) -> bool:
-            return all(each.is_there(disks) for each in self.wanted)
+            return all(each.is_there(paths) for each, paths in found(disks))
 
         disks = kernel.disks_once(enough, self.timeout)
-        missing = [each.found(disks) for each in self.wanted if not each.is_there(disks)]
+        missing = [each.found(paths) for each, paths in found(disks) if not each.is_there(paths)]
         if missing:
             scanned = f" after a scan of {', '.join(self.controllers)}" if self.controllers else ""
             raise DeviceMapperError(
@@ -176,6 +172,19 @@ def answers(path: BlockDevice) -> bool:
     What is offline or blocked keeps the size that it had; a question to it would wait, or fail.
     """
     return path.state in ("running", "live", "")
+
+
+def _changed(
+    host: Host, device: DeviceNumber, change: Callable[[BlockDevice], BlockDevice | None]
+) -> Host:
+    # A plan goes through the disks in their order, so that the one meant is near the front.
+    for at, disk in enumerate(host.block_devices):
+        if disk.device == device:
+            changed = change(disk)
+            kept = (changed,) if changed else ()
+            disks = (*host.block_devices[:at], *kept, *host.block_devices[at + 1 :])
+            return replace(host, block_devices=disks)
+    return host
 
 
 def _echo(request: tuple[str, str]) -> str:

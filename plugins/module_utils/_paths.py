@@ -25,11 +25,13 @@ def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
     """
     present = host.map_of_uuid(multipath_uuid(wwid))
     members = devices(present.live) if present else ()
-    paths = tuple(
-        each
-        for each in host.block_devices
-        if each.wwid == wwid or (not each.wwid and each.device in members)
-    )
+    paths = host.disks_of_wwid(wwid)
+    if any(each.device in members for each in host.disks_of_wwid("")):
+        paths = tuple(
+            each
+            for each in host.block_devices
+            if each.wwid == wwid or (not each.wwid and each.device in members)
+        )
     if not paths:
         known = sorted({each.wwid for each in host.block_devices if each.wwid})
         raise Refused(
@@ -79,12 +81,7 @@ def listed_paths(
 def path_named(text: str, host: Host) -> BlockDevice | None:
     """Return the disk that `text` names: a /dev path, by-path, H:C:T:L or major:minor."""
     number = host.resolved.get(text)
-    for each in host.block_devices:
-        if each.device == number or text in (each.name, each.address, str(each.device)):
-            return each
-        if f"/dev/disk/by-path/{text}" in each.links:
-            return each
-    return None
+    return host.disk_at(number) if number else host.disk_named(text)
 
 
 def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:

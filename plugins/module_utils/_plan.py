@@ -70,10 +70,13 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
     steps += [step for each in surplus for step in _removal(present[each.uuid], each.deferred)]
     gone = {each.uuid for each in surplus if not each.deferred}
     names = {each.name: each.uuid for each in maps if each.uuid not in gone}
-    steps += _renames(desired, names)
+    renames = {step.uuid: step for step in _renames(desired, names)}
+    steps += renames.values()
     for each in desired:
-        steps += _steps(each, present.get(each.uuid, Map("", "")))
-        _refuse_hanging(each, steps)
+        own = [*_steps(each, present.get(each.uuid, Map("", "")))]
+        rename = renames.get(each.uuid)
+        _refuse_hanging(each, [rename, *own] if rename else own)
+        steps += own
     return tuple(steps)
 
 
@@ -100,6 +103,7 @@ def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step
     _refuse_taken_names(desired, names)
     while waiting:
         free = [each for each in waiting if each.name not in names]
+        waiting = [each for each in waiting if each.name in names]
         if not free:
             names_text = ", ".join(sorted(each.name for each in waiting))
             raise Refused(
@@ -110,7 +114,6 @@ def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step
             old = current[each.uuid]
             yield Rename(old, each.uuid, each.name, each.udev)
             names[each.name] = names.pop(old)
-        waiting = [each for each in waiting if each not in free]
 
 
 def _refuse_taken_names(desired: Sequence[Desired], names: dict[str, str]) -> None:
@@ -139,7 +142,7 @@ def _refuse_hanging(desired: Desired, steps: Sequence[Step]) -> None:
     """
     hangs = UdevFlag.NO_PATHS in desired.udev and queueing(desired.table)
     for step in steps if hangs else ():
-        if step.uuid == desired.uuid and isinstance(step, (Rename, Resume)):
+        if isinstance(step, (Rename, Resume)):
             raise Refused(
                 "no_path_retry", "queue",
                 f"every path of the map {desired.name} is down, and whoever reads a map that queues"

@@ -13,7 +13,7 @@ from ._device import SECTOR, UNASSIGNED
 from ._host import BlockDevice
 from ._linear import Linear
 from ._multipath import Multipath
-from ._names import partition_number, wwid_of
+from ._names import wwid_of
 from ._table import canonical
 
 if t.TYPE_CHECKING:
@@ -44,9 +44,7 @@ def map_result(each: Map, host: Host) -> Result:
         "has_inactive_table": bool(each.inactive),
         "table": [_segment_result(segment) for segment in each.live],
         "path_groups": _groups_result(each, host),
-        "partition_maps": [
-            child.name for child in host.maps if partition_number(child.uuid, each.uuid)
-        ],
+        "partition_maps": [child.name for child in host.maps_of_partitions(each.uuid)],
         "uses": [use.words for use in host.uses_of(each.device)],
     }
     return result
@@ -103,7 +101,6 @@ def path_states_result(
     before: Map, after: Map, paths: Sequence[DeviceNumber], host: Host, *, in_use: bool
 ) -> Result:
     """Return how many paths of a map were and are active, and its stated `paths`."""
-    disks = {disk.device: disk for disk in host.block_devices}
     states = {path.device: path.active for path in after.status.paths()} if after.status else {}
     return {
         "name": after.name,
@@ -118,7 +115,7 @@ def path_states_result(
         "paths": [
             # A path whose device is gone stays in the table, and has nothing but its number.
             {
-                **_path_result(disks.get(device, BlockDevice("", device, 0))),
+                **_path_result(host.disk_at(device) or BlockDevice("", device, 0)),
                 "active": states.get(device),
             }
             for device in paths
@@ -131,11 +128,10 @@ def path_states_lines(each: Map, host: Host) -> list[str]:
     group = each.multipath.current_group if each.multipath else 0
     states = each.status.groups if each.status else ()
     lines = [f"{each.name} ({each.uuid}) current group {group}"]
-    disks = {disk.device: disk for disk in host.block_devices}
     for number, found in enumerate(states, 1):
         lines.append(f"  group {number}")
         for path in found.paths:
-            disk = disks.get(path.device, BlockDevice("", path.device, 0))
+            disk = host.disk_at(path.device) or BlockDevice("", path.device, 0)
             words = (disk.name, str(path.device), disk.address)
             state = "active" if path.active else "failed"
             lines.append(f"    {' '.join(filter(None, words))} {state}")
@@ -193,11 +189,9 @@ def _map_lines(each: Map, host: Host) -> list[str]:
 def _path_text(path: Path, host: Host) -> str:
     """Return the path with its names, and with the selector's arguments unless they are usual."""
     arguments = () if set(path.arguments) <= {"1"} else path.arguments
-    for disk in host.block_devices:
-        if disk.device == path.device:
-            words = (disk.name, str(disk.device), disk.address, *arguments)
-            return " ".join(filter(None, words))
-    return " ".join((str(path.device), *arguments))
+    disk = host.disk_at(path.device) or BlockDevice("", path.device, 0)
+    words = (disk.name, str(disk.device), disk.address, *arguments)
+    return " ".join(filter(None, words))
 
 
 def _segment_result(segment: Segment) -> Result:
@@ -233,12 +227,11 @@ def _groups_result(each: Map, host: Host) -> list[Result]:
 
 def _group_paths(group: PathGroup, each: Map, host: Host) -> list[Result]:
     status = {path.device: path for path in each.status.paths()} if each.status else {}
-    disks = {disk.device: disk for disk in host.block_devices}
     results = []
     for path in group.paths:
-        disk, live = disks.get(path.device), status.get(path.device)
+        live = status.get(path.device)
         # A path whose device is gone stays in the table, and has nothing but its number.
-        result = _path_result(disk or BlockDevice("", path.device, 0))
+        result = _path_result(host.disk_at(path.device) or BlockDevice("", path.device, 0))
         result["path_selector_arguments"] = list(path.arguments)
         result["active"] = live.active if live else None
         result["fail_count"] = live.fail_count if live else None

@@ -143,7 +143,8 @@ def _carry_out(
 
 
 def _only(host: Host, steps: Plan) -> list[Map]:
-    return [each for each in host.maps if each.uuid in uuids(steps)]
+    concerned = uuids(steps)
+    return [each for each in host.maps if each.uuid in concerned]
 
 
 def _refuse_daemon(steps: Plan, host: Host) -> None:

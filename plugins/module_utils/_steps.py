@@ -271,5 +271,9 @@ def uuids(plan: Plan) -> set[str]:
 
 
 def _changed(host: Host, uuid: str, change: Callable[[Map], Map]) -> Host:
-    maps = tuple(change(each) if each.uuid == uuid else each for each in host.maps)
-    return replace(host, maps=maps)
+    # From the end, where the maps are that a plan has created.
+    for at in range(len(host.maps) - 1, -1, -1):
+        if host.maps[at].uuid == uuid:
+            changed = change(host.maps[at])
+            return replace(host, maps=(*host.maps[:at], changed, *host.maps[at + 1 :]))
+    return host

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ._device import SECTOR
-from ._names import partition_number, wwid_of
+from ._names import wwid_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -57,7 +57,7 @@ def _map_node(each: Map, host: Host) -> _Node:
     if each.suspended:
         words.append("SUSPENDED")
     children = [*_group_nodes(each, host), *_partition_nodes(each, host)]
-    partitions = [c.device for c in host.maps if partition_number(c.uuid, each.uuid)]
+    partitions = [child.device for child in host.maps_of_partitions(each.uuid)]
     children += [
         _Node(_printable(use.words))
         for use in host.uses_of(each.device)
@@ -69,20 +69,17 @@ def _map_node(each: Map, host: Host) -> _Node:
 def _group_nodes(each: Map, host: Host) -> Iterator[_Node]:
     if each.multipath is None or each.status is None:
         return
-    disks = {disk.device: disk for disk in host.block_devices}
     for group, status in zip(each.multipath.groups, each.status.groups):
         paths = []
         for path in status.paths:
-            disk = disks.get(path.device)
+            disk = host.disk_at(path.device)
             text = _disk_text(disk) if disk else str(path.device)
             paths.append(_Node(f"{text} {'active' if path.active else 'FAILED'}"))
         yield _Node(f"path group {group.selector.name} {status.state}", tuple(paths))
 
 
 def _partition_nodes(each: Map, host: Host) -> Iterator[_Node]:
-    children = [child for child in host.maps if partition_number(child.uuid, each.uuid)]
-    children.sort(key=lambda child: partition_number(child.uuid, each.uuid))
-    for child in children:
+    for child in host.maps_of_partitions(each.uuid):
         uses = tuple(_Node(_printable(use.words)) for use in host.uses_of(child.device))
         yield _Node(f"partition map {child.name} {child.device}, {_size(child.sectors)}", uses)
 

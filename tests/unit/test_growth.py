@@ -1,0 +1,196 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of a task grows with its maps and their paths, and no faster.
+
+It is counted in Python's operations, not timed: the count is the same on each machine, each time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import pytest
+from unit.memory_host import DEFAULTS
+
+from ansible_collections.san.device_mapper.plugins.module_utils import (
+    _info,
+    _lun_paths,
+    _multipath_map,
+    _multipath_options,
+    _multipath_path,
+    _partition_maps,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    BlockDevice,
+    Host,
+    Map,
+    Parent,
+    Partition,
+    PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+    GroupStatus,
+    MultipathStatus,
+    PathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._steps import foresee
+
+PATHS = 8
+FEW, MANY = 25, 100
+
+
+def wwid(lun: int) -> str:
+    """Return the WWID of a LUN."""
+    return f"36000{lun:012}"
+
+
+def unmapped(luns: int) -> Host:
+    """Return a host with the paths of so many LUNs, and no map."""
+    disks = [
+        BlockDevice(
+            f"sd{lun}-{path}",
+            DeviceNumber(8, lun * PATHS + path),
+            1 << 21,
+            wwid=wwid(lun),
+            address=f"{path}:0:0:{lun}",
+            state="running",
+        )
+        for lun in range(luns)
+        for path in range(PATHS)
+    ]
+    return Host(block_devices=tuple(disks))
+
+
+def multipath_map(luns: int, host: Host, state: str = "present") -> Host:
+    """Return the host after a task with a multipath map for each LUN."""
+    maps = [{"name": f"data{lun}", "wwid": wwid(lun)} for lun in range(luns)]
+    options = {**DEFAULTS["multipath_map"], "maps": maps, "state": state}
+    requests = _multipath_options.parse(options)
+    after = foresee(_multipath_map.operations(requests, host), host)
+    _multipath_map.report(requests, after)
+    return after
+
+
+def mapped(luns: int) -> Host:
+    """Return a host with a multipath map for each LUN, as the kernel would show it."""
+    host = multipath_map(luns, unmapped(luns))
+    return replace(host, maps=tuple(live(each, at) for at, each in enumerate(host.maps)))
+
+
+def live(each: Map, minor: int) -> Map:
+    """Return a map with its number and the state of its paths."""
+    groups = [
+        GroupStatus("active", tuple(PathStatus(path.device, True, 0) for path in group.paths))
+        for group in (each.multipath.groups if each.multipath else ())
+    ]
+    status = MultipathStatus(tuple(groups))
+    return replace(each, device=DeviceNumber(253, minor), status=status)
+
+
+def partitioned(luns: int) -> Host:
+    """Return a host with a multipath map for each LUN, and their partition tables."""
+    host = mapped(luns)
+    table = PartitionTable("gpt", (Partition(1, 2048, 2048), Partition(2, 4096, 2048)))
+    parents = [
+        Parent(each.name, each.name, each.uuid, each.device, each.sectors, partition_table=table)
+        for each in host.maps
+    ]
+    return replace(host, parents=tuple(parents))
+
+
+def partition_maps(luns: int, host: Host) -> Host:
+    """Return the host after a task with the partition maps of each multipath map."""
+    devices = [f"data{lun}" for lun in range(luns)]
+    request = _partition_maps.parse({**DEFAULTS["partition_maps"], "devices": devices})
+    after = foresee(_partition_maps.operations(request, host), host)
+    _partition_maps.report(request, after)
+    return after
+
+
+def multipath_path(luns: int, host: Host) -> Host:
+    """Return the host after a task with a path of each map."""
+    paths = [f"sd{lun}-0" for lun in range(luns)]
+    options = {**DEFAULTS["multipath_path"], "paths": paths, "state": "failed"}
+    request = _multipath_path.parse(options)
+    steps = _multipath_path.operations(request, host)
+    after = foresee(steps, host)
+    _multipath_path.changes(request, host, after, steps)
+    return after
+
+
+def lun_paths(luns: int, host: Host, present: bool = True) -> Host:
+    """Return the host after a task with the paths of each LUN."""
+    options = {
+        "luns": [{"wwid": wwid(lun)} for lun in range(luns)],
+        "state": "present" if present else "absent",
+        "min_paths": PATHS,
+        "hosts": None,
+        "timeout": 60,
+    }
+    request = _lun_paths.parse(options)
+    steps = _lun_paths.operations(request, host)
+    after = foresee(steps, host)
+    _lun_paths.report(request, after)
+    _lun_paths.changes(request, host, after, steps)
+    return after
+
+
+def device_mapper_info(_luns: int, host: Host) -> Host:
+    """Return the host that is looked at."""
+    request = _info.Request(health=("healthy", "degraded"))
+    _info.report(request, host)
+    return host
+
+
+TASKS: Mapping[str, tuple[Callable[[int], Host], Callable[[int, Host], Host]]] = {
+    "multipath maps are made": (unmapped, multipath_map),
+    "multipath maps are there": (mapped, multipath_map),
+    "multipath maps go": (mapped, lambda luns, host: multipath_map(luns, host, "absent")),
+    "partition maps are made": (partitioned, partition_maps),
+    "partition maps are there": (
+        lambda luns: partition_maps(luns, partitioned(luns)),
+        partition_maps,
+    ),
+    "a path of each map is failed": (mapped, multipath_path),
+    "paths are there": (mapped, lun_paths),
+    "paths go": (unmapped, lambda luns, host: lun_paths(luns, host, False)),
+    "a host is looked at": (
+        lambda luns: partition_maps(luns, partitioned(luns)),
+        device_mapper_info,
+    ),
+}
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Return how many operations Python carries out for `work`."""
+    count = 0
+
+    def counted(frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal count
+        frame.f_trace_lines = False
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return counted
+
+    before = sys.gettrace()
+    sys.settrace(counted)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_work_grows_with_the_maps(task: str) -> None:
+    """Four times the LUNs, little more than four times the work; squared it would be sixteen."""
+    prepare, run = TASKS[task]
+    few, many = prepare(FEW), prepare(MANY)
+    ratio = operations(lambda: run(MANY, many)) / operations(lambda: run(FEW, few))
+    assert ratio < 5
