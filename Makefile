@@ -21,7 +21,7 @@ help:
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact and install it'
 	@echo 'make kernel    boot two SAN hosts, run the kernel tests and the integration tests on them'
-	@echo 'make format    format the Python files in place'
+	@echo 'make format    format the Python files in place, and write the page of messages anew'
 
 $(steps):
 	@environment=$$(tests/prepare) && \

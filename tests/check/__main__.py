@@ -20,6 +20,7 @@ if not __package__:
     # Run as a directory: import this package by its name all the same.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from check import messages
 from check.artefact import build
 from check.sanity import sanity
 from check.steps import kernel, lab_run, lint, typing, unit
@@ -125,10 +126,11 @@ def checkout_collections() -> Path:
 
 
 def format_in_place() -> None:
-    """Format the Python files of the checkout, and sort their imports."""
+    """Format the checkout's Python files, sort their imports, write what is made from them."""
     for words in (["check", "--select=I", "--fix"], ["format"]):
         argv = [str(PROGRAMS / "ruff"), *words, "--no-cache", "."]
         run(argv, ROOT, dict(os.environ), shown=True)
+    (ROOT / messages.PAGE).write_text(messages.page(ROOT / "plugins"), "utf-8")
 
 
 if __name__ == "__main__":

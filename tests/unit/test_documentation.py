@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from check import messages
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
     r"\.\. code-block:: yaml\n   :caption: (playbooks/\w+\.yml)\n\n((?:   .*\n|\n)+)"
@@ -24,6 +26,11 @@ def test_the_guide_shows_the_playbooks_as_they_are() -> None:
     for name, block in shown.items():
         _licence, _blank, playbook = (ROOT / name).read_text("utf-8").partition("\n\n")
         assert block == playbook.strip(), name
+
+
+def test_the_messages_are_those_of_the_code() -> None:
+    written = (ROOT / messages.PAGE).read_text("utf-8")
+    assert written == messages.page(ROOT / "plugins"), "make format writes the page anew"
 
 
 def test_each_guide_is_in_the_table_of_contents() -> None:
