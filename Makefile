@@ -3,7 +3,7 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit sanity build kernel demo bench lab lab-stop format
+steps := test lint typing unit sanity build kernel demo bench campaign lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -12,6 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help:
 	@echo 'make demo      boot a SAN host, provision it over SSH twice, take paths away, stop it'
 	@echo 'make bench     time the modules and what people use instead, on a booted host'
+	@echo 'make campaign  give the readers damaged and hostile input, in great numbers'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo 'make lab-stop  end it'
 	@echo 'make test      lint to kernel, in this order, up to the first failure'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import struct
 import typing as t
@@ -178,6 +179,7 @@ def _version(library: ctypes.CDLL) -> str:
     return _text(release.value)
 
 
+@functools.cache
 def _load_library() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL("libblkid.so.1")

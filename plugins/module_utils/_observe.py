@@ -185,17 +185,18 @@ def observe_partitions(
         uses=uses if reading else _with_openers(uses, maps),
         kpartx_delimiter=delimiter,
     )
+    parents: list[Parent] = []
     for each in stated:
-        parent = _parent(each, host, reading)
+        parent = _parent(each, host, {other.device for other in parents if other.image}, reading)
         if parent is not None:
-            host = replace(host, parents=(*host.parents, parent))
-    return host
+            parents.append(parent)
+    return replace(host, parents=tuple(parents))
 
 
-def _parent(stated: str, host: Host, reading: bool) -> Parent | None:
+def _parent(stated: str, host: Host, taken: set[DeviceNumber], reading: bool) -> Parent | None:
     present = _map_stated(stated, host)
     if present is None and _is_image(stated, reading):
-        return _image(stated, host, reading)
+        return _image(stated, host, taken, reading)
     number = present.device if present else device_number(stated) if "/" in stated else None
     if number is None:
         if not reading:
@@ -233,12 +234,12 @@ def _is_image(stated: str, reading: bool) -> bool:
     return os.path.isfile(stated) if reading else bool(loop_devices(stated))
 
 
-def _image(stated: str, host: Host, reading: bool) -> Parent:
+def _image(stated: str, host: Host, taken: set[DeviceNumber], reading: bool) -> Parent:
     """Return the loop device that shows the file `stated`, or the one that would."""
     image = os.path.realpath(stated)
     # One that was attached for part of the maps before, rather than another program's.
     shown = sorted(loop_devices(image), key=lambda each: not host.holders(each.device))
-    device = shown[0].device if shown else free_loop_device({each.device for each in host.parents})
+    device = shown[0].device if shown else free_loop_device(taken)
     parent = Parent(
         stated=stated,
         name=f"loop{device.minor}",

@@ -44,6 +44,7 @@ def main() -> int:
         signal.signal(number, _exit)
     commands: dict[str, t.Callable[[], None]] = {
         "bench": bench,
+        "campaign": campaign,
         "demo": demo,
         "format": format_in_place,
         "lab": lab,
@@ -91,6 +92,12 @@ def bench() -> None:
     """Time the modules and what people use instead, on a booted host."""
     with laid_out() as workspace:
         call(workspace, *lab_run(), sys.executable, "tests/bench", shown=True)
+
+
+def campaign() -> None:
+    """Give the readers and planners damaged and hostile input, in great numbers."""
+    with laid_out() as workspace:
+        call(workspace, sys.executable, "tests/campaign", *sys.argv[2:], shown=True)
 
 
 def lab() -> None:

@@ -251,5 +251,6 @@ def test_a_host_without_the_library_is_told_what_to_install(
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
+    _libblkid._load_library.cache_clear()
     with pytest.raises(DeviceMapperError, match=r"this host has no libblkid \(libblkid.so.1\)"):
         read(image)
