@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ._errors import Refused
 from ._health import health
 from ._names import wwid_of
 from ._observe import observe_health
-from ._result import health_result, lun_result, map_result
+from ._result import health_result, lun_result, map_result, problem_line
 from ._tree import luns, tree
 
 if t.TYPE_CHECKING:
@@ -94,6 +94,7 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
             lun_result(wwid, paths, host) for wwid, paths in luns(host).items() if wwid in wwids
         ],
         "tree": tree(host, wwids),
+        "problems": list(_problems(request, chosen, states, host)),
     }
     if request.facts:
         result["ansible_facts"] = {"device_mapper": dict(result)}
@@ -112,6 +113,23 @@ def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -
     names = {each.name for each in fitting}
     names.update(child.name for each in fitting for child in host.maps_of_partitions(each.uuid))
     return [each for each in host.maps if each.name in names]
+
+
+def _problems(
+    request: Request, chosen: Sequence[Map], states: Mapping[str, Health | None], host: Host
+) -> Iterator[str]:
+    """Yield a line for each chosen map that is not healthy, and for what is asked for in vain."""
+    for each in chosen:
+        state = states[each.name]
+        if state and state.state != "healthy":
+            yield problem_line(each.name, state)
+    wwids = {wwid_of(each.uuid) for each in host.maps}
+    yield from (
+        f"{name}: no map has this name" for name in request.maps or () if not host.map_named(name)
+    )
+    yield from (
+        f"{wwid}: no map has this WWID" for wwid in request.wwids or () if wwid not in wwids
+    )
 
 
 def _is_one_of(found: Health | None, states: tuple[str, ...] | None) -> bool:

@@ -97,6 +97,16 @@ def health_result(health: Health | None) -> Result | None:
     }
 
 
+def problem_line(name: str, health: Health) -> str:
+    """Return what is wrong with a multipath map in a line."""
+    words = [f"{health.state}, {health.usable} of {health.paths} paths active"]
+    for reason in health.reasons:
+        what = " ".join(filter(None, (reason.kind.replace("_", " "), reason.name or reason.path)))
+        found = " instead of ".join(filter(None, (reason.found, reason.expected)))
+        words.append(": ".join(filter(None, (what, found))))
+    return f"{name}: {'; '.join(words)}"
+
+
 def path_states_result(
     before: Map, after: Map, paths: Sequence[DeviceNumber], host: Host, *, in_use: bool
 ) -> Result:

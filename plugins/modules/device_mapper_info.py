@@ -22,7 +22,7 @@ options:
     description:
       - The names of the maps to return. The maps of its partitions go with each.
       - O(maps), O(wwids) and O(health) all have to fit, those that are stated. A value that nothing
-        fits is no error.
+        fits is no error; RV(problems) has it.
     type: list
     elements: str
   wwids:
@@ -85,11 +85,11 @@ EXAMPLES = r"""
     partition_tables: true
     facts: true
   register: unhealthy
-  failed_when: unhealthy.maps | selectattr('health') | length > 0
+  failed_when: unhealthy.problems | length > 0
 
-- name: Show how many maps were not healthy
+- name: Show what was wrong in later tasks
   ansible.builtin.debug:
-    msg: "{{ ansible_facts.device_mapper.maps | length }}"
+    msg: "{{ ansible_facts.device_mapper.problems }}"
 """
 
 RETURN = r"""
@@ -249,6 +249,15 @@ luns:
           target_port_group: null
           read_only: false
           links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
+problems:
+  description:
+    - A line for each map in RV(maps) that is not healthy, with its reasons, and one for each of
+      O(maps) and O(wwids) that has no map.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - "data: degraded, 3 of 4 paths active; path failed sda"
 tree:
   description: The same as a picture, LUN, map, path groups, paths, partition maps, uses.
   type: str

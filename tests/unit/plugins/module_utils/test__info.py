@@ -91,6 +91,25 @@ def test_what_fits_all_filters_is_returned(
     assert "ansible_facts" not in result
 
 
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        ({}, ["log: dead, 0 of 1 paths active; no usable path; path failed sd1"]),
+        ({"health": ["healthy", "degraded"]}, []),
+        (
+            {"health": ["degraded"], "expected_paths": 2},
+            ["data: degraded, 1 of 1 paths active; too few paths: 1 instead of 2"],
+        ),
+        (
+            {"maps": ["data", "nosuch"], "wwids": ["3600", "3602"]},
+            ["nosuch: no map has this name", "3602: no map has this WWID"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_a_line_for_each_map(options: dict[str, Any], problems: list[str]) -> None:
+    assert _info.report(_info.parse({**OPTIONS, **options}), HOST)["problems"] == problems
+
+
 def test_the_facts_are_the_result() -> None:
     request = _info.parse({**OPTIONS, "facts": True, "maps": ["log"]})
     result = _info.report(request, HOST)
