@@ -3,7 +3,7 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit sanity build kernel demo bench campaign lab lab-stop format
+steps := test lint typing unit browser sanity build kernel demo bench campaign lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -19,6 +19,7 @@ help:
 	@echo 'make lint      format, style, documentation, changelog'
 	@echo 'make typing    mypy, strict'
 	@echo 'make unit      the tests that need no host'
+	@echo 'make browser   open the report in Chromium, and look at what it shows'
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact and install it'
 	@echo 'make kernel    boot two SAN hosts, run the kernel tests and the integration tests on them'

@@ -1,0 +1,146 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from unit.report_hosts import San, fleet, hostile
+
+from ansible_collections.san.device_mapper.plugins.filter.report import FilterModule
+from ansible_collections.san.device_mapper.plugins.plugin_utils._report import (
+    printable,
+    render,
+    size_words,
+)
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, attributes and texts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.texts += [data.strip()] if data.strip() else []
+
+
+def text_of(results: dict[str, Any]) -> str:
+    """Return the words of a page, but for its style and script."""
+    page = re.sub("<(style|script)>.*?</\\1>", "", render(results, "title", "made"), flags=re.S)
+    return " ".join(" ".join(Page(page).texts).split())
+
+
+def test_what_is_wrong_comes_first_and_the_worst_before_the_rest() -> None:
+    text = text_of(fleet())
+    wrong, hosts = text.split("web7.example.com unreachable: Connection timed out", 1)
+    assert "unknown" in wrong
+    rows = ["dead vm1", "queueing db1", "degraded db1", "degraded vm1"]
+    found = [hosts.index(f"{row}.example.com") for row in rows]
+    assert found[:2] == sorted(found[:2])
+    assert max(found[:2]) < min(found[2:])
+    assert "0 of 4 no usable path 4 paths failed: sde , sdf , sdg , sdh" in hosts
+    assert "1 path down: sdj: offline 1 path gone: 8:176" in hosts
+    order = [hosts.rindex(f"{name}.example.com") for name in ("vm1", "db1", "db2")]
+    assert order == sorted(order)
+
+
+def test_each_layer_is_shown() -> None:
+    text = text_of({"host": San().lun("data", "AFAA", mounts=("/srv/a b", "vg-lv")).result()})
+    for words in (
+        "3600a0980383143520000000000000000 100 GiB",
+        "group 1, active, service-time sda 1:0:0:0 sdb 2:0:0:0 failed",
+        "group 2, enabled, service-time sdc 1:0:1:0 sdd 2:0:1:0",
+        "data degraded 3 of 4 paths, 253:0 1 path failed: sdb",
+        "partition data-part1 50 GiB mount /srv/a b",
+        "partition data-part2 50 GiB LVM vg-lv 50 GiB mount /var/lib/vg-lv",
+    ):
+        assert words in text
+    assert "held by" not in text
+
+
+def test_a_lun_without_a_map_and_a_map_without_a_lun_are_shown() -> None:
+    text = text_of({"host": San().lun("").lun("data", gone=(0, 1, 2, 3), queues=True).result()})
+    assert "100 GiB sda 1:0:0:0 sdb 2:0:0:0 sdc 1:0:1:0 sdd 2:0:1:0 no map" in text
+    assert "no path is seen" in text
+    assert "data queueing 0 of 4 paths, 253:0, queues without paths" in text
+
+
+def test_nothing_is_wrong_with_healthy_hosts_and_none_with_no_hosts() -> None:
+    text = text_of({"host": San().lun("data").result()})
+    assert "Nothing. 1 maps are healthy." in text
+    assert "It sees no LUN." in text_of({"host": San().result()})
+    assert "0 hosts" in text_of({}).replace("hosts 0", "0 hosts")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<script>owned = 1</script>",
+        "</script><script>owned = 1</script>",
+        "</style><img src=x onerror='owned = 1'>",
+        '"><svg onload=owned=1>',
+        "' onmouseover=owned=1 '",
+        "{{ 7 * 7 }}{% raw %}",
+        "--><b>",
+        "&lt;b&gt;",
+    ],
+)
+def test_hostile_words_are_shown_as_they_are_and_nothing_more(words: str) -> None:
+    plain, page = (Page(render(hostile(each), each, each)) for each in ("plain", words))
+    assert page.elements == plain.elements
+    assert [name for name, _value in page.attributes] == [name for name, _value in plain.attributes]
+    assert len(page.texts) == len(plain.texts)
+    assert sum(words in text for text in page.texts) == sum("plain" in text for text in plain.texts)
+
+
+@pytest.mark.parametrize("words", ["a\x1b[2Jb", "a\u202eb", "a\nb", "a\x00b"])
+def test_characters_that_cannot_be_seen_are_shown_by_their_numbers(words: str) -> None:
+    page = render(hostile(words), words, words)
+    assert words not in page
+    assert printable(words) == repr(words)
+
+
+def test_the_page_needs_nothing_but_itself() -> None:
+    page = render(fleet(), "title", "made")
+    assert not re.search("https?:|url\\(|@import|<link|<img|src=", page)
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(None, "sizes differ"), (512, "512 B"), (3 << 40, "3 TiB"), (5 << 50, "5120 TiB")],
+)
+def test_sizes_are_in_the_largest_unit_that_they_reach(size: int | None, words: str) -> None:
+    assert size_words(size) == words
+
+
+@pytest.mark.parametrize(
+    "results",
+    [{"host": {}}, {"host": {"maps": []}}, {"host": {"maps": [{}], "luns": []}}, ["host"]],
+)
+def test_what_is_no_result_of_the_module_is_refused(results: Any) -> None:
+    with pytest.raises(ValueError, match="host"):
+        render(results)
+
+
+def test_a_reason_that_is_new_is_shown_in_its_own_words() -> None:
+    result = San().lun("data", "AAAF").result()
+    result["maps"][0]["health"]["reasons"].append({"kind": "drift_from_file", "found": "x"})
+    assert "drift from file: x" in text_of({"host": result})
+
+
+def test_the_filter_has_its_name() -> None:
+    assert FilterModule().filters() == {"report": render}
