@@ -10,6 +10,7 @@ import contextlib
 import typing as t
 
 from ._errors import DeviceMapperError, Interrupted, KernelError
+from ._multipathd_steps import MULTIPATHD_STEPS
 from ._steps import Attach, Create, Detach, Plan, UdevFlag, words
 
 if t.TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
     A resume whose swap fails leaves the map suspended with its old table (dm-ioctl.c do_resume);
     a second resume lets I/O go on. Without an old table it cannot be resumed, only removed.
     """
-    if isinstance(failed, (Create, Attach, Detach)):
+    if isinstance(failed, (Create, Attach, Detach, *MULTIPATHD_STEPS)):
         return  # Nothing was done; a map that is there by now is somebody else's, in the making.
     created = any(isinstance(step, Create) and step.uuid == failed.uuid for step in done)
     for present in _maps_of(failed, kernel):

@@ -30,12 +30,22 @@ class Refused(DeviceMapperError):
 class KernelError(DeviceMapperError):
     """A request that the kernel turned down."""
 
+    by = "the kernel"
+
     def __init__(self, request: str, name: str, errno: int, words: str) -> None:
-        super().__init__(f"the kernel did not {request} {name}: {words}")
+        super().__init__(f"{self.by} did not {request} {name}: {words}")
         self.request = request
         self.name = name
         self.errno = errno
         self.words = words
+
+
+class MultipathdError(KernelError):
+    """A request that the multipath daemon, or what belongs to it, turned down."""
+
+    def __init__(self, request: str, words: str, by: str = "multipathd") -> None:
+        self.by = by
+        super().__init__(request, "", 0, words)
 
 
 class Interrupted(DeviceMapperError):
@@ -43,7 +53,7 @@ class Interrupted(DeviceMapperError):
 
     def __init__(self, cause: KernelError, done: tuple[str, ...], left: tuple[str, ...]) -> None:
         super().__init__(
-            f"the kernel refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
+            f"{cause.by} refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
             f" Not done: {_listed(left)}. No map was left suspended, nor with a second table;"
             " running the task again continues from here"
         )

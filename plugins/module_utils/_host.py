@@ -19,6 +19,8 @@ from ._table import Table, devices, sectors
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._multipath_conf import Section
+
 _BY_PATH = "/dev/disk/by-path/"
 
 
@@ -183,6 +185,48 @@ class Parent:
 
 
 @dataclass(frozen=True)
+class DaemonMap:
+    """A map that multipathd manages."""
+
+    name: str
+    wwid: str
+
+
+@dataclass(frozen=True)
+class DaemonPath:
+    """A path as multipathd sees it: its checker's `state`, and its map, or `[orphan]`."""
+
+    name: str
+    device: DeviceNumber
+    wwid: str
+    state: str
+    map: str
+
+
+@dataclass(frozen=True)
+class Multipathd:
+    """The multipath daemon and its files.
+
+    `known` is what it has read of maps, `sections` is what the files say now. `drop_ins` are those
+    files that this collection has written, `wwids` the LUNs that are taken for multipath devices,
+    `read_only` a directory that cannot be written to, `complaints` what the daemon's parser says
+    against the files.
+    """
+
+    installed: bool = False
+    runs: bool = False
+    version: tuple[int, ...] = ()
+    maps: tuple[DaemonMap, ...] = ()
+    paths: tuple[DaemonPath, ...] = ()
+    known: tuple[Section, ...] = ()
+    sections: tuple[Section, ...] = ()
+    complaints: tuple[str, ...] = ()
+    drop_ins: Mapping[str, str] = field(default_factory=dict)
+    wwids: frozenset[str] = frozenset()
+    read_only: str = ""
+
+
+@dataclass(frozen=True)
 class Host:
     """One reading of a host. `resolved` tells what the device names of the task stand for.
 
@@ -199,7 +243,7 @@ class Host:
     resolved: Mapping[str, DeviceNumber] = field(default_factory=dict)
     parents: tuple[Parent, ...] = ()
     kpartx_delimiter: str | None = None
-    multipathd_runs: bool = False
+    multipathd: Multipathd = Multipathd()
     missing_modules: frozenset[str] = frozenset()
     controllers: tuple[str, ...] = ()
     native_nvme_multipath: bool = False

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._errors import Refused
 from ._health import health
+from ._host import Multipathd
+from ._multipathd import read_view
+from ._multipathd_view import differences
 from ._names import wwid_of
 from ._observe import observe_health
-from ._result import health_result, lun_result, map_result, problem_line
+from ._result import health_result, lun_result, map_result, multipathd_result, problem_line
 from ._tree import luns, tree
 
 if t.TYPE_CHECKING:
     from ._health import Health
     from ._host import Host, Map
     from ._kernel import Kernel
+
+_PATIENCE = 5.0  # Seconds; a daemon that hangs keeps nobody from looking at the host.
 
 Options = Mapping[str, t.Any]
 
@@ -75,7 +80,12 @@ def parse(options: Options) -> Request:
 
 def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
     """Return the host's maps and disks."""
-    return observe_health(kernel, request.names, timeout, reading=request.partition_tables)
+    host = observe_health(kernel, request.names, timeout, reading=request.partition_tables)
+    try:
+        return replace(host, multipathd=read_view(min(timeout, _PATIENCE)))
+    except Refused as hung:
+        daemon = Multipathd(installed=True, runs=True, complaints=(hung.found,))
+        return replace(host, multipathd=daemon)
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
@@ -95,6 +105,7 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
         ],
         "tree": tree(host, wwids),
         "problems": list(_problems(request, chosen, states, host)),
+        "multipathd": multipathd_result(host.multipathd, list(differences(host))),
     }
     if request.facts:
         result["ansible_facts"] = {"device_mapper": dict(result)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ._device import DeviceNumber
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 
 class Kernel(t.Protocol):
-    """Maps, loop devices, and the disks below them. Refused requests raise KernelError.
+    """Maps, loop devices, disks, the multipath daemon. Refused requests raise KernelError.
 
     Maps are named by their uuid, disks and their controllers as the kernel names them.
     """
@@ -78,6 +78,29 @@ class Kernel(t.Protocol):
         """Return those of `disks` that kernel or udev still have after `timeout` seconds at most.
 
         None as soon as all are gone.
+        """
+
+    def write_drop_in(self, path: str, text: str) -> None:
+        """Put a whole file into the multipath daemon's directory, unless its parser complains."""
+
+    def remove_drop_in(self, path: str) -> None:
+        """Remove a file from the multipath daemon's directory."""
+
+    def add_wwid(self, wwid: str) -> None:
+        """Add a WWID to those that multipath-tools takes for multipath devices."""
+
+    def remove_wwid(self, wwid: str) -> None:
+        """Remove a WWID from those that multipath-tools takes for multipath devices."""
+
+    def tell_multipathd(self, request: str) -> None:
+        """Tell the multipath daemon something."""
+
+    def multipathd_once(
+        self, wwid: str, settings: Mapping[str, str], enough: Callable[[], bool], timeout: float
+    ) -> bool:
+        """Tell whether the daemon gets idle, knows `settings` of a map, and it is `enough`.
+
+        Waits `timeout` seconds at most. A daemon that does not run has nothing to do.
         """
 
 

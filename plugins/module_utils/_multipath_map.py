@@ -14,14 +14,24 @@ from ._errors import Refused, refuse_twice
 from ._linear import Linear
 from ._modules import missing_modules
 from ._multipath import Multipath, handler_in_use
+from ._multipathd import read as read_multipathd
+from ._multipathd_map import (
+    Stated,
+    by_multipathd,
+    flat,
+    forget,
+    multipathd_plan,
+    refuse_daemon_options,
+    wwid_of_drop_in,
+)
 from ._names import check_name, multipath_uuid, wwid_of
 from ._observe import observe_paths
 from ._path_groups import Groups, groups
 from ._path_selector import selected
 from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
-from ._result import map_result
-from ._steps import UdevFlag
+from ._result import map_result, plan_diff
+from ._steps import UdevFlag, uuids
 from ._table import Segment, Table, devices
 
 if t.TYPE_CHECKING:
@@ -38,19 +48,35 @@ _DOWN = ("offline", "transport-offline", "cancel", "deleted", "dead")
 
 def operations(requests: Sequence[Request], host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
-    return plan(desire(requests, host), host.maps)
+    stated = state(requests, host)
+    kernels = [each for each in stated if not by_multipathd(each, host)]
+    daemons = [each for each in stated if by_multipathd(each, host)]
+    refuse_daemon_options(kernels)
+    steps = plan([*flat(kernels)], host.maps) if kernels else ()
+    steps = (*steps, *forget(kernels, host))
+    return (*steps, *multipathd_plan(daemons, host)) if daemons else steps
 
 
 def desire(requests: Sequence[Request], host: Host) -> tuple[Desired | Absent, ...]:
     """Return the maps as they should be; Refused if the host is not fit for them."""
-    stated: list[Desired | Absent] = []
-    for request in requests:
-        if request.present:
-            stated.append(_desired(request, host))
-        else:
-            stated += _absent(request, host)
-    refuse_twice("wwid", [each.uuid for each in stated])
-    return tuple(stated)
+    return tuple(flat(state(requests, host)))
+
+
+def state(requests: Sequence[Request], host: Host) -> tuple[Stated, ...]:
+    """Return what each request states; Refused if the host is not fit for it."""
+    stated = tuple(_stated(request, host) for request in requests)
+    refuse_twice("wwid", [each.uuid for each in flat(stated)])
+    return stated
+
+
+def _stated(request: Request, host: Host) -> Stated:
+    if request.present:
+        desired = _desired(request, host)
+        return Stated(request, wwid_of(desired.uuid), desired)
+    absent = tuple(_absent(request, host))
+    named = host.map_named(request.name)
+    wwid = request.wwid or (wwid_of(named.uuid) if named else wwid_of_drop_in(request.name, host))
+    return Stated(request, wwid, absent=absent)
 
 
 def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host:
@@ -58,7 +84,11 @@ def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host
     named = [path for request in requests for path in request.named]
     leaving = any(not request.present for request in requests)
     host = observe_paths(kernel, named, timeout, leaving)
-    return replace(host, missing_modules=missing_modules(_modules(requests)))
+    return replace(
+        host,
+        missing_modules=missing_modules(_modules(requests)),
+        multipathd=read_multipathd(timeout),
+    )
 
 
 def _modules(requests: Sequence[Request]) -> Iterator[str]:
@@ -74,6 +104,13 @@ def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:
     """Return the stated maps that are there."""
     found = [_found(request, host) for request in requests]
     return {"maps": [map_result(each, host) for each in found if each is not None]}
+
+
+def changes(
+    _requests: Sequence[Request], before: Host, after: Host, steps: Plan
+) -> dict[str, t.Any]:
+    """Return the difference of the maps that `steps` are about, and of the daemon's files."""
+    return {"diff": plan_diff(before, after, uuids(steps))} if steps else {}
 
 
 def _desired(request: Request, host: Host) -> Desired:

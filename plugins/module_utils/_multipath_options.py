@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,11 +40,30 @@ class Request:
     skip_kpartx: bool
     defers: bool
     min_paths: int
+    manager: str
+    no_path_retry: str
+    failback: str
+    prio: str
+    adopt: bool
+    stated_features: frozenset[str]
+    timeout: float
 
     @property
     def listed(self) -> tuple[str, ...]:
         """The paths that the task names, in whichever option."""
         return self.paths or tuple(path for group in self.path_groups for path in group)
+
+    @property
+    def daemon_options(self) -> tuple[tuple[str, object], ...]:
+        """The stated options that only multipathd knows, with their values."""
+        counted = "" if self.no_path_retry in ("fail", "queue") else self.no_path_retry
+        options = {
+            "no_path_retry": counted,
+            "failback": self.failback,
+            "prio": self.prio,
+            "adopt": self.adopt,
+        }
+        return tuple((option, value) for option, value in options.items() if value)
 
     @property
     def source(self) -> str:
@@ -96,6 +116,7 @@ def _parse_item(options: Options) -> Request:
         raise Refused(
             "wwid", "", "neither it nor name is stated, so no map is meant", "State one of them"
         )
+    features = options["features"] or {}
     refuse_twice("paths", list(paths))
     refuse_twice("path_groups", [path for group in path_groups for path in group])
     return Request(
@@ -115,7 +136,43 @@ def _parse_item(options: Options) -> Request:
         skip_kpartx=options["skip_kpartx"],
         defers=options["in_use"] == "defer",
         min_paths=options["min_paths"],
+        manager=options["manager"],
+        no_path_retry=_retry(options["no_path_retry"]),
+        failback=_failback(options["failback"] or ""),
+        prio=_word("prio", options["prio"] or ""),
+        adopt=options["adopt"],
+        stated_features=frozenset(_stated(features, features)),
+        timeout=float(options["timeout"]),
     )
+
+
+def _retry(stated: str) -> str:
+    if stated not in ("fail", "queue") and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
+        raise Refused(
+            "no_path_retry", stated, "it is neither fail nor queue, nor a number of retries",
+            "State one of them; multipathd retries after each polling_interval",
+        )  # fmt: skip
+    return stated
+
+
+def _failback(stated: str) -> str:
+    known = ("", "immediate", "manual", "followover")
+    if stated not in known and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
+        raise Refused(
+            "failback", stated,
+            "it is neither immediate, manual nor followover, nor a number of seconds",
+            "State one of them",
+        )  # fmt: skip
+    return stated
+
+
+def _word(option: str, stated: str) -> str:
+    if stated and not re.fullmatch("[0-9a-z_]+", stated, re.ASCII):
+        raise Refused(
+            option, stated, "multipath.conf has no such name: they are of a-z, 0-9 and _",
+            "State one that multipath.conf(5) lists",
+        )  # fmt: skip
+    return stated
 
 
 def _parse_features(options: Options) -> Features:
@@ -127,7 +184,7 @@ def _parse_features(options: Options) -> Features:
                 "features", f"{feature} {stated[feature]}", f"the kernel takes 0 to {highest}",
                 "State a number in these bounds, or leave it out",
             )  # fmt: skip
-    return Features(queue_if_no_path=options["no_path_retry"] == "queue", **stated)
+    return Features(queue_if_no_path=options["no_path_retry"] != "fail", **stated)
 
 
 def _inherited(shared: Options, item: Options) -> Options:

@@ -111,8 +111,8 @@ def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
     found = chosen(request.selection, host)
     if request.path_group:
-        return tuple(step for each in found for step in _switch(request.path_group, each))
-    plan = tuple(step for each in found for step in _messages(request.active, each))
+        return tuple(step for each in found for step in _switch(request.path_group, each, host))
+    plan = tuple(step for each in found for step in _messages(request.active, each, host))
     if not request.active:
         _refuse_too_few(request.min_active, found, plan, host)
     return plan
@@ -283,17 +283,21 @@ def _plain(name: str) -> str:
     return "0x" + re.sub("[:-]", "", match.group(1)) if match else lower
 
 
-def _messages(active: bool, each: Chosen) -> Iterator[Message]:
+def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Message]:
     """Yield a message for each chosen path that is not as stated."""
     states = {path.device: path.active for path in each.status.paths()}
     verb = "reinstate_path" if active else "fail_path"
     for device in each.paths:
         if states.get(device) is not active:
             _refuse_suspended(each.map)
-            yield Message(each.map.name, each.map.uuid, f"{verb} {device}")
+            # The daemon's own checker leaves a path alone that the daemon was told to fail.
+            told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
+            yield Message(
+                each.map.name, each.map.uuid, f"{verb} {device}", told * host.multipathd.runs
+            )
 
 
-def _switch(number: int, each: Chosen) -> Iterator[Message]:
+def _switch(number: int, each: Chosen, host: Host) -> Iterator[Message]:
     """Yield the message that makes the group `number` the current one, if it is not.
 
     The kernel leaves a group without an active path with the next I/O (dm-mpath.c choose_pgpath).
@@ -313,7 +317,16 @@ def _switch(number: int, each: Chosen) -> Iterator[Message]:
     # With no group in use the kernel states the first, though it avoids one that is disabled.
     if current != number or groups[number - 1].state == "disabled":
         _refuse_suspended(each.map)
-        yield Message(each.map.name, each.map.uuid, f"switch_group {number}")
+        told = f"switch map {each.map.name} group {number}"
+        yield Message(
+            each.map.name, each.map.uuid, f"switch_group {number}", told * host.multipathd.runs
+        )
+
+
+def _disk_name(device: DeviceNumber, host: Host) -> str:
+    """Return the kernel's name of a path, which is the daemon's; its number if the disk is gone."""
+    disk = host.disk_at(device)
+    return disk.name if disk else str(device)
 
 
 def _refuse_suspended(each: Map) -> None:

@@ -2,13 +2,46 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The multipath daemon: the only file that knows it."""
+"""The multipath daemon and its files: the only file that knows them, and its versions.
+
+Tried with 0.9.4, 0.11.1 and 0.15.1.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import glob
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import time
+import typing as t
+
+from ._device import DeviceNumber
+from ._errors import MultipathdError, Refused
+from ._host import DaemonMap, DaemonPath, Multipathd
+from ._multipath_conf import DIRECTORY, MARK, multipath_sections, parse_sections
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ._multipath_conf import Section
 
 _PID_FILE = "/run/multipathd.pid"
+_SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
+"""The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
+_CONFIGURATION = "/etc/multipath.conf"
+_WWIDS = "/etc/multipath/wwids"
+_LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
+_LONGEST_REPLY = 32 * 1024 * 1024
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_LOOK_AGAIN = 0.1  # Seconds
+_TRY_AGAIN = 5.0  # Seconds, as long as the kernel's own removals wait for udev's short opens
+_COMPLAINT = re.compile(r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-9]+ of .*)$")
+_HARMLESS = re.compile(r"ignoring|deprecated|duplicate|capping", re.IGNORECASE)
 
 
 def is_running() -> bool:
@@ -22,3 +55,317 @@ def is_running() -> bool:
         with open(f"/proc/{process}/comm", encoding="ascii") as file:
             return file.read().strip() == "multipathd"
     return False
+
+
+def is_installed() -> bool:
+    """Tell whether multipath-tools is installed."""
+    return shutil.which("multipath", path=_PATH) is not None
+
+
+def read_view(timeout: float) -> Multipathd:
+    """Return the maps and paths as the daemon sees them, if it runs; Refused if it does not answer.
+
+    Waits `timeout` seconds at most.
+    """
+    if not is_running():
+        return Multipathd(is_installed())
+    end = time.monotonic() + timeout
+    try:
+        return Multipathd(
+            installed=True,
+            runs=True,
+            version=_version(_ask("help", end)),
+            maps=tuple(_maps(end)),
+            paths=tuple(_paths(end)),
+        )
+    except MultipathdError as silent:
+        raise _unanswered(silent, timeout) from silent
+
+
+def read(timeout: float) -> Multipathd:
+    """Return the daemon as tasks for multipath maps need it: `read_view`, and what it goes by.
+
+    Waits until it is idle, for `timeout` seconds at most; Refused if it does not answer.
+    """
+    if not is_running():
+        return _with_files(Multipathd(is_installed()))
+    end = time.monotonic() + timeout
+    try:
+        while not _is_idle(end):
+            if time.monotonic() >= end:
+                raise MultipathdError("show status", "it is busy all the time")
+            time.sleep(_LOOK_AGAIN)
+        return _with_files(read_view(timeout), _known(end))
+    except MultipathdError as silent:
+        raise _unanswered(silent, timeout) from silent
+
+
+def _with_files(daemon: Multipathd, known: tuple[Section, ...] = ()) -> Multipathd:
+    files = {path: _text(path) for path in (_CONFIGURATION, *_drop_ins())}
+    complaints = _complaints() if daemon.installed else ()
+    return Multipathd(
+        **{
+            **vars(daemon),
+            "known": known,
+            "sections": tuple(
+                s for path, text in files.items() for s in parse_sections(text, path)
+            ),
+            "complaints": complaints,
+            "drop_ins": {path: text for path, text in files.items() if text.startswith(MARK)},
+            "wwids": frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
+            "read_only": _read_only(),
+        }
+    )
+
+
+class MultipathDaemon:
+    """What changes the daemon's files, and what it is told."""
+
+    def write_drop_in(self, path: str, text: str) -> None:
+        """Put a whole file into the daemon's directory, at once, unless its parser complains."""
+        before = _text(path)
+        try:
+            _write(path, text)
+        except OSError as refused:
+            raise MultipathdError(f"take {path}", refused.strerror or "", "the host") from refused
+        complaints = [each for each in _complaints() if path in each]
+        if complaints:
+            with contextlib.suppress(OSError):
+                _write(path, before) if before else os.unlink(path)
+            raise MultipathdError(f"take {path}", "; ".join(complaints))
+
+    def remove_drop_in(self, path: str) -> None:
+        """Remove a file from the daemon's directory; one that is not there is no error."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        except OSError as refused:
+            raise MultipathdError(f"remove {path}", refused.strerror or "", "the host") from refused
+
+    def add_wwid(self, wwid: str) -> None:
+        """Add a WWID to those that are taken for multipath devices."""
+        _multipath("-a", wwid)
+
+    def remove_wwid(self, wwid: str) -> None:
+        """Remove a WWID from those that are taken for multipath devices."""
+        _multipath("-w", wwid)
+
+    def tell_multipathd(self, request: str) -> None:
+        """Tell the daemon something; MultipathdError if it does not do it.
+
+        It is told again for a few seconds: it refuses what udev still works on, or has open.
+        """
+        end = time.monotonic() + _TRY_AGAIN
+        while True:
+            reply = _ask(request, end)
+            if reply == "ok":
+                return
+            if time.monotonic() >= end or reply == "blacklisted":
+                raise MultipathdError(request, f"it answers {reply!r}")
+            time.sleep(_LOOK_AGAIN)
+
+    def multipathd_once(
+        self, wwid: str, settings: Mapping[str, str], enough: Callable[[], bool], timeout: float
+    ) -> bool:
+        """Tell whether the daemon gets idle, knows `settings` of a map, and it is `enough`.
+
+        Waits `timeout` seconds at most. A daemon that does not run has nothing to do.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            if not is_running():
+                return enough()
+            with contextlib.suppress(MultipathdError):
+                if _is_idle(end) and enough() and knows(_known(end), wwid, settings):
+                    return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK_AGAIN)
+
+
+def knows(known: tuple[Section, ...], wwid: str, settings: Mapping[str, str]) -> bool:
+    """Tell whether the daemon's configuration says `settings` of the map of the LUN `wwid`."""
+    found = multipath_sections(known, wwid)[-1:]
+    return all(each.value(key) == settings[key] for each in found for key in settings) and (
+        bool(found) or not settings
+    )
+
+
+def _known(end: float) -> tuple[Section, ...]:
+    """Return the `multipaths` section of the daemon's configuration, which is its last one.
+
+    `show config local` has of it only the maps that are there.
+    """
+    text = _ask("show config", end)
+    return parse_sections(text[max(0, text.find("\nmultipaths {")) :], "")
+
+
+def _is_idle(end: float) -> bool:
+    """Tell whether the daemon neither configures itself nor has an event to handle."""
+    state = _ask("show daemon", end).split()[-1:]
+    return state in (["idle"], ["running"]) and "busy: False" in _ask("show status", end)
+
+
+def _version(usage: str) -> tuple[int, ...]:
+    """Return the daemon's version from its answer to a question that it does not know."""
+    match = re.search(r"multipath-tools v([0-9.]+)", usage)
+    return tuple(map(int, match.group(1).split("."))) if match else ()
+
+
+def _maps(end: float) -> t.Iterator[DaemonMap]:
+    for name, wwid in _rows('show maps raw format "%n|%w"', 2, end):
+        yield DaemonMap(name, wwid)
+
+
+def _paths(end: float) -> t.Iterator[DaemonPath]:
+    for name, device, wwid, state, holder in _rows(
+        'show paths raw format "%d|%D|%w|%T|%m"', 5, end
+    ):
+        with contextlib.suppress(ValueError):
+            yield DaemonPath(name, DeviceNumber.parse(device), wwid, state, holder)
+
+
+def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
+    """Yield the rows of an answer in columns; one without rows is `ok`."""
+    for line in _ask(request, end).splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        if len(fields) == columns:
+            yield fields
+
+
+def _ask(request: str, end: float) -> str:
+    """Return the daemon's answer, without the last newline; MultipathdError if there is none.
+
+    `timeout` is its own word for a lock that somebody holds: it is asked again.
+    """
+    while True:
+        try:
+            reply = _asked(request, max(0.1, end - time.monotonic()))
+        except OSError as failed:
+            raise MultipathdError(request, f"no answer ({failed})") from failed
+        if reply != "timeout" or time.monotonic() >= end:
+            return reply
+
+
+def _asked(request: str, timeout: float) -> str:
+    message = request.encode() + b"\0"
+    with _connected(timeout) as connection:
+        connection.sendall(_LENGTH.pack(len(message)) + message)
+        (length,) = _LENGTH.unpack(_received(connection, _LENGTH.size))
+        if length > _LONGEST_REPLY:
+            raise OSError(f"an answer of {length} bytes")
+        return _received(connection, length).rstrip(b"\0").decode(errors="replace").rstrip("\n")
+
+
+def _connected(timeout: float) -> socket.socket:
+    for address in _SOCKETS:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(address)
+            return connection
+        except OSError:
+            connection.close()
+            if address == _SOCKETS[-1]:
+                raise
+    raise OSError("no socket")
+
+
+def _received(connection: socket.socket, length: int) -> bytes:
+    parts = []
+    while length:
+        part = connection.recv(min(length, 1 << 16))
+        if not part:
+            raise OSError("the connection ended")
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _unanswered(silent: MultipathdError, timeout: float) -> Refused:
+    return Refused(
+        "manager", "multipathd",
+        f"multipathd runs and does not answer `{silent.request}` within {timeout:g} seconds:"
+        f" {silent.words}",
+        "See its log (journalctl -u multipathd), restart it, or raise the timeout; nothing was"
+        " changed",
+    )  # fmt: skip
+
+
+def _drop_ins() -> list[str]:
+    """Return the daemon's files, in the order in which it reads them (config.c)."""
+    found = glob.glob(f"{glob.escape(DIRECTORY)}/*")
+    return sorted(path for path in found if ".conf" in os.path.basename(path))
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+    return ""
+
+
+def _read_only() -> str:
+    """Return what of the daemon's directories cannot be written to; empty if all can."""
+    for path in (DIRECTORY, os.path.dirname(DIRECTORY), "/etc"):
+        if os.path.exists(path):
+            return "" if os.path.isdir(path) and os.access(path, os.W_OK) else path
+    return "/etc"
+
+
+def _write(path: str, text: str) -> None:
+    """Put `text` into the file at once: whoever reads it sees the old one or the new one."""
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    # Without `.conf` in its name, so that the daemon does not read half of it.
+    new = os.path.join(os.path.dirname(path), f".{os.getpid()}.new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o644)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.rename(new, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def _complaints() -> tuple[str, ...]:
+    """Return what the daemon's own parser says against the host's files, with file and line."""
+    unreadable = []
+    for path in (_CONFIGURATION, *_drop_ins()):
+        try:
+            with open(path, "rb") as file:
+                file.read(1)
+        except FileNotFoundError:
+            pass
+        except OSError as refused:
+            unreadable.append(f"{path}: {refused.strerror}")
+    found = [line.split(" | ", 1)[-1].strip() for line in _run("-t").stderr.splitlines()]
+    harmful = [line for line in found if _COMPLAINT.search(line) and not _HARMLESS.search(line)]
+    return (*unreadable, *harmful)
+
+
+def _multipath(*arguments: str) -> None:
+    done = _run(*arguments)
+    if done.returncode:
+        words = "; ".join((done.stderr or done.stdout).strip().splitlines())
+        raise MultipathdError(f"multipath {' '.join(arguments)}", words, "multipath")
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["multipath", *arguments],
+            env={"PATH": _PATH, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        request = f"multipath {' '.join(arguments)}"
+        raise MultipathdError(request, str(failed), "multipath") from failed

@@ -13,15 +13,15 @@ import re
 import typing as t
 from dataclasses import replace
 
-from . import _multipathd
 from ._device import SECTOR
 from ._disks import is_claimed, reported_sectors
 from ._errors import DeviceMapperError, Refused
-from ._host import Host, Map, Parent, PartitionTable, Use
+from ._host import Host, Map, Multipathd, Parent, PartitionTable, Use
 from ._libblkid import read_partition_table
 from ._libblkid import version as libblkid_version
 from ._libudev import Udev
 from ._loop import free_loop_device, loop_devices
+from ._multipathd import is_running
 from ._names import is_plain, unnamed_uuid, wwid_of
 from ._sysfs import (
     controllers,
@@ -64,7 +64,7 @@ def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving:
         block_devices=read_block_devices(Udev(), timeout),
         uses=uses,
         resolved=_resolved(named),
-        multipathd_runs=_multipathd.is_running(),
+        multipathd=Multipathd(runs=is_running()),
     )
 
 

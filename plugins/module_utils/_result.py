@@ -13,7 +13,8 @@ from ._device import SECTOR, UNASSIGNED
 from ._host import BlockDevice
 from ._linear import Linear
 from ._multipath import Multipath
-from ._names import wwid_of
+from ._multipath_conf import wwid_of_path
+from ._names import multipath_uuid, wwid_of
 from ._table import canonical
 
 if t.TYPE_CHECKING:
@@ -21,7 +22,7 @@ if t.TYPE_CHECKING:
 
     from ._device import DeviceNumber
     from ._health import Health
-    from ._host import Host, Map, Parent, Partition
+    from ._host import Host, Map, Multipathd, Parent, Partition
     from ._multipath import Path, PathGroup
     from ._table import Segment
 
@@ -78,6 +79,28 @@ def lun_result(wwid: str, paths: Sequence[BlockDevice], host: Host) -> Result:
         "size": paths[0].sectors * SECTOR if len(sizes) == 1 else None,
         "map": holder.name if holder else None,
         "paths": [_path_result(path) for path in paths],
+    }
+
+
+def multipathd_result(daemon: Multipathd, differences: Sequence[str]) -> Result:
+    """Return the daemon's view, and in words where it differs from the kernel's."""
+    return {
+        "installed": daemon.installed,
+        "running": daemon.runs,
+        "version": ".".join(map(str, daemon.version)),
+        "maps": [
+            {
+                "name": each.name,
+                "wwid": each.wwid,
+                "paths": [
+                    {"name": path.name, "state": path.state}
+                    for path in daemon.paths
+                    if path.map == each.name
+                ],
+            }
+            for each in daemon.maps
+        ],
+        "differences": list(differences),
     }
 
 
@@ -161,6 +184,24 @@ def lun_lines(wwid: str, paths: Sequence[BlockDevice]) -> list[str]:
 def diff(before: Sequence[Map], after: Sequence[Map], host: Host) -> Result:
     """Return the tables before and after, a line for each path, in Ansible's form for --diff."""
     return {"before": _text(before, host), "after": _text(after, host)}
+
+
+def plan_diff(before: Host, after: Host, uuids: t.Container[str]) -> Result:
+    """Return the difference of the maps with these uuids, and of multipathd's files about them.
+
+    Paths have the names that they had before.
+    """
+    return {"before": _plan_text(before, uuids, before), "after": _plan_text(after, uuids, before)}
+
+
+def _plan_text(host: Host, uuids: t.Container[str], named: Host) -> str:
+    maps = [each for each in host.maps if each.uuid in uuids]
+    files = [
+        f"{path}\n" + "".join(f"  {line}\n" for line in text.splitlines())
+        for path, text in sorted(host.multipathd.drop_ins.items())
+        if multipath_uuid(wwid_of_path(path)) in uuids
+    ]
+    return _text(maps, named) + "".join(files)
 
 
 def _text(maps: Sequence[Map], host: Host) -> str:

@@ -20,9 +20,10 @@ from ._errors import DeviceMapperError, Interrupted, Refused
 from ._kernel import Kernel, ReadOnlyKernel
 from ._libdevmapper import LibDeviceMapper
 from ._lock import exclusive
+from ._multipathd import MultipathDaemon
 from ._names import wwid_of
 from ._result import diff
-from ._steps import foresee, uuids, words
+from ._steps import foresee, is_by_multipathd, uuids, words
 
 if t.TYPE_CHECKING:
     from ._host import Host, Map
@@ -35,8 +36,8 @@ Request = t.TypeVar("Request")
 _ATTEMPTS = 3
 
 
-class RunningKernel(LibDeviceMapper, Disks):
-    """The kernel of this host."""
+class RunningKernel(LibDeviceMapper, Disks, MultipathDaemon):
+    """The kernel of this host, and the multipath daemon beside it."""
 
 
 def _map_changes(_request: object, before: Host, after: Host, steps: Plan) -> Result:
@@ -152,12 +153,12 @@ def _refuse_daemon(steps: Plan, host: Host) -> None:
 
     A map with a uuid mpath-… belongs to it: it reloads the map with its own table, or removes it.
     """
-    fought = [step for step in steps if wwid_of(step.uuid)]
-    if host.multipathd_runs and fought:
+    fought = [step for step in steps if wwid_of(step.uuid) and not is_by_multipathd(step)]
+    if host.multipathd.runs and fought:
         raise Refused(
             "manager", "kernel",
             "multipathd runs on this host, and would replace or remove maps that this task makes"
             f" (the first operation was to be `{fought[0].words()}`)",
-            "Let the daemon manage them (multipath.conf), or stop and disable multipathd.service"
+            "State manager: multipathd (or leave it out), or stop and disable multipathd.service"
             " and multipathd.socket; nothing was changed",
         )  # fmt: skip

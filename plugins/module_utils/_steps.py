@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ._host import Map
+from ._multipathd_steps import MULTIPATHD_STEPS, MultipathdStep
 from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan
 from ._table import Table, canonical, format_table, with_current_group, with_queueing
 
@@ -146,17 +147,26 @@ class Rename:
 
 @dataclass(frozen=True)
 class Message:
-    """Change the live state of a multipath map without a reload."""
+    """Change the live state of a multipath map without a reload.
+
+    `by_multipathd` is the same request in the words of the daemon that manages the map.
+    """
 
     name: str
     uuid: str
     text: str
+    by_multipathd: str = ""
 
     def words(self) -> str:
+        if self.by_multipathd:
+            return f"multipathd {self.by_multipathd}"
         return f"message {self.name} 0 {self.text}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.message(self.uuid, self.text)
+        if self.by_multipathd:
+            kernel.tell_multipathd(self.by_multipathd)
+        else:
+            kernel.message(self.uuid, self.text)
 
     def foresee(self, host: Host) -> Host:
         if self.text == CANCEL_DEFERRED_REMOVE:
@@ -249,6 +259,7 @@ Step = t.Union[
     Delete,
     AwaitPaths,
     AwaitGone,
+    MultipathdStep,
 ]
 Plan = tuple[Step, ...]
 
@@ -263,6 +274,13 @@ def foresee(plan: Plan, host: Host) -> Host:
 def words(plan: Plan) -> tuple[str, ...]:
     """Return the plan in words, an operation each."""
     return tuple(step.words() for step in plan)
+
+
+def is_by_multipathd(step: Step) -> bool:
+    """Tell whether it is the multipath daemon that carries out the step."""
+    if isinstance(step, Message):
+        return bool(step.by_multipathd)
+    return isinstance(step, MULTIPATHD_STEPS)
 
 
 def uuids(plan: Plan) -> set[str]:

@@ -262,6 +262,51 @@ tree:
   description: The same as a picture, LUN, map, path groups, paths, partition maps, uses.
   type: str
   returned: success
+multipathd:
+  description: The multipath daemon's view of maps and paths, beside the kernel's.
+  type: dict
+  returned: success
+  contains:
+    installed:
+      description: Whether multipath-tools is installed.
+      type: bool
+      sample: true
+    running:
+      description: Whether the daemon runs.
+      type: bool
+      sample: true
+    version:
+      description: The version of the daemon that runs; empty if none does.
+      type: str
+      sample: 0.9.4
+    maps:
+      description: The maps that it manages.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The name of the map.
+          type: str
+          sample: data
+        wwid:
+          description: The WWID of the LUN.
+          type: str
+          sample: "35525400000000001"
+        paths:
+          description: The paths of the map, with the states that the daemon's checker has found.
+          type: list
+          elements: dict
+          sample:
+            - name: sda
+              state: ready
+    differences:
+      description:
+        - In words, where the daemon and the kernel do not see the same, which may be for a moment
+          only; or that the daemon does not answer.
+      type: list
+      elements: str
+      sample:
+        - "data: sda is failed for the kernel, ready for multipathd"
 """
 
 from ..module_utils._health import STATES

@@ -16,8 +16,8 @@ description:
     leaves the map suspended.
   - A map's identity is its uuid C(mpath-WWID). A map with this uuid and another name is renamed in
     place. A map of the same name with another uuid is never touched.
-  - The module loads tables itself. While C(multipathd) runs, which would replace or remove them, it
-    refuses to change anything.
+  - The module loads tables itself, or has C(multipathd) make the map, see O(manager). One
+    declaration ends in the same map either way.
 extends_documentation_fragment:
   - san.device_mapper._attributes
   - san.device_mapper._attributes.diff
@@ -153,10 +153,44 @@ options:
   no_path_retry:
     description:
       - What becomes of I/O while no path is left. V(fail) returns an error, V(queue) waits for a
-        path.
+        path. With a number, C(multipathd) waits for so many of its checks, and fails then.
     type: str
-    choices: [fail, queue]
     default: fail
+  manager:
+    description:
+      - Who makes the map, and keeps it.
+      - With V(kernel) the module loads the table itself. Refused while C(multipathd) runs, which
+        would replace or remove the map. What an earlier task has told the daemon of the map is
+        taken back.
+      - With V(multipathd) the module tells the daemon, in its own terms, and waits until the
+        kernel's table is as stated. One file in C(/etc/multipath/conf.d) states one map, and the
+        WWID goes to those that the daemon takes for multipath devices; the host's other files are
+        never changed. The order of groups of one policy, and what the task leaves out, are the
+        daemon's to decide.
+      - While the daemon does not run, V(multipathd) only writes its files, for a map that is there
+        already as it is stated. So a map in use is handed over before the daemon starts.
+      - V(auto) is V(multipathd) while it runs, and for a map that it was told of; else V(kernel).
+    type: str
+    choices: [auto, kernel, multipathd]
+    default: auto
+  failback:
+    description:
+      - When C(multipathd) goes back to the group of paths with the highest priority. V(immediate),
+        V(manual), V(followover), or the number of seconds to wait.
+      - The default is the daemon's, for this storage.
+    type: str
+  prio:
+    description:
+      - The daemon's prioritizer, as C(multipath.conf) names it. The default is the daemon's, for
+        this storage; for paths with ALUA it is found by itself.
+    type: str
+  adopt:
+    description:
+      - Whether the map may be stated to C(multipathd) although another of its files has a
+        C(multipath) section for this LUN. That file is never changed; of the two the one that is
+        read later counts, and the task is refused if that is the other one.
+    type: bool
+    default: false
   read_only:
     description:
       - Whether the map refuses writes. Refused while it is V(false) and a new path refuses them.
@@ -245,7 +279,15 @@ options:
       no_path_retry:
         description: See O(no_path_retry).
         type: str
-        choices: [fail, queue]
+      failback:
+        description: See O(failback).
+        type: str
+      prio:
+        description: See O(prio).
+        type: str
+      adopt:
+        description: See O(adopt).
+        type: bool
       read_only:
         description: See O(read_only).
         type: bool
@@ -321,8 +363,8 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - The device-mapper operations that were missing, in the words of C(dmsetup). In check mode the
-      same, not carried out.
+    - The operations that were missing, in the words of C(dmsetup), C(multipath) and C(multipathd).
+      In check mode the same, not carried out.
   type: list
   elements: str
   returned: success
@@ -498,7 +540,7 @@ maps:
       sample: [mounted at /srv/data]
 """
 
-from ..module_utils._multipath_map import observe, operations, report
+from ..module_utils._multipath_map import changes, observe, operations, report
 from ..module_utils._multipath_options import parse
 from ..module_utils._path_groups import POLICIES
 from ..module_utils._run import Task, run
@@ -544,7 +586,10 @@ _ITEM: dict[str, dict[str, object]] = {
             "queue_mode": {"type": "str", "choices": ["rq", "bio", "mq"]},
         },
     },
-    "no_path_retry": {"type": "str", "choices": ["fail", "queue"]},
+    "no_path_retry": {"type": "str"},
+    "failback": {"type": "str"},
+    "prio": {"type": "str"},
+    "adopt": {"type": "bool"},
     "read_only": {"type": "bool"},
     "allow_shrink": {"type": "bool"},
     "skip_kpartx": {"type": "bool"},
@@ -557,6 +602,7 @@ _DEFAULTS = {
     "path_selector": "service-time",
     "hardware_handler": "auto",
     "no_path_retry": "fail",
+    "adopt": False,
     "read_only": False,
     "allow_shrink": False,
     "skip_kpartx": False,
@@ -571,13 +617,18 @@ def main() -> None:
     specification = {
         "argument_spec": {
             **options,
+            "manager": {
+                "type": "str",
+                "choices": ["auto", "kernel", "multipathd"],
+                "default": "auto",
+            },
             "timeout": {"type": "int", "default": 60},
             "maps": {"type": "list", "elements": "dict", "options": _ITEM},
         },
         "mutually_exclusive": [("maps", each) for each in ("name", "wwid", "paths", "path_groups")],
         "required_one_of": [("name", "wwid", "paths", "path_groups", "maps")],
     }
-    run(specification, Task(parse, observe, report, operations))
+    run(specification, Task(parse, observe, report, operations, changes))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,11 @@ def _messages(tree: ast.Module) -> Iterator[Message]:
         and isinstance(node.value, ast.Constant)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name in ("Interrupted", "KernelError"):
+        if isinstance(node, ast.ClassDef) and node.name in (
+            "Interrupted",
+            "KernelError",
+            "MultipathdError",
+        ):
             for call in ast.walk(node):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
                     yield from (Message("", found) for found in _texts(call.args[0]))

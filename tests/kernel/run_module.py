@@ -28,13 +28,17 @@ from ansible.module_utils import basic  # noqa: E402 (no file is left on the hos
 
 from ansible_collections.san.device_mapper.plugins.module_utils import (  # noqa: E402
     _libdevmapper,
+    _multipathd,
 )
 
-MODULES = ("multipath_map", "multipath_path", "partition_maps", "device_mapper_info")
+MODULES = (
+    *("multipath_map", "multipath_path", "partition_maps", "lun_paths", "device_mapper_info"),
+)
 CHANGES = (
     *("create", "load", "clear", "resume", "rename", "message", "remove"),
     *("attach", "detach", "_wait"),
 )
+REQUESTS = ("write_drop_in", "remove_drop_in", "add_wwid", "remove_wwid", "tell_multipathd")
 
 
 def main(name: str, arguments: bytes) -> None:
@@ -60,9 +64,12 @@ def disturb_at(number: int, command: list[str]) -> None:
 
         return call
 
-    for name in CHANGES:
-        request = getattr(_libdevmapper.LibDeviceMapper, name)
-        setattr(_libdevmapper.LibDeviceMapper, name, disturbed(request))
+    for owner, names in (
+        (_libdevmapper.LibDeviceMapper, CHANGES),
+        (_multipathd.MultipathDaemon, REQUESTS),
+    ):
+        for name in names:
+            setattr(owner, name, disturbed(getattr(owner, name)))
 
 
 def serve(path: str) -> None:

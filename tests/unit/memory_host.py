@@ -49,6 +49,10 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "skip_kpartx": False,
         "in_use": "fail",
         "min_paths": 1,
+        "manager": "auto",
+        "failback": None,
+        "prio": None,
+        "adopt": False,
         "maps": None,
         "timeout": 60,
     },
@@ -86,7 +90,6 @@ class MemoryHost:
     block_devices: tuple[BlockDevice, ...] = ()
     mounts: dict[DeviceNumber, str] = field(default_factory=dict)
     partition_tables: dict[str, PartitionTable] = field(default_factory=dict)
-    multipathd_runs: bool = False
     missing_modules: frozenset[str] = frozenset()
     transports: dict[DeviceNumber, Transport] = field(default_factory=dict)
     observations: int = 0
@@ -109,7 +112,9 @@ class MemoryHost:
             return self.observe(kernel, ())
 
         module = _multipath_map
-        return Task(_multipath_options.parse, observe, module.report, module.operations)
+        return Task(
+            _multipath_options.parse, observe, module.report, module.operations, module.changes
+        )
 
     def multipath_path(self) -> Task[_multipath_path.Request]:
         """Return the module's task, observing this host."""
@@ -131,6 +136,7 @@ class MemoryHost:
 
     def observe(self, kernel: Kernel, stated: Sequence[str]) -> Host:
         """Return a reading of the host."""
+        self.kernel.daemon.disks = self.block_devices
         self.observations += 1
         maps = kernel.maps()
         return Host(
@@ -138,7 +144,7 @@ class MemoryHost:
             block_devices=self.block_devices,
             uses=self._uses(maps),
             parents=tuple(self._parent(name, maps) for name in stated),
-            multipathd_runs=self.multipathd_runs,
+            multipathd=self.kernel.daemon.view(maps),
             missing_modules=self.missing_modules,
             controllers=("host0", "host1", "host2", "host3"),
             transports=self.transports,

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from unit.memory_map import LoadedSegment, LoadedTable, MemoryMap
 from unit.memory_multipath import Disk, LoadedMultipath
+from unit.memory_multipathd import Daemon, MemoryMultipathd
 from unit.memory_san import MemorySan
 
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
@@ -36,7 +37,7 @@ class Killed(BaseException):
     """The process that changes maps has been killed."""
 
 
-class MemoryKernel(MemorySan):
+class MemoryKernel(MemoryMultipathd, MemorySan):
     """Device-mapper over `disks`; those that are `claimed` are mounted, or in use otherwise.
 
     Requests that change something are counted from 0. The one with the number `fail_at` is
@@ -46,6 +47,7 @@ class MemoryKernel(MemorySan):
 
     def __init__(self, disks: Mapping[DeviceNumber, Disk]) -> None:
         self.disks = dict(disks)
+        self.daemon = Daemon()
         self.loops: dict[DeviceNumber, tuple[str, bool]] = {}
         self.claimed: set[DeviceNumber] = set()
         self.requests = 0

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.memory_host import MemoryHost
-from unit.memory_kernel import Killed
+from unit.memory_kernel import Killed, MemoryKernel
+from unit.memory_multipath import Disk
 from unit.worlds import HANDLERS, LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
@@ -28,6 +29,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+    drop_in,
+    drop_in_path,
+)
 
 FORESEEN = (
     "name",
@@ -199,8 +204,56 @@ def path_scenes(draw: st.DrawFn) -> Scene:
     return Scene(host, "multipath_path", options, frozenset(LUNS))
 
 
+@st.composite
+def daemon_scenes(draw: st.DrawFn) -> Scene:
+    """Return a task about some of the LUNs on a host where multipathd runs, or does not run.
+
+    It has read its files, has made the maps that it was told of, and has nothing left to do.
+    """
+    kernel = MemoryKernel(
+        {device: Disk(SECTORS, HANDLERS[uuid]) for uuid in LUNS for device in LUNS[uuid]}
+    )
+    host = MemoryHost(kernel, draw(disks().filter(lambda found: all(d.wwid for d in found))))
+    kernel.daemon.disks = host.block_devices
+    known = [uuid for uuid in LUNS if draw(st.booleans())]
+    for uuid, name in zip(known, draw(st.permutations(("data", "log", "other"))), strict=False):
+        kernel.daemon.wwids.add(uuid[-1])
+        kernel.daemon.files[drop_in_path(uuid[-1])] = drop_in(
+            {"wwid": uuid[-1], "alias": name, **draw(st.sampled_from(SAID))}, {}
+        )
+    with kernel.udev_batch(1):
+        kernel.tell_multipathd("reconfigure")
+    kernel.requests = 0
+    kernel.daemon.runs = draw(st.booleans()) or draw(st.booleans())
+    items = [
+        {
+            "name": name,
+            "wwid": uuid[-1],
+            "state": draw(st.sampled_from(("present", "present", "absent", None))),
+            "path_grouping_policy": draw(st.sampled_from(("auto", "failover", "multibus", None))),
+            "path_selector": draw(st.sampled_from(("queue-length", None))),
+            "features": draw(st.sampled_from(({"pg_init_retries": 1}, None, None))),
+            "no_path_retry": draw(st.sampled_from(("fail", "queue", "5", None))),
+            "failback": draw(st.sampled_from(("immediate", "9", None, None))),
+            "skip_kpartx": draw(st.sampled_from((True, None))),
+        }
+        for uuid, name in zip(LUNS, draw(st.permutations(("data", "log", "third"))), strict=True)
+        if draw(st.integers(0, 3))
+    ]
+    manager = draw(st.sampled_from(("auto", "auto", "multipathd", "kernel")))
+    owned = frozenset(f"mpath-{item['wwid']}" for item in items)
+    return Scene(host, "multipath_map", {"maps": items, "manager": manager}, owned)
+
+
+SAID: tuple[dict[str, str], ...] = (
+    {"path_grouping_policy": "multibus"},
+    {"no_path_retry": "queue", "path_selector": "queue-length 0"},
+    {"path_grouping_policy": "failover", "failback": "manual"},
+)
+
+
 def scenes() -> st.SearchStrategy[Scene]:
-    return st.one_of(multipath_scenes(), partition_scenes(), path_scenes())
+    return st.one_of(multipath_scenes(), partition_scenes(), path_scenes(), daemon_scenes())
 
 
 @given(scenes())

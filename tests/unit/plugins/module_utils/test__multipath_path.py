@@ -290,9 +290,16 @@ def test_a_suspended_map_takes_no_message(host: MemoryHost) -> None:
     assert host.run("multipath_path", state="active", hosts=["0"])["changed"] is False
 
 
-def test_the_daemon_is_not_fought(host: MemoryHost) -> None:
-    host.multipathd_runs = True
-    assert "`message data 0 fail_path 8:0`" in refusal(host, hosts=["0"]).found
+def test_a_daemon_is_told_instead_of_the_kernel(host: MemoryHost) -> None:
+    host.kernel.daemon.runs = True
+    result = host.run("multipath_path", state="failed", maps=["data"], hosts=["0"])
+    assert result["plan"] == ["multipathd fail path sda", "multipathd fail path sdc"]
+    again = host.run("multipath_path", state="failed", maps=["data"], hosts=["0"])
+    assert again["plan"] == []
+    result = host.run("multipath_path", state="active", maps=["data"])
+    assert result["plan"] == ["multipathd reinstate path sda", "multipathd reinstate path sdc"]
+    result = host.run("multipath_path", path_group=2, maps=["log"])
+    assert result["plan"] == ["multipathd switch map log group 2"]
 
 
 def test_a_path_that_fails_again_at_once_ends_the_task(host: MemoryHost) -> None:

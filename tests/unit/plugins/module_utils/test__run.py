@@ -137,9 +137,9 @@ def test_the_timeout_is_for_udev_too(host: MemoryHost) -> None:
 
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_maps_are_not_changed_under_a_running_daemon(host: MemoryHost, check_mode: bool) -> None:
-    host.multipathd_runs = True
+    host.kernel.daemon.runs = True
     with pytest.raises(Refused, match="multipathd runs on this host") as refused:
-        host.run("multipath_map", check_mode, **TASK)
+        host.run("multipath_map", check_mode, manager="kernel", **TASK)
     assert refused.value.option == "manager"
     assert PLAN[0] in refused.value.found
     assert "multipathd.service" in refused.value.way_out
@@ -148,8 +148,8 @@ def test_maps_are_not_changed_under_a_running_daemon(host: MemoryHost, check_mod
 
 def test_a_daemon_is_no_matter_where_nothing_is_to_be_changed(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
-    host.multipathd_runs = True
-    assert host.run("multipath_map", **TASK)["changed"] is False
+    host.kernel.daemon.runs = True
+    assert host.run("multipath_map", manager="kernel", **TASK)["changed"] is False
 
 
 def test_an_interrupted_run_is_continued(host: MemoryHost) -> None:

@@ -87,7 +87,7 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
             "must be one of: present, absent",
         ),
         ("multipath_map", {"wwid": "3600", "min_paths": "two"}, "min_paths"),
-        ("multipath_map", {"wwid": "3600", "no_path_retry": "3"}, "must be one of: fail, queue"),
+        ("multipath_map", {"wwid": "3600", "no_path_retry": "x"}, "neither fail nor queue"),
         ("multipath_map", {"wwid": "3600", "size": 1}, "Unsupported parameters"),
         ("multipath_map", {"maps": [{"wwid": "3600", "timeout": 1}]}, "Unsupported parameters"),
         ("multipath_map", {"maps": [{"path_selector": "x"}]}, "path_selector must be one of"),

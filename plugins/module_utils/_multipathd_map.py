@@ -1,0 +1,490 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`multipath_map` where multipathd manages the maps: what is missing of its files, and of the maps.
+
+The same tables are the target as where the kernel is loaded directly. What of them the daemon
+decides by itself counts as it comes, unless the task states it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ._errors import Refused
+from ._multipath import handler_in_use
+from ._multipath_conf import blacklisting, drop_in, drop_in_path, multipath_sections
+from ._multipathd import knows
+from ._multipathd_steps import (
+    AddWwid,
+    AwaitMap,
+    AwaitName,
+    DeleteMap,
+    Managed,
+    RemoveDropIn,
+    RemoveWwid,
+    Tell,
+    WriteDropIn,
+)
+from ._names import check_wwid, multipath_uuid
+from ._plan import Absent, plan
+from ._steps import Message, Remove
+from ._table import devices, equivalent, sectors
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ._host import BlockDevice, Host, Multipathd
+    from ._multipath_options import Request
+    from ._plan import Desired
+    from ._steps import Plan, Step
+    from ._table import Table
+
+_SUPPORTED = (0, 9)
+"""Before, `reconfigure` reloaded all maps of the host, whether they had changed or not."""
+_SINCE = {"group_by_tpg": (0, 9, 6)}
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A map that a task states: `desired`, or with its partition maps `absent`."""
+
+    request: Request
+    wwid: str
+    desired: Desired | None = None
+    absent: tuple[Absent, ...] = ()
+
+
+def by_multipathd(stated: Stated, host: Host) -> bool:
+    """Tell whether the daemon manages the map.
+
+    With `auto` also if it does not run, but was told of the map: it would come back one day.
+    """
+    if stated.request.manager == "auto":
+        return host.multipathd.runs or drop_in_path(stated.wwid) in host.multipathd.drop_ins
+    return stated.request.manager == "multipathd"
+
+
+def wwid_of_drop_in(name: str, host: Host) -> str:
+    """Return the WWID of the map that this collection told the daemon to call `name`, or none."""
+    for section in host.multipathd.sections:
+        if section.file in host.multipathd.drop_ins and section.value("alias") == name:
+            return section.value("wwid")
+    return ""
+
+
+def forget(stated: Sequence[Stated], host: Host) -> Plan:
+    """Return what of these maps is to be taken from a daemon that does not run."""
+    if host.multipathd.runs:
+        return ()
+    return tuple(step for each in stated for step in _forget_files(each.wwid, host.multipathd))
+
+
+def refuse_daemon_options(stated: Sequence[Stated]) -> None:
+    """Refuse for maps without a daemon what only a daemon does."""
+    for each in stated:
+        request = each.request
+        options = request.daemon_options if each.desired else ()
+        for option, value in options:
+            raise Refused(
+                option, value,
+                "it is multipathd's, which watches paths and counts; the kernel has no such thing",
+                "Leave it out, or install and start multipathd and state manager: multipathd",
+            )  # fmt: skip
+
+
+def multipathd_plan(stated: Sequence[Stated], host: Host) -> Plan:
+    """Return what is missing of maps that the daemon manages; Refused if it cannot be made so."""
+    # What the kernel would refuse is refused here as well: names above all.
+    plan([*flat(stated)], host.maps)
+    managed = [(each, _managed(each, host)) for each in stated if each.desired]
+    steps: list[Step] = []
+    for each in stated:
+        if not each.desired:
+            steps += _removal(each, host)
+    files = [step for each, wanted in managed for step in _files(each, wanted, host)]
+    steps += files
+    steps += _requests([wanted for _each, wanted in managed], bool(files), host)
+    changed = {step.uuid for step in files}
+    _refuse_renames([wanted for _each, wanted in managed], host)
+    waiting = [pair for pair in managed if pair[1].uuid in changed or not _is_right(pair[1], host)]
+    if host.multipathd.runs:
+        steps += _waits(waiting, host)
+    if steps:
+        _refuse_daemon_unfit(steps, host.multipathd)
+    for each, wanted in waiting:
+        _refuse_defeated(each, wanted, host)
+        _refuse_unmanaged_paths(each, wanted, host)
+    return tuple(steps)
+
+
+def flat(stated: Sequence[Stated]) -> Iterator[Desired | Absent]:
+    for each in stated:
+        if each.desired:
+            yield each.desired
+        yield from each.absent
+
+
+def _files(each: Stated, wanted: Managed, host: Host) -> Iterator[Step]:
+    """Yield what is missing of the daemon's files; the WWID first, so that no event comes between.
+
+    A daemon that reads the drop-in and not yet the WWID would not make the map.
+    """
+    daemon = host.multipathd
+    if wanted.wwid not in daemon.wwids:
+        yield AddWwid(wanted.wwid)
+    path = drop_in_path(wanted.wwid)
+    text = drop_in(wanted.settings, {})
+    if daemon.drop_ins.get(path) != text:
+        yield WriteDropIn(wanted.wwid, path, text)
+
+
+def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator[Step]:
+    """Yield the smallest request that brings the maps about; nothing if they are there."""
+    daemon = host.multipathd
+    if not daemon.runs:
+        for wanted in managed:
+            _refuse_no_daemon(wanted, host)
+        return
+    unread = changed or not all(knows(daemon.known, each.wwid, each.settings) for each in managed)
+    wrong = [each for each in managed if not _is_right(each, host)]
+    resized, missing, other = [], [], []
+    for each in wrong:
+        found = host.map_of_uuid(each.uuid)
+        if found is None or not found.live:
+            missing.append(each)
+        elif found.suspended:
+            yield Tell(f"resume map {found.name}", each.uuid)
+        elif found.name == each.name and found.sectors != sectors(each.table):
+            resized.append(each)
+        else:
+            other.append(each)
+    if unread or other:
+        yield Tell("reconfigure")
+        return
+    for each in missing:
+        yield Tell(f"add map {each.wwid}", each.uuid)
+    for each in resized:
+        yield Tell(f"resize map {each.name}", each.uuid)
+
+
+def _is_right(wanted: Managed, host: Host) -> bool:
+    daemon = host.multipathd
+    known = not daemon.runs or knows(daemon.known, wanted.wwid, wanted.settings)
+    return known and wanted.is_met(host.map_of_uuid(wanted.uuid))
+
+
+def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[Step]:
+    """Yield the waits for what the daemon does.
+
+    It gives a map another name or another table with one reading of its files, and not both
+    (libmultipath/configure.c select_action): what has been renamed is looked at once more.
+    """
+    again = False
+    for each, wanted in waiting:
+        found = host.map_of_uuid(wanted.uuid)
+        renamed = found is not None and found.live and found.name != wanted.name
+        if found and renamed and not equivalent(_foreseen(wanted, host), found.live):
+            yield AwaitName(wanted.name, wanted.wwid, each.request.timeout)
+            again = True
+    if again:
+        yield Tell("reconfigure")
+    for each, wanted in waiting:
+        yield _wait(each, wanted, host)
+
+
+def _refuse_renames(managed: Sequence[Managed], host: Host) -> None:
+    """Refuse a name that another map of the task has until it gets its own new one.
+
+    The daemon gives all of them at once, in an order of its own.
+    """
+    wanted = {each.uuid for each in managed}
+    for each in managed:
+        holder = host.map_named(each.name)
+        if holder and holder.uuid != each.uuid and holder.uuid in wanted:
+            raise Refused(
+                "name", each.name,
+                f"the map of this name ({holder.uuid}) gets another one in this task, and"
+                " multipathd renames in no order",
+                "Rename that map in a task before this one",
+            )  # fmt: skip
+
+
+def _wait(each: Stated, wanted: Managed, host: Host) -> AwaitMap:
+    paths = tuple(path for path in host.multipathd.paths if path.wwid == wanted.wwid)
+    return AwaitMap(wanted, _foreseen(wanted, host), paths, each.request.timeout)
+
+
+def _foreseen(wanted: Managed, host: Host) -> Table:
+    """Return the table that the daemon is going to make."""
+    present = host.map_of_uuid(wanted.uuid)
+    said = host.multipathd.drop_ins.get(drop_in_path(wanted.wwid), "")
+    if "\t\tfeatures " in said and "features" not in wanted.settings:
+        # What an earlier task has stated goes: only the daemon's own stays.
+        return wanted.table
+    return wanted.settled(present) if present else wanted.table
+
+
+def _removal(each: Stated, host: Host) -> Iterator[Step]:
+    """Yield the removal of a map with its partition maps, then what the files say of it.
+
+    A daemon that is told nothing more does not make the map again before it reads its files.
+    """
+    uuid = multipath_uuid(each.wwid)
+    for step in plan(each.absent, host.maps):
+        deferred = isinstance(step, Remove) and step.deferred
+        if host.multipathd.runs and deferred:
+            raise Refused(
+                "in_use", "defer",
+                f"multipathd manages the map {step.uuid}, and takes a deferred removal back once a"
+                " path comes back",
+                "End the use first, and state in_use: fail; nothing was changed",
+            )  # fmt: skip
+        if not host.multipathd.runs or step.uuid != uuid:
+            yield step
+        elif isinstance(step, Remove):
+            yield DeleteMap(step.name, step.uuid)
+        elif isinstance(step, Message) and step.text == "fail_if_no_path":
+            yield Tell(f"disablequeueing map {step.name}", step.uuid)
+    yield from _forget_files(each.wwid, host.multipathd)
+
+
+def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
+    path = drop_in_path(wwid)
+    if wwid and wwid in daemon.wwids and (daemon.runs or path in daemon.drop_ins):
+        yield RemoveWwid(wwid)
+    if path in daemon.drop_ins:
+        yield RemoveDropIn(wwid, path)
+
+
+def _managed(each: Stated, host: Host) -> Managed:
+    """Return the map in the daemon's own terms; Refused where it has none."""
+    request, desired = each.request, t.cast("Desired", each.desired)
+    check_wwid("wwid", each.wwid)
+    paths = [_disk(device, host) for device in devices(desired.table)]
+    _refuse_choice_of_paths(request, each.wwid, paths, host)
+    selection = request.path_selector
+    if selection.arguments or selection.of_paths:
+        raise Refused(
+            "path_selector_arguments", selection.name,
+            "multipathd gives path selectors no arguments",
+            "Leave them out, or manage the map without the daemon (manager: kernel)",
+        )  # fmt: skip
+    if request.read_only != all(path.read_only for path in paths):
+        raise Refused(
+            "read_only", request.read_only,
+            "multipathd makes a map read-only if, and only if, all of its paths are",
+            "Leave it out, or protect the LUN on the storage and rescan its paths",
+        )  # fmt: skip
+    _refuse_handler(request, paths)
+    policy = _policy(request, paths, host.multipathd)
+    settings = {
+        "wwid": each.wwid,
+        "alias": desired.name,
+        "path_grouping_policy": policy,
+        "path_selector": f"{selection.name} 0",
+        **({"prio": request.prio} if request.prio else {}),
+        **({"failback": request.failback} if request.failback else {}),
+        "no_path_retry": request.no_path_retry,
+        **_features(request),
+        **({"skip_kpartx": "yes"} if request.skip_kpartx else {}),
+    }
+    return Managed(
+        name=desired.name,
+        wwid=each.wwid,
+        table=desired.table,
+        read_only=desired.read_only,
+        settings=settings,
+        stated_features=request.stated_features,
+        handler_stated=request.hardware_handler != "auto",
+        retries=request.no_path_retry not in ("fail", "queue"),
+    )
+
+
+def _features(request: Request) -> dict[str, str]:
+    if not request.stated_features:
+        return {}
+    words = [word for word in request.features.words() if word != "queue_if_no_path"]
+    return {"features": " ".join((str(len(words)), *words))}
+
+
+def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:
+    policy = request.path_grouping_policy
+    if policy == "auto":
+        return "group_by_prio" if all(path.access_state for path in paths) else "failover"
+    needed = _SINCE.get(policy, ())
+    if daemon.runs and daemon.version < needed:
+        raise Refused(
+            "path_grouping_policy", policy,
+            f"multipathd knows it since {_version(needed)}; this one is {_version(daemon.version)}",
+            "State group_by_prio or another policy that it knows, or upgrade multipath-tools",
+        )  # fmt: skip
+    return policy
+
+
+def _refuse_choice_of_paths(
+    request: Request, wwid: str, paths: Sequence[BlockDevice], host: Host
+) -> None:
+    if request.path_groups:
+        raise Refused(
+            "path_groups", "stated",
+            "multipathd forms the groups itself, by a policy and by priorities",
+            "State path_grouping_policy, or manage the map without the daemon (manager: kernel)",
+        )  # fmt: skip
+    left = {each.name for each in host.block_devices if each.wwid == wwid}
+    left -= {path.name for path in paths}
+    if left:
+        raise Refused(
+            "paths", ", ".join(path.name for path in paths),
+            f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",
+            "State wwid instead, or manage the map without the daemon (manager: kernel)",
+        )  # fmt: skip
+
+
+def _refuse_handler(request: Request, paths: Sequence[BlockDevice]) -> None:
+    attached = [path.hardware_handler for path in paths]
+    mode = request.features.queue_mode
+    if handler_in_use(request.hardware_handler, attached, mode) != handler_in_use(
+        "auto", attached, mode
+    ):
+        raise Refused(
+            "hardware_handler", request.hardware_handler,
+            "multipathd takes the handler that is attached to the paths, or that of its devices"
+            " section",
+            "State auto, and hardware_handler in the devices section of /etc/multipath.conf",
+        )  # fmt: skip
+
+
+def _refuse_no_daemon(wanted: Managed, host: Host) -> None:
+    """Refuse a map that only a running daemon would make."""
+    daemon = host.multipathd
+    if not daemon.installed:
+        raise Refused(
+            "manager", "multipathd", "multipath-tools is not installed",
+            "Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath), or leave"
+            " manager out",
+        )  # fmt: skip
+    if not wanted.is_met(host.map_of_uuid(wanted.uuid)):
+        raise Refused(
+            "manager", "multipathd",
+            f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
+            " make it so",
+            "Start it (systemctl start multipathd), or state manager: kernel to take the map from"
+            " it",
+        )  # fmt: skip
+
+
+def _refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
+    """Refuse to change a host whose daemon, or whose files, are not fit for it."""
+    if daemon.runs and daemon.version < _SUPPORTED:
+        raise Refused(
+            "manager", "multipathd",
+            f"multipathd is {_version(daemon.version) or 'of an unknown version'}, older than"
+            f" {_version(_SUPPORTED)}, and would reload every map of the host",
+            "Upgrade multipath-tools; nothing was changed",
+        )  # fmt: skip
+    if daemon.complaints:
+        raise Refused(
+            "manager", "multipathd",
+            f"multipathd's own parser complains: {'; '.join(daemon.complaints)}",
+            "Correct it first; nothing was changed",
+        )  # fmt: skip
+    writes = any(
+        isinstance(each, (WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid)) for each in steps
+    )
+    if writes and daemon.read_only:
+        raise Refused(
+            "manager", "multipathd",
+            f"{daemon.read_only} cannot be written to, where multipathd has its files",
+            "Let it be writable; nothing was changed",
+        )  # fmt: skip
+
+
+def _refuse_defeated(each: Stated, wanted: Managed, host: Host) -> None:
+    """Refuse where the host's own files state otherwise, and name them.
+
+    A `multipath` section precedes overrides, devices and defaults; of two for one LUN the later
+    one does, multipath.conf being read before the directory (multipath.conf(5)).
+    """
+    daemon, path = host.multipathd, drop_in_path(wanted.wwid)
+    for section in multipath_sections(daemon.sections, wanted.wwid):
+        if section.file == path and path in daemon.drop_ins:
+            continue
+        if section.file == path or not each.request.adopt:
+            raise Refused(
+                "adopt", each.request.adopt,
+                f"{section.place()} states the map of {wanted.wwid} already",
+                "Remove it there, or state adopt: true, so that a file read after it states the"
+                " map; it is never rewritten"
+                if section.file != path
+                else "That file is not this module's; move it, nothing was changed",
+            )  # fmt: skip
+        for keyword, value in wanted.settings.items():
+            said = section.value(keyword)
+            if section.file > path and said and said != value:
+                raise Refused(
+                    "adopt", True,
+                    f"{section.place(keyword)} says {keyword} {said} for {wanted.wwid}, and is read"
+                    f" after {path}",
+                    f"Remove it there, or state the same here ({keyword} {value})",
+                )  # fmt: skip
+    for section in daemon.sections:
+        named = section.names[:1] == ("multipaths",) and section.value("alias") == wanted.name
+        if named and section.value("wwid") != wanted.wwid and section.file not in daemon.drop_ins:
+            raise Refused(
+                "name", wanted.name,
+                f"{section.place('alias')} gives it to {section.value('wwid')}",
+                "Choose another name, or remove it there; nothing was changed",
+            )  # fmt: skip
+    _refuse_detected_priority(each.request, wanted, host)
+
+
+def _refuse_detected_priority(request: Request, wanted: Managed, host: Host) -> None:
+    """Refuse a prioritizer that the daemon's own detection precedes (propsel.c select_prio)."""
+    if not request.prio or request.prio in ("alua", "sysfs"):
+        return
+    paths = [_disk(device, host) for device in devices(wanted.table)]
+    said = [s for s in host.multipathd.sections if s.value("detect_prio")]
+    off = any(s.value("detect_prio") in ("no", "off") for s in said)
+    if all(path.access_state for path in paths) and not off:
+        where = said[-1].place("detect_prio") if said else "multipathd's default"
+        raise Refused(
+            "prio", request.prio,
+            f"detect_prio is yes ({where}), and all paths have ALUA: multipathd goes by that",
+            "Leave it out, or state detect_prio no in the overrides or devices section of"
+            " /etc/multipath.conf",
+        )  # fmt: skip
+
+
+def _refuse_unmanaged_paths(each: Stated, wanted: Managed, host: Host) -> None:
+    """Refuse paths that the daemon does not have, or takes for another LUN's."""
+    if not host.multipathd.runs:
+        return
+    seen = {path.device: path for path in host.multipathd.paths}
+    for device in devices(wanted.table):
+        disk, path = _disk(device, host), seen.get(device)
+        if path is None:
+            rules = "; ".join(blacklisting(host.multipathd.sections, disk.name, wanted.wwid))
+            raise Refused(
+                each.request.source, wanted.wwid,
+                f"multipathd leaves the path {disk.name} out: {rules or 'for its own reasons'}",
+                "Add an exception (blacklist_exceptions), or remove the rule; see `multipathd show"
+                " blacklist` and `multipathd show devices`",
+            )  # fmt: skip
+        if path.wwid != wanted.wwid:
+            raise Refused(
+                each.request.source, wanted.wwid,
+                f"multipathd takes the path {disk.name} for one of {path.wwid or 'no LUN'}",
+                "See uid_attribute and uid_attrs in `multipathd show config`, and the path's"
+                " properties in udev",
+            )  # fmt: skip
+
+
+def _disk(device: object, host: Host) -> BlockDevice:
+    return next(each for each in host.block_devices if each.device == device)
+
+
+def _version(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Maps that the real daemon makes, as tasks state them."""
+
+from __future__ import annotations
+
+from kernel.conftest import WWIDS
+
+from .conftest import TASK, DaemonHost, drop_in
+
+FILE = drop_in(WWIDS[0])
+
+
+def test_the_life_of_a_map(host: DaemonHost) -> None:
+    """Made, used, partitioned, renamed, given other policies, grown, and gone, each task twice."""
+    made = host.twice()
+    assert made["plan"][:3] == [
+        f"multipath -a {WWIDS[0]}",
+        f"write {FILE}",
+        "multipathd reconfigure",
+    ]
+    assert host.paths_of() == 4
+    assert host.run("stat", "--format=%a", FILE).strip() == "644"
+    host.shell(
+        "mkfs.ext4 -q /dev/mapper/data; mkdir -p /mnt/test; mount /dev/mapper/data /mnt/test"
+    )
+    host.shell("sh -c 'while date > /mnt/test/now && sync; do :; done' > /dev/null 2>&1 &")
+    host.twice(name="other")
+    host.twice(name="third", path_grouping_policy="multibus", no_path_retry="queue")
+    assert "1 queue_if_no_path 0 1 1 service-time 0 4" in host.table("third")
+    assert "mounted at /mnt/test" in host.message(name="third", state="absent")
+    size = 320 << 20
+    host.lab.grow_lun(0, size)
+    for disk in host.disks(0):
+        host.run("tee", f"/sys/block/{disk}/device/rescan", input="1")
+    options = {"name": "third", "path_grouping_policy": "multibus", "no_path_retry": "queue"}
+    grown = host.twice(**options)
+    # The daemon sees a larger LUN with its next event by itself, where auto_resize says so.
+    assert grown["plan"][0] == "multipathd resize map third"
+    assert grown["maps"][0]["size"] == size
+    host.shell("fuser --silent --kill --mount /mnt/test; umount /mnt/test")
+    gone = host.twice(name=None, state="absent")
+    assert gone["plan"] == ["multipathd del map third", f"multipath -w {WWIDS[0]}", f"rm {FILE}"]
+    assert "No devices found" in host.table()
+    assert WWIDS[0] not in host.shell("grep -v '^#' /etc/multipath/wwids || true")
+
+
+def test_each_option_is_told_once(host: DaemonHost) -> None:
+    """The daemon's own words for each of them are understood."""
+    for options in (
+        {"failback": "immediate"},
+        {"failback": "15", "no_path_retry": "12"},
+        {"failback": "manual", "prio": "const", "no_path_retry": "queue"},
+        {"features": {"pg_init_retries": 5}, "skip_kpartx": True},
+        {"path_selector": "queue-length", "path_grouping_policy": "multibus"},
+        {"path_selector": "round-robin", "path_grouping_policy": "group_by_serial"},
+    ):
+        assert host.twice(**options)["changed"]
+
+
+def test_the_smallest_request(host: DaemonHost) -> None:
+    """A map that somebody removed is added; nothing else on the host is reloaded."""
+    host.applied("multipath_map", name="log", wwid=WWIDS[1])
+    host.applied("multipath_map", **TASK)
+    events = host.run("dmsetup", "info", "--columns", "--noheadings", "-o", "events", "log")
+    host.shell("multipathd del map data")
+    assert host.twice()["plan"][0] == f"multipathd add map {WWIDS[0]}"
+    host.twice(path_grouping_policy="multibus")
+    assert events == host.run("dmsetup", "info", "--columns", "--noheadings", "-o", "events", "log")
+
+
+def test_friendly_names_do_not_disturb(host: DaemonHost) -> None:
+    """Identity is the WWID, whatever the daemon calls the map."""
+    host.configure("defaults {\n  user_friendly_names yes\n  find_multipaths greedy\n}\n")
+    host.until(lambda: "mpatha" in host.table() and "mpathb" in host.table())
+    device = host.shell(f"dmsetup info -c --noheadings -o minor --uuid mpath-{WWIDS[0]}")
+    host.twice()
+    assert device == host.shell("dmsetup info -c --noheadings -o minor data")
+    host.applied("multipath_map", wwid=WWIDS[0], state="absent")
+    assert "data" not in host.table()
+
+
+def test_two_luns_in_one_task(host: DaemonHost) -> None:
+    """The daemon reads its files once for both."""
+    maps = [{"name": "data", "wwid": WWIDS[0]}, {"name": "log", "wwid": WWIDS[1]}]
+    plan = host.applied("multipath_map", maps=maps)["plan"]
+    assert plan.count("multipathd reconfigure") == 1
+    assert not host.applied("multipath_map", maps=maps)["changed"]
+    maps = [{**each, "state": "absent"} for each in maps]
+    assert len(host.applied("multipath_map", maps=maps)["plan"]) == 6

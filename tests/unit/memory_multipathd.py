@@ -1,0 +1,226 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The multipath daemon in memory: what real ones were seen to do, beside an in-memory kernel."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from unit.memory_map import MemoryMap
+
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import MultipathdError
+from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    BlockDevice,
+    DaemonMap,
+    DaemonPath,
+    Map,
+    Multipathd,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+    Features,
+    Multipath,
+    Path,
+    PathGroup,
+    PathSelector,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+    MARK,
+    Section,
+    blacklisting,
+    multipath_sections,
+    parse_sections,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._multipathd import knows
+from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import groups
+from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+    Segment,
+    Table,
+    with_queueing,
+)
+
+
+@dataclass
+class Daemon:
+    """Its files by their paths, what it has read of them, and the disks that it could take."""
+
+    installed: bool = True
+    runs: bool = False
+    version: tuple[int, ...] = (0, 9, 4)
+    files: dict[str, str] = field(default_factory=dict)
+    wwids: set[str] = field(default_factory=set)
+    disks: tuple[BlockDevice, ...] = ()
+    known: tuple[Section, ...] = ()
+    read_only: str = ""
+    complaints: tuple[str, ...] = ()
+    requests: list[str] = field(default_factory=list)
+    deaf: bool = False
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return what the files say."""
+        texts = sorted(self.files.items())
+        return tuple(each for path, text in texts for each in parse_sections(text, path))
+
+    def paths(self) -> Iterator[BlockDevice]:
+        """Yield the disks that no rule of its files keeps out."""
+        for each in self.disks:
+            if each.wwid and not any(blacklisting(self.known, each.name, each.wwid)):
+                yield each
+
+    def view(self, maps: tuple[Map, ...]) -> Multipathd:
+        """Return what is observed of it."""
+        sections = self.sections()
+        return Multipathd(
+            installed=self.installed,
+            runs=self.runs,
+            version=self.version if self.runs else (),
+            maps=tuple(
+                DaemonMap(each.name, each.uuid[6:])
+                for each in maps
+                if self.runs and each.uuid.startswith("mpath-")
+            ),
+            paths=tuple(
+                DaemonPath(each.name, each.device, each.wwid, "ready", "")
+                for each in self.paths()
+                if self.runs
+            ),
+            known=self.known if self.runs else (),
+            sections=sections,
+            complaints=self.complaints,
+            drop_ins={path: text for path, text in self.files.items() if text.startswith(MARK)},
+            wwids=frozenset(self.wwids),
+            read_only=self.read_only,
+        )
+
+
+def merged(sections: tuple[Section, ...]) -> tuple[Section, ...]:
+    """Return what the daemon has read: one section a LUN, of several the later one counts."""
+    others = tuple(each for each in sections if each.names != ("multipaths", "multipath"))
+    wwids = {each.value("wwid"): None for each in sections if each.value("alias")}
+    return others + tuple(
+        Section(
+            "",
+            0,
+            ("multipaths", "multipath"),
+            tuple(s for each in multipath_sections(sections, wwid) for s in each.settings),
+        )
+        for wwid in wwids
+    )
+
+
+class MemoryMultipathd:
+    """What a MemoryKernel has of the daemon: its files, its requests, and the maps it makes."""
+
+    daemon: Daemon
+    _maps: list[MemoryMap]
+    _request: Callable[..., AbstractContextManager[None]]
+    place: Callable[..., MemoryMap]
+    place_inactive: Callable[..., None]
+    _open_count: Callable[[MemoryMap], int]
+    message: Callable[[str, str], None]
+
+    def write_drop_in(self, path: str, text: str) -> None:
+        """Put a whole file into the daemon's directory."""
+        with self._request("write", path):
+            self.daemon.files[path] = text
+
+    def remove_drop_in(self, path: str) -> None:
+        """Remove a file."""
+        with self._request("remove", path):
+            self.daemon.files.pop(path, None)
+
+    def add_wwid(self, wwid: str) -> None:
+        """Note a WWID."""
+        with self._request("add", wwid):
+            self.daemon.wwids.add(wwid)
+
+    def remove_wwid(self, wwid: str) -> None:
+        """Forget a WWID."""
+        with self._request("remove", wwid):
+            self.daemon.wwids.discard(wwid)
+
+    def tell_multipathd(self, request: str) -> None:
+        """Do what the daemon is told."""
+        with self._request("tell", request):
+            self.daemon.requests.append(request)
+            if self.daemon.deaf:
+                return
+            verb, _space, name = request.partition(" map ")
+            if verb.split()[0] in ("fail", "reinstate", "switch"):
+                self._messaged(request.split())
+            elif request == "reconfigure":
+                self.daemon.known = merged(self.daemon.sections())
+                for wwid in sorted(self.daemon.wwids):
+                    self._made(wwid, renames=True)
+            elif verb == "add":
+                self.daemon.wwids.add(name)
+                self._made(name, renames=False)
+            else:
+                self._told(verb, next((each for each in self._maps if each.name == name), None))
+
+    def multipathd_once(
+        self, wwid: str, settings: Mapping[str, str], enough: Callable[[], bool], _timeout: float
+    ) -> bool:
+        """Tell at once: nothing happens here while anybody waits."""
+        with self._request("wait for", wwid):
+            return enough() and (not self.daemon.runs or knows(self.daemon.known, wwid, settings))
+
+    def _told(self, verb: str, found: MemoryMap | None) -> None:
+        if found is None:
+            raise MultipathdError(verb, "it answers 'fail'")
+        if verb == "del":
+            if self._open_count(found):
+                raise OSError(errno.EBUSY, "map in use")
+            self._maps.remove(found)
+        elif verb == "resize":
+            self._made(found.uuid[6:], renames=False)
+        elif verb == "resume":
+            found.end_suspension()
+        elif verb == "disablequeueing" and found.live and found.live.multipath:
+            found.live.multipath.message("fail_if_no_path")
+
+    def _messaged(self, words: list[str]) -> None:
+        """Send a map the message for `fail path NAME` and `switch map NAME group NUMBER`."""
+        if words[0] == "switch":
+            found = next(each for each in self._maps if each.name == words[2])
+            self.message(found.uuid, f"switch_group {words[4]}")
+            return
+        device = next(each.device for each in self.daemon.disks if each.name == words[2])
+        for each in self._maps:
+            if each.live and each.live.multipath and device in each.live.devices():
+                self.message(each.uuid, f"{words[0]}_path {device}")
+
+    def _made(self, wwid: str, *, renames: bool) -> None:
+        """Make a map, or change the name or the table of one that is there, but not both."""
+        paths = [each for each in self.daemon.paths() if each.wwid == wwid]
+        if not paths:
+            return
+        said = (*multipath_sections(self.daemon.known, wwid), Section("", 0, ()))[0]
+        name = said.value("alias") or wwid
+        table = _table(paths, said)
+        found = next((each for each in self._maps if each.uuid == f"mpath-{wwid}"), None)
+        if found is None:
+            self.place(name, f"mpath-{wwid}", table)
+        elif renames and found.name != name:
+            found.name = name
+        else:
+            self.place_inactive(found, table)
+            found.swap(flush=False)
+            found.end_suspension()
+
+
+def _table(paths: list[BlockDevice], said: Section) -> Table:
+    """Return the table as the daemon makes it; it has its own order of paths."""
+    arranged = groups(paths, said.value("path_grouping_policy") or "failover")
+    selector = PathSelector((said.value("path_selector") or "service-time 0").split()[0])
+    handler = tuple(path.hardware_handler for path in paths if path.hardware_handler)[-1:]
+    path_groups = tuple(
+        PathGroup(selector, tuple(Path(path.device, ("1",)) for path in reversed(group)))
+        for group in arranged
+    )
+    features = Features.parse((said.value("features") or "0").split()[1:])
+    table = (Segment(0, paths[0].sectors, Multipath(features, handler, path_groups, 1)),)
+    return with_queueing(table, said.value("no_path_retry") not in ("", "fail"))
