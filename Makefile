@@ -3,7 +3,7 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit browser sanity build kernel demo bench campaign lab lab-stop format
+steps := test lint typing unit browser sanity build kernel multipathd demo bench campaign lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -15,7 +15,7 @@ help:
 	@echo 'make campaign  give the readers damaged and hostile input, in great numbers'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo 'make lab-stop  end it'
-	@echo 'make test      lint to kernel, in this order, up to the first failure'
+	@echo 'make test      lint to multipathd, in this order, up to the first failure'
 	@echo 'make lint      format, style, documentation, changelog'
 	@echo 'make typing    mypy, strict'
 	@echo 'make unit      the tests that need no host'
@@ -23,6 +23,7 @@ help:
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact and install it'
 	@echo 'make kernel    boot two SAN hosts, run the kernel tests and the integration tests on them'
+	@echo 'make multipathd  boot one with multipathd, run its tests; SUITE=trixie or sid for another Debian'
 	@echo 'make format    format the Python files in place, and write the page of messages anew'
 
 $(steps):

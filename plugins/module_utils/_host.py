@@ -194,21 +194,25 @@ class DaemonMap:
 
 @dataclass(frozen=True)
 class DaemonPath:
-    """A path as multipathd sees it: its checker's `state`, and its map, or `[orphan]`."""
+    """A path as multipathd sees it: its checker's `state`, and its map, or `[orphan]`.
+
+    `storage` are the vendor and the product by which the daemon knows what it is.
+    """
 
     name: str
     device: DeviceNumber
     wwid: str
     state: str
     map: str
+    storage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Multipathd:
     """The multipath daemon and its files.
 
-    `known` is what it has read of maps, `sections` is what the files say now. `drop_ins` are those
-    files that this collection has written, `wwids` the LUNs that are taken for multipath devices,
+    `known` is what it has read, `sections` is what the files say now. `drop_ins` are those files
+    that this collection has written, `wwids` the LUNs that are taken for multipath devices,
     `read_only` a directory that cannot be written to, `complaints` what the daemon's parser says
     against the files.
     """

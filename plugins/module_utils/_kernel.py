@@ -9,11 +9,12 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from ._device import DeviceNumber
     from ._host import BlockDevice, Map
+    from ._multipath_conf import Section
     from ._steps import UdevFlag
     from ._table import Table
 
@@ -96,11 +97,11 @@ class Kernel(t.Protocol):
         """Tell the multipath daemon something."""
 
     def multipathd_once(
-        self, wwid: str, settings: Mapping[str, str], enough: Callable[[], bool], timeout: float
+        self, enough: Callable[[tuple[Section, ...]], bool], timeout: float
     ) -> bool:
-        """Tell whether the daemon gets idle, knows `settings` of a map, and it is `enough`.
+        """Tell whether the multipath daemon gets idle, and what it has read is `enough`.
 
-        Waits `timeout` seconds at most. A daemon that does not run has nothing to do.
+        Waits `timeout` seconds at most.
         """
 
 

@@ -95,6 +95,33 @@ def multipath_sections(sections: Sequence[Section], wwid: str) -> tuple[Section,
     )
 
 
+def device_section(sections: Sequence[Section], device: Mapping[str, str]) -> Section | None:
+    """Return the last `device` section for the storage that `device` names."""
+    for each in reversed(sections):
+        if each.names == ("devices", "device") and all(
+            each.value(key) == device.get(key) for key in ("vendor", "product")
+        ):
+            return each
+    return None
+
+
+def says(known: Sequence[Section], settings: Mapping[str, str], device: Mapping[str, str]) -> bool:
+    """Tell whether a configuration says `settings` of a map, and `device` of its storage."""
+    found = [*multipath_sections(known, settings["wwid"])[-1:]]
+    storage = device_section(known, device) if device else None
+    return (
+        bool(found)
+        and all(each.value(key) == settings[key] for each in found for key in settings)
+        and (not device or (storage is not None))
+        and all(storage.value(key) == device[key] for key in device if storage)
+    )
+
+
+def exactly(text: str) -> str:
+    """Return the POSIX pattern that matches `text`, and nothing else."""
+    return "^" + re.sub(r"([][^$.*+?(){}|\\])", r"\\\1", text) + "$"
+
+
 def drop_in_path(wwid: str) -> str:
     """Return the file that states the map of the LUN `wwid`, and nothing else."""
     return f"{DIRECTORY}/san.device_mapper.{wwid}.conf"

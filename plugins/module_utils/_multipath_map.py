@@ -84,10 +84,12 @@ def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host
     named = [path for request in requests for path in request.named]
     leaving = any(not request.present for request in requests)
     host = observe_paths(kernel, named, timeout, leaving)
+    wwids = {request.wwid for request in requests if request.present and request.wwid}
+    paths = frozenset(disk.device for disk in host.block_devices if disk.wwid in wwids)
     return replace(
         host,
         missing_modules=missing_modules(_modules(requests)),
-        multipathd=read_multipathd(timeout),
+        multipathd=read_multipathd(timeout, paths),
     )
 
 

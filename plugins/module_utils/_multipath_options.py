@@ -44,6 +44,7 @@ class Request:
     no_path_retry: str
     failback: str
     prio: str
+    device_options: tuple[tuple[str, str], ...]
     adopt: bool
     stated_features: frozenset[str]
     timeout: float
@@ -61,6 +62,7 @@ class Request:
             "no_path_retry": counted,
             "failback": self.failback,
             "prio": self.prio,
+            **dict(self.device_options),
             "adopt": self.adopt,
         }
         return tuple((option, value) for option, value in options.items() if value)
@@ -140,6 +142,7 @@ def _parse_item(options: Options) -> Request:
         no_path_retry=_retry(options["no_path_retry"]),
         failback=_failback(options["failback"] or ""),
         prio=_word("prio", options["prio"] or ""),
+        device_options=tuple(_device_options(options)),
         adopt=options["adopt"],
         stated_features=frozenset(_stated(features, features)),
         timeout=float(options["timeout"]),
@@ -164,6 +167,27 @@ def _failback(stated: str) -> str:
             "State one of them",
         )  # fmt: skip
     return stated
+
+
+def _device_options(options: Options) -> t.Iterator[tuple[str, str]]:
+    """Yield what the daemon knows of the storage of a LUN rather than of its map."""
+    checker = _word("path_checker", options["path_checker"] or "")
+    if checker:
+        yield "path_checker", checker
+    for option, word in (("fast_io_fail_tmo", "off"), ("dev_loss_tmo", "infinity")):
+        stated = options[option] or ""
+        if stated and stated != word and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
+            raise Refused(
+                option, stated, f"it is neither {word} nor a number of seconds", "State one of them"
+            )
+        if stated:
+            yield option, stated
+    fails, lost = options["fast_io_fail_tmo"] or "off", options["dev_loss_tmo"] or "infinity"
+    if fails.isdigit() and lost.isdigit() and int(fails) >= int(lost):
+        raise Refused(
+            "fast_io_fail_tmo", fails, f"it is not below dev_loss_tmo ({lost})",
+            "Let I/O fail before the path is given up",
+        )  # fmt: skip
 
 
 def _word(option: str, stated: str) -> str:

@@ -23,10 +23,10 @@ import typing as t
 from ._device import DeviceNumber
 from ._errors import MultipathdError, Refused
 from ._host import DaemonMap, DaemonPath, Multipathd
-from ._multipath_conf import DIRECTORY, MARK, multipath_sections, parse_sections
+from ._multipath_conf import DIRECTORY, MARK, parse_sections
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ._multipath_conf import Section
 
@@ -39,6 +39,7 @@ _LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
 _LONGEST_REPLY = 32 * 1024 * 1024
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _LOOK_AGAIN = 0.1  # Seconds
+_PATIENCE = 5.0  # Seconds
 _TRY_AGAIN = 5.0  # Seconds, as long as the kernel's own removals wait for udev's short opens
 _COMPLAINT = re.compile(r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-9]+ of .*)$")
 _HARMLESS = re.compile(r"ignoring|deprecated|duplicate|capping", re.IGNORECASE)
@@ -82,20 +83,26 @@ def read_view(timeout: float) -> Multipathd:
         raise _unanswered(silent, timeout) from silent
 
 
-def read(timeout: float) -> Multipathd:
+def read(timeout: float, disks: frozenset[DeviceNumber]) -> Multipathd:
     """Return the daemon as tasks for multipath maps need it: `read_view`, and what it goes by.
 
-    Waits until it is idle, for `timeout` seconds at most; Refused if it does not answer.
+    Waits until it is idle, `timeout` seconds at most; Refused if it does not answer. It is given
+    some seconds more to know all of `disks`: it is told of a new one by udev, as everybody is.
     """
     if not is_running():
         return _with_files(Multipathd(is_installed()))
     end = time.monotonic() + timeout
+    patience = time.monotonic() + min(timeout, _PATIENCE)
     try:
-        while not _is_idle(end):
+        while True:
+            idle = _is_idle(end)
+            view = read_view(timeout)
+            unknown = disks - {each.device for each in view.paths}
+            if idle and (not unknown or time.monotonic() >= patience):
+                return _with_files(view, _known(end))
             if time.monotonic() >= end:
                 raise MultipathdError("show status", "it is busy all the time")
             time.sleep(_LOOK_AGAIN)
-        return _with_files(read_view(timeout), _known(end))
     except MultipathdError as silent:
         raise _unanswered(silent, timeout) from silent
 
@@ -165,39 +172,25 @@ class MultipathDaemon:
             time.sleep(_LOOK_AGAIN)
 
     def multipathd_once(
-        self, wwid: str, settings: Mapping[str, str], enough: Callable[[], bool], timeout: float
+        self, enough: Callable[[tuple[Section, ...]], bool], timeout: float
     ) -> bool:
-        """Tell whether the daemon gets idle, knows `settings` of a map, and it is `enough`.
+        """Tell whether the daemon gets idle, and what it has read is `enough`.
 
-        Waits `timeout` seconds at most. A daemon that does not run has nothing to do.
+        Waits `timeout` seconds at most.
         """
         end = time.monotonic() + timeout
         while True:
-            if not is_running():
-                return enough()
             with contextlib.suppress(MultipathdError):
-                if _is_idle(end) and enough() and knows(_known(end), wwid, settings):
+                if is_running() and _is_idle(end) and enough(_known(end)):
                     return True
             if time.monotonic() >= end:
                 return False
             time.sleep(_LOOK_AGAIN)
 
 
-def knows(known: tuple[Section, ...], wwid: str, settings: Mapping[str, str]) -> bool:
-    """Tell whether the daemon's configuration says `settings` of the map of the LUN `wwid`."""
-    found = multipath_sections(known, wwid)[-1:]
-    return all(each.value(key) == settings[key] for each in found for key in settings) and (
-        bool(found) or not settings
-    )
-
-
 def _known(end: float) -> tuple[Section, ...]:
-    """Return the `multipaths` section of the daemon's configuration, which is its last one.
-
-    `show config local` has of it only the maps that are there.
-    """
-    text = _ask("show config", end)
-    return parse_sections(text[max(0, text.find("\nmultipaths {")) :], "")
+    """Return the daemon's configuration; `show config local` has not all of the maps in it."""
+    return parse_sections(_ask("show config", end), "")
 
 
 def _is_idle(end: float) -> bool:
@@ -218,11 +211,11 @@ def _maps(end: float) -> t.Iterator[DaemonMap]:
 
 
 def _paths(end: float) -> t.Iterator[DaemonPath]:
-    for name, device, wwid, state, holder in _rows(
-        'show paths raw format "%d|%D|%w|%T|%m"', 5, end
-    ):
+    for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s"', 6, end):
+        name, device, wwid, state, holder, storage = row
         with contextlib.suppress(ValueError):
-            yield DaemonPath(name, DeviceNumber.parse(device), wwid, state, holder)
+            number = DeviceNumber.parse(device)
+            yield DaemonPath(name, number, wwid, state, holder, tuple(storage.split(",", 1)))
 
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:

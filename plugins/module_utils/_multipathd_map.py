@@ -15,8 +15,13 @@ from dataclasses import dataclass
 
 from ._errors import Refused
 from ._multipath import handler_in_use
-from ._multipath_conf import blacklisting, drop_in, drop_in_path, multipath_sections
-from ._multipathd import knows
+from ._multipath_conf import (
+    blacklisting,
+    drop_in,
+    drop_in_path,
+    exactly,
+    multipath_sections,
+)
 from ._multipathd_steps import (
     AddWwid,
     AwaitMap,
@@ -99,7 +104,7 @@ def multipathd_plan(stated: Sequence[Stated], host: Host) -> Plan:
     """Return what is missing of maps that the daemon manages; Refused if it cannot be made so."""
     # What the kernel would refuse is refused here as well: names above all.
     plan([*flat(stated)], host.maps)
-    managed = [(each, _managed(each, host)) for each in stated if each.desired]
+    managed = [(each, _managed(each, stated, host)) for each in stated if each.desired]
     steps: list[Step] = []
     for each in stated:
         if not each.desired:
@@ -136,7 +141,7 @@ def _files(each: Stated, wanted: Managed, host: Host) -> Iterator[Step]:
     if wanted.wwid not in daemon.wwids:
         yield AddWwid(wanted.wwid)
     path = drop_in_path(wanted.wwid)
-    text = drop_in(wanted.settings, {})
+    text = drop_in(wanted.settings, wanted.device)
     if daemon.drop_ins.get(path) != text:
         yield WriteDropIn(wanted.wwid, path, text)
 
@@ -148,7 +153,7 @@ def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator
         for wanted in managed:
             _refuse_no_daemon(wanted, host)
         return
-    unread = changed or not all(knows(daemon.known, each.wwid, each.settings) for each in managed)
+    unread = changed or not all(each.is_known(daemon.known) for each in managed)
     wrong = [each for each in managed if not _is_right(each, host)]
     resized, missing, other = [], [], []
     for each in wrong:
@@ -172,7 +177,7 @@ def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator
 
 def _is_right(wanted: Managed, host: Host) -> bool:
     daemon = host.multipathd
-    known = not daemon.runs or knows(daemon.known, wanted.wwid, wanted.settings)
+    known = not daemon.runs or wanted.is_known(daemon.known)
     return known and wanted.is_met(host.map_of_uuid(wanted.uuid))
 
 
@@ -259,7 +264,7 @@ def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
         yield RemoveDropIn(wwid, path)
 
 
-def _managed(each: Stated, host: Host) -> Managed:
+def _managed(each: Stated, stated: Sequence[Stated], host: Host) -> Managed:
     """Return the map in the daemon's own terms; Refused where it has none."""
     request, desired = each.request, t.cast("Desired", each.desired)
     check_wwid("wwid", each.wwid)
@@ -297,6 +302,7 @@ def _managed(each: Stated, host: Host) -> Managed:
         table=desired.table,
         read_only=desired.read_only,
         settings=settings,
+        device=_device(request, each.wwid, stated, host),
         stated_features=request.stated_features,
         handler_stated=request.hardware_handler != "auto",
         retries=request.no_path_retry not in ("fail", "queue"),
@@ -308,6 +314,53 @@ def _features(request: Request) -> dict[str, str]:
         return {}
     words = [word for word in request.features.words() if word != "queue_if_no_path"]
     return {"features": " ".join((str(len(words)), *words))}
+
+
+def _device(request: Request, wwid: str, stated: Sequence[Stated], host: Host) -> dict[str, str]:
+    """Return what the daemon is told of the LUN's storage; it knows this of a whole product only.
+
+    Refused if other LUNs of the same product would have to follow.
+    """
+    if not request.device_options:
+        return {}
+    option, value = request.device_options[0]
+    storage = {path.storage for path in host.multipathd.paths if path.wwid == wwid}
+    if len(storage) != 1 or not all(len(each) == 2 for each in storage):
+        raise Refused(
+            option, value,
+            "multipathd does not say of which vendor and product this LUN is",
+            "Start it before this is stated; see `multipathd show paths format %s`",
+        )  # fmt: skip
+    (product,) = storage
+    same = {each.wwid for each in stated if each.request.device_options == request.device_options}
+    others = sorted({path.wwid for path in host.multipathd.paths if path.storage == product} - same)
+    if others:
+        raise Refused(
+            option, value,
+            f"multipathd takes it for all LUNs of one product ({' '.join(product)}), and this host"
+            f" has others of it: {', '.join(others)}",
+            "State it for all of them in one task, or in a devices section of /etc/multipath.conf",
+        )  # fmt: skip
+    _refuse_overridden(request.device_options, host)
+    return {
+        "vendor": exactly(product[0]),
+        "product": exactly(product[1]),
+        **dict(request.device_options),
+    }
+
+
+def _refuse_overridden(options: Sequence[tuple[str, str]], host: Host) -> None:
+    """Refuse what the overrides section precedes (multipath.conf(5))."""
+    for section in host.multipathd.sections:
+        for option, value in options:
+            said = section.value(option)
+            if section.names[:1] == ("overrides",) and said and said != value:
+                raise Refused(
+                    option, value,
+                    f"{section.place(option)} says {option} {said} in the overrides section, which"
+                    " precedes it",
+                    "Remove it there, or state the same here; nothing was changed",
+                )  # fmt: skip
 
 
 def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field, replace
 from ._errors import MultipathdError
 from ._host import Map
 from ._multipath import Multipath
+from ._multipath_conf import says
 from ._names import multipath_uuid
 from ._table import canonical, equivalent, format_table
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ._host import DaemonPath, Host
     from ._kernel import Kernel
+    from ._multipath_conf import Section
     from ._table import Table
 
 
@@ -27,6 +29,7 @@ if t.TYPE_CHECKING:
 class Managed:
     """A map as the daemon is to make it: `settings` say it to the daemon, `table` is the target.
 
+    `device` says to it what holds for the storage of the LUN; empty if nothing is stated.
     `stated_features` are those that the task states; the daemon may have others of its own
     (its table of storage), and a hardware handler unless `handler_stated`. While no path is left it
     counts `retries`, and the map queues or does not.
@@ -37,6 +40,7 @@ class Managed:
     table: Table
     read_only: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    device: Mapping[str, str] = field(default_factory=dict)
     stated_features: frozenset[str] = frozenset()
     handler_stated: bool = False
     retries: bool = False
@@ -71,6 +75,10 @@ class Managed:
             groups=there.groups if same else target.groups,
         )
         return (replace(segment, target=target),)
+
+    def is_known(self, known: Sequence[Section]) -> bool:
+        """Tell whether the daemon has read what the task states."""
+        return says(known, self.settings, self.device)
 
     def is_met(self, found: Map | None) -> bool:
         """Tell whether the map is there as it is to be."""
@@ -225,10 +233,10 @@ class AwaitName:
         return f"wait for {self.name}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        def is_renamed() -> bool:
+        def is_renamed(_known: Sequence[Section]) -> bool:
             return any(each.uuid == self.uuid and each.name == self.name for each in kernel.maps())
 
-        if not kernel.multipathd_once(self.wwid, {}, is_renamed, self.timeout):
+        if not kernel.multipathd_once(is_renamed, self.timeout):
             raise MultipathdError(
                 self.words(), f"after {self.timeout:g} seconds the map has another name"
             )
@@ -259,9 +267,10 @@ class AwaitMap:
         def found() -> Map | None:
             return next((each for each in kernel.maps() if each.uuid == managed.uuid), None)
 
-        if not kernel.multipathd_once(
-            managed.wwid, managed.settings, lambda: managed.is_met(found()), self.timeout
-        ):
+        def is_done(known: Sequence[Section]) -> bool:
+            return managed.is_met(found()) and managed.is_known(known)
+
+        if not kernel.multipathd_once(is_done, self.timeout):
             raise MultipathdError(self.words(), self._reason(found()))
 
     def _reason(self, found: Map | None) -> str:

@@ -184,6 +184,23 @@ options:
       - The daemon's prioritizer, as C(multipath.conf) names it. The default is the daemon's, for
         this storage; for paths with ALUA it is found by itself.
     type: str
+  path_checker:
+    description:
+      - The way in which C(multipathd) checks paths, as C(multipath.conf) names it, for example
+        V(tur) or V(directio).
+      - The daemon knows it of a whole product of storage. Refused if the host has other LUNs of the
+        same vendor and product that the task does not state as well.
+    type: str
+  fast_io_fail_tmo:
+    description:
+      - The seconds after which I/O to a lost port of the storage fails, or V(off). For a whole
+        product of storage, as O(path_checker).
+    type: str
+  dev_loss_tmo:
+    description:
+      - The seconds after which a lost port of the storage is given up with its paths, or
+        V(infinity). For a whole product of storage, as O(path_checker).
+    type: str
   adopt:
     description:
       - Whether the map may be stated to C(multipathd) although another of its files has a
@@ -284,6 +301,15 @@ options:
         type: str
       prio:
         description: See O(prio).
+        type: str
+      path_checker:
+        description: See O(path_checker).
+        type: str
+      fast_io_fail_tmo:
+        description: See O(fast_io_fail_tmo).
+        type: str
+      dev_loss_tmo:
+        description: See O(dev_loss_tmo).
         type: str
       adopt:
         description: See O(adopt).
@@ -589,6 +615,9 @@ _ITEM: dict[str, dict[str, object]] = {
     "no_path_retry": {"type": "str"},
     "failback": {"type": "str"},
     "prio": {"type": "str"},
+    "path_checker": {"type": "str"},
+    "fast_io_fail_tmo": {"type": "str"},
+    "dev_loss_tmo": {"type": "str"},
     "adopt": {"type": "bool"},
     "read_only": {"type": "bool"},
     "allow_shrink": {"type": "bool"},

@@ -23,7 +23,7 @@ if not __package__:
 from check import messages
 from check.artefact import build
 from check.sanity import sanity
-from check.steps import browser, kernel, lab_run, lint, typing, unit
+from check.steps import browser, kernel, lab_run, lint, multipathd, typing, unit
 from check.workspace import CACHE, PROGRAMS, ROOT, Failed, Workspace, call, laid_out, run
 from lab.directories import checkout_directory
 from lab.storage import wwid
@@ -36,6 +36,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "sanity": sanity,
     "build": build,
     "kernel": kernel,
+    "multipathd": multipathd,
 }
 
 

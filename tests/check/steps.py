@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -75,9 +76,17 @@ def kernel(workspace: Workspace) -> str:
     return "; ".join(output.splitlines()[-1] for output in outputs)
 
 
-def lab_run() -> list[str]:
+def multipathd(workspace: Workspace) -> str:
+    """Run the tests of a host with the real multipathd, of the Debian suite that SUITE names."""
+    path, suite = "tests/multipathd", os.environ.get("SUITE", "bookworm")
+    output = call(workspace, *lab_run("--suite", suite), *pytest(workspace, path))
+    require_passed(workspace, path)
+    return f"{suite}: {output.splitlines()[-1]}"
+
+
+def lab_run(*options: str) -> list[str]:
     """Return the command that boots a host for the command that follows."""
-    return [sys.executable, "tests/lab", "run", "--"]
+    return [sys.executable, "tests/lab", "run", *options, "--"]
 
 
 def pytest(workspace: Workspace, path: str) -> list[str]:

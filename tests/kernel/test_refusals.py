@@ -224,20 +224,6 @@ def test_without_libdevmapper_or_device_mapper(host: Host) -> None:
     assert "no device-mapper" in answer["msg"]
 
 
-def test_a_running_multipathd_is_not_fought(host: Host) -> None:
-    """Refused with the way out, while the daemon would undo what the module does."""
-    host.shell(
-        "cp /usr/bin/sleep /root/multipathd; /root/multipathd 600 > /dev/null 2>&1 &"
-        " echo $! > /run/multipathd.pid"
-    )
-    try:
-        message = host.refused("multipath_map", name="data", wwid=WWIDS[0])
-        assert "multipathd runs" in message
-        assert "multipathd.socket" in message
-    finally:
-        host.shell("kill $(cat /run/multipathd.pid); rm -f /run/multipathd.pid /root/multipathd")
-
-
 def test_a_table_that_the_kernel_rejects(host: Host) -> None:
     """An exclusive opener that nothing shows: the kernel's words, and no map is left."""
     disk = host.disks(0)[1]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -34,7 +34,6 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf 
     multipath_sections,
     parse_sections,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipathd import knows
 from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import groups
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     Segment,
@@ -83,7 +82,7 @@ class Daemon:
                 if self.runs and each.uuid.startswith("mpath-")
             ),
             paths=tuple(
-                DaemonPath(each.name, each.device, each.wwid, "ready", "")
+                DaemonPath(each.name, each.device, each.wwid, "ready", "", ("ACME", "disk+1"))
                 for each in self.paths()
                 if self.runs
             ),
@@ -162,11 +161,11 @@ class MemoryMultipathd:
                 self._told(verb, next((each for each in self._maps if each.name == name), None))
 
     def multipathd_once(
-        self, wwid: str, settings: Mapping[str, str], enough: Callable[[], bool], _timeout: float
+        self, enough: Callable[[tuple[Section, ...]], bool], _timeout: float
     ) -> bool:
         """Tell at once: nothing happens here while anybody waits."""
-        with self._request("wait for", wwid):
-            return enough() and (not self.daemon.runs or knows(self.daemon.known, wwid, settings))
+        with self._request("wait for", "multipathd"):
+            return self.daemon.runs and enough(self.daemon.known)
 
     def _told(self, verb: str, found: MemoryMap | None) -> None:
         if found is None:

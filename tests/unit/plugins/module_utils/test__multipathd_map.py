@@ -102,6 +102,41 @@ def test_what_a_task_states_is_said_to_the_daemon_once(
     assert host.kernel.requests == requests
 
 
+def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> None:
+    stated: dict[str, Any] = {
+        "path_checker": "directio",
+        "fast_io_fail_tmo": "5",
+        "dev_loss_tmo": "infinity",
+    }
+    host.run("multipath_map", **TASK, **stated)
+    assert host.kernel.daemon.files[FILE].splitlines()[10:] == [
+        "devices {",
+        "\tdevice {",
+        '\t\tvendor "^ACME$"',
+        '\t\tproduct "^disk\\+1$"',
+        '\t\tpath_checker "directio"',
+        '\t\tfast_io_fail_tmo "5"',
+        '\t\tdev_loss_tmo "infinity"',
+        "\t}",
+        "}",
+    ]
+    assert host.run("multipath_map", **TASK, **stated)["plan"] == []
+    conf = "overrides {\n  path_checker tur\n}\n"
+    host.kernel.daemon.files["/etc/multipath.conf"] = conf
+    found = refusal(host, path_checker="directio").found
+    assert "/etc/multipath.conf line 2 says path_checker tur in the overrides" in found
+
+
+def test_what_holds_for_other_luns_as_well_is_refused(host: MemoryHost) -> None:
+    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
+    host.block_devices = (*host.block_devices, other)
+    host.kernel.disks[other.device] = Disk(other.sectors)
+    assert "others of it: 3601" in refusal(host, dev_loss_tmo="60").found
+    maps = [TASK, {"name": "log", "wwid": "3601"}]
+    assert host.run("multipath_map", maps=maps, dev_loss_tmo="60")["changed"]
+    assert host.run("multipath_map", maps=maps, dev_loss_tmo="60")["plan"] == []
+
+
 def test_the_smallest_request_is_made(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
     host.kernel.tell_multipathd("del map data")
@@ -210,7 +245,16 @@ def test_what_the_daemon_cannot_be_told_is_refused(
 
 
 @pytest.mark.parametrize(
-    "options", [{"no_path_retry": "12"}, {"failback": "manual"}, {"prio": "alua"}, {"adopt": True}]
+    "options",
+    [
+        {"no_path_retry": "12"},
+        {"failback": "manual"},
+        {"prio": "alua"},
+        {"path_checker": "tur"},
+        {"dev_loss_tmo": "60"},
+        {"fast_io_fail_tmo": "5"},
+        {"adopt": True},
+    ],
 )
 @pytest.mark.parametrize("manager", ["auto", "kernel"])
 def test_without_a_daemon_its_options_are_refused(
@@ -228,6 +272,9 @@ def test_without_a_daemon_its_options_are_refused(
         *(("no_path_retry", value) for value in ("0", "-1", "wait", "12 ", "")),
         *(("failback", value) for value in ("0", "soon", "-1")),
         *(("prio", value) for value in ('const"', "a b", "x{")),
+        *(("path_checker", value) for value in ("tur\n", "A")),
+        *(("dev_loss_tmo", value) for value in ("0", "off", "1.5")),
+        *(("fast_io_fail_tmo", value) for value in ("0", "infinity", "-1")),
     ],
 )
 def test_values_that_no_daemon_takes_are_refused(host: MemoryHost, option: str, value: str) -> None:

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks on a host with the real daemon, each run twice, while fio writes and verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.test_playbooks import SIZE, San
+
+from .conftest import DaemonHost
+
+
+@pytest.fixture
+def san(host: DaemonHost, tmp_path: Path) -> Iterator[San]:
+    """Return the host with a new LUN that its kernel does not know, and take it away again."""
+    there = San(host.lab, tmp_path)
+    there.delete(there.paths)
+    yield there
+    host.shell(
+        "systemctl --quiet unmask multipathd.service multipathd.socket;"
+        " umount --quiet /srv/new0 || true; sed -i '/[/]srv[/]new/d' /etc/fstab"
+    )
+    host.fresh()
+    for path in there.paths:
+        host.lab.unplug(path)
+
+
+def test_the_life_of_a_lun_and_its_daemon(san: San, host: DaemonHost) -> None:
+    """New, handed back and over in use, with paths lost and found, larger, and gone."""
+    assert "Join the paths of each LUN" in san.twice("new_luns")
+    assert "san.device_mapper" in host.shell("ls /etc/multipath/conf.d")
+    with san.written():
+        assert san.twice("from_multipathd") == [
+            "Stop multipathd for good",
+            "Join the paths of each LUN",
+        ]
+        assert "multipath" in host.table("new0")
+        assert san.twice("to_multipathd") == ["Tell multipathd of the maps", "Start multipathd"]
+        san.delete(san.paths[:2])
+        policy = {"san_policy": "failover", "san_selector": "queue-length"}
+        assert "Find the paths of the LUNs" in san.twice("maintain_paths", **policy)
+        host.shell("systemctl restart multipathd.service")
+        for lun in san.luns:
+            san.lab.grow_lun(lun, 2 * SIZE)
+        assert "Grow the file systems" in san.twice("grow_luns", **policy)
+    assert len(san.twice("retire_luns")) == 4
+    assert "new0" not in host.table()

@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The socket's protocol and the daemon's files, with answers that a real 0.9.4 has given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils import _multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
+    MultipathdError,
+    Refused,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._host import DaemonMap, DaemonPath
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import MARK
+
+ANSWERS = {
+    "help": "help: not found\nmultipath-tools v0.9.4 (12/19, 2022)\nCLI commands reference:\n",
+    "show daemon": "pid 566 idle\n",
+    "show status": "path checker states:\nup                  8\n\npaths: 8\nbusy: False\n",
+    'show maps raw format "%n|%w"': "data|35525400000000001\n",
+    'show paths raw format "%d|%D|%w|%T|%m|%s"': (
+        "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK\n"
+        "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK\n"
+        "sdc|0:0|x\n"
+    ),
+    "show config": (
+        "defaults {\n\tverbosity 2\n}\nmultipaths {\n\tmultipath {\n"
+        '\t\twwid "35525400000000001"\n\t\talias "data"\n\t}\n}\n'
+    ),
+    "del map data": "fail\n",
+    "reconfigure": "ok\n",
+    "add map 1": "blacklisted\n",
+}
+
+
+class FakeDaemon:
+    """Answers on a socket of the same protocol, for as long as it is not told to be silent."""
+
+    def __init__(self, path: str) -> None:
+        self.answers = dict(ANSWERS)
+        self.asked: list[str] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(path)
+        self._listening.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop to listen."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _address = self._listening.accept()
+                with connection:
+                    self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        (length,) = struct.unpack("@N", connection.recv(struct.calcsize("@N")))
+        request = connection.recv(length).rstrip(b"\0").decode()
+        self.asked.append(request)
+        reply = self.answers.get(request, "")
+        if reply:
+            data = reply.encode() + b"\0"
+            connection.sendall(struct.pack("@N", len(data)))
+            for start in range(0, len(data), 7):
+                connection.sendall(data[start : start + 7])
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaemon]:
+    """Return a daemon whose files lie in a folder of the test's own."""
+    directory = tmp_path / "conf.d"
+    (tmp_path / "pid").write_text(f"{os.getpid()}\n")
+    monkeypatch.setattr(_multipathd, "is_running", lambda: True)
+    monkeypatch.setattr(_multipathd, "_SOCKETS", ("/nowhere", str(tmp_path / "socket")))
+    monkeypatch.setattr(_multipathd, "DIRECTORY", str(directory))
+    monkeypatch.setattr(_multipathd, "_CONFIGURATION", str(tmp_path / "multipath.conf"))
+    monkeypatch.setattr(_multipathd, "_WWIDS", str(tmp_path / "wwids"))
+    monkeypatch.setattr(_multipathd, "_TRY_AGAIN", 0.3)
+    monkeypatch.setattr(_multipathd, "_PATIENCE", 0.3)
+    (tmp_path / "multipath").write_text(
+        '#!/bin/sh\necho "$0 $*" >> ${0%/*}/ran\ncat ${0%/*}/says >&2\n'
+    )
+    (tmp_path / "multipath").chmod(0o755)
+    (tmp_path / "says").touch()
+    monkeypatch.setattr(_multipathd, "_PATH", f"{tmp_path}:/usr/bin:/bin")
+    there = FakeDaemon(str(tmp_path / "socket"))
+    yield there
+    there.close()
+
+
+def test_the_view_of_a_daemon(daemon: FakeDaemon) -> None:
+    view = _multipathd.read_view(5)
+    assert (view.installed, view.runs, view.version) == (True, True, (0, 9, 4))
+    assert view.maps == (DaemonMap("data", "35525400000000001"),)
+    storage = ("QEMU", "QEMU HARDDISK")
+    assert view.paths == (
+        DaemonPath("sda", DeviceNumber(8, 0), "35525400000000001", "ready", "data", storage),
+        DaemonPath("sdb", DeviceNumber(8, 16), "35525400000000002", "undef", "[orphan]", storage),
+    )
+
+
+def test_a_daemon_without_maps_says_ok(daemon: FakeDaemon) -> None:
+    daemon.answers['show maps raw format "%n|%w"'] = "ok\n"
+    assert _multipathd.read_view(5).maps == ()
+
+
+def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "b.conf").write_text(f"{MARK}\nmultipaths {{\n}}\n")
+    (tmp_path / "conf.d" / "a.conf").write_text("devices {\n}\n")
+    (tmp_path / "conf.d" / "c.txt").write_text("defaults {\n}\n")
+    (tmp_path / "multipath.conf").write_text("overrides {\n}\n")
+    (tmp_path / "wwids").write_text("# Valid WWIDs:\n/3600/\n#3601/\n")
+    (tmp_path / "says").write_text(
+        "148.150686 | /etc/multipath.conf line 3, invalid keyword: foo\n"
+        '148.2 | /etc/multipath.conf line 4: ignoring deprecated option "config_dir"\n'
+        "148.3 | sda: something else\n"
+    )
+    found = _multipathd.read(5, frozenset({DeviceNumber(8, 0)}))
+    assert [each.names for each in found.sections] == [
+        ("overrides",),
+        ("devices",),
+        ("multipaths",),
+    ]
+    assert list(found.drop_ins) == [str(tmp_path / "conf.d" / "b.conf")]
+    assert found.wwids == {"3600"}
+    assert found.complaints == ("/etc/multipath.conf line 3, invalid keyword: foo",)
+    assert found.known[-1].value("alias") == "data"
+    assert found.read_only == ""
+
+
+def test_a_file_that_cannot_be_read_is_a_complaint(daemon: FakeDaemon, tmp_path: Path) -> None:
+    (tmp_path / "multipath.conf").mkdir()
+    (complaint,) = _multipathd.read(5, frozenset()).complaints
+    assert complaint == f"{tmp_path}/multipath.conf: Is a directory"
+
+
+def test_a_path_that_is_unknown_is_waited_for(daemon: FakeDaemon) -> None:
+    _multipathd.read(5, frozenset({DeviceNumber(8, 99)}))
+    assert daemon.asked.count("show daemon") > 1
+
+
+@pytest.mark.parametrize("silent", ["show daemon", "help", "show config"])
+def test_a_daemon_that_hangs_is_not_waited_for_long(daemon: FakeDaemon, silent: str) -> None:
+    daemon.answers[silent] = ""
+    with pytest.raises(Refused, match=f"does not answer `{silent}` within 0.5 seconds"):
+        _multipathd.read(0.5, frozenset())
+
+
+def test_a_daemon_that_is_always_busy(daemon: FakeDaemon) -> None:
+    daemon.answers["show daemon"] = "pid 1 configure\n"
+    with pytest.raises(Refused, match="busy all the time"):
+        _multipathd.read(0.3, frozenset())
+
+
+def test_a_lock_that_somebody_holds_is_no_answer(daemon: FakeDaemon) -> None:
+    daemon.answers["help"] = "timeout\n"
+    threading.Timer(0.3, lambda: daemon.answers.update(ANSWERS)).start()
+    assert _multipathd.read_view(5).version == (0, 9, 4)
+
+
+def test_requests_are_repeated_unless_that_is_in_vain(daemon: FakeDaemon) -> None:
+    changes = _multipathd.MultipathDaemon()
+    changes.tell_multipathd("reconfigure")
+    with pytest.raises(MultipathdError, match="blacklisted"):
+        changes.tell_multipathd("add map 1")
+    assert daemon.asked == ["reconfigure", "add map 1"]
+    with pytest.raises(MultipathdError, match="it answers 'fail'"):
+        changes.tell_multipathd("del map data")
+    assert daemon.asked.count("del map data") > 1
+
+
+def test_a_drop_in_is_written_whole(daemon: FakeDaemon, tmp_path: Path) -> None:
+    path = tmp_path / "conf.d" / "x.conf"
+    changes = _multipathd.MultipathDaemon()
+    changes.write_drop_in(str(path), "multipaths {\n}\n")
+    assert path.read_text() == "multipaths {\n}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert os.listdir(path.parent) == ["x.conf"]
+    (tmp_path / "says").write_text(f"1.5 | {path} line 2, invalid keyword: x\n")
+    with pytest.raises(MultipathdError, match="line 2, invalid keyword: x"):
+        changes.write_drop_in(str(path), "x\n")
+    assert path.read_text() == "multipaths {\n}\n"
+    path.unlink()
+    with pytest.raises(MultipathdError, match="line 2"):
+        changes.write_drop_in(str(path), "x\n")
+    assert not path.exists()
+    changes.remove_drop_in(str(path))
+
+
+def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_path: Path) -> None:
+    changes = _multipathd.MultipathDaemon()
+    changes.add_wwid("3600")
+    changes.remove_wwid("3601")
+    command = tmp_path / "multipath"
+    assert (tmp_path / "ran").read_text() == f"{command} -a 3600\n{command} -w 3601\n"
+    command.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    with pytest.raises(MultipathdError, match="multipath did not multipath -a 3600 : no"):
+        changes.add_wwid("3600")
+    command.unlink()
+    with pytest.raises(MultipathdError, match="No such file"):
+        changes.add_wwid("3600")
+
+
+def test_a_wait_ends_when_it_is_enough_or_late(daemon: FakeDaemon) -> None:
+    changes = _multipathd.MultipathDaemon()
+    assert changes.multipathd_once(lambda known: known[-1].value("alias") == "data", 5)
+    assert not changes.multipathd_once(lambda _known: False, 0.3)
