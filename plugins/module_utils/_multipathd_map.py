@@ -233,11 +233,14 @@ def _foreseen(wanted: Managed, host: Host) -> Table:
 
 
 def _removal(each: Stated, host: Host) -> Iterator[Step]:
-    """Yield the removal of a map with its partition maps, then what the files say of it.
+    """Yield the removal of a map with its partition maps, and of what the files say of it.
 
-    A daemon that is told nothing more does not make the map again before it reads its files.
+    Its WWID goes first: the removal has udev tell the daemon of the paths, which would make the map
+    again. It reads its files for no event.
     """
     uuid = multipath_uuid(each.wwid)
+    files = tuple(_forget_files(each.wwid, host.multipathd))
+    yield from (step for step in files if isinstance(step, RemoveWwid))
     for step in plan(each.absent, host.maps):
         deferred = isinstance(step, Remove) and step.deferred
         if host.multipathd.runs and deferred:
@@ -253,7 +256,7 @@ def _removal(each: Stated, host: Host) -> Iterator[Step]:
             yield DeleteMap(step.name, step.uuid)
         elif isinstance(step, Message) and step.text == "fail_if_no_path":
             yield Tell(f"disablequeueing map {step.name}", step.uuid)
-    yield from _forget_files(each.wwid, host.multipathd)
+    yield from (step for step in files if not isinstance(step, RemoveWwid))
 
 
 def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:

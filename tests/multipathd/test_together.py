@@ -24,7 +24,7 @@ def test_partition_maps_stay_through_what_the_daemon_does(host: DaemonHost) -> N
     host.twice(path_grouping_policy="multibus")
     assert not host.applied("partition_maps", device="data", delimiter="-part")["changed"]
     gone = host.applied("multipath_map", **TASK, state="absent")
-    assert gone["plan"][:2] == ["remove data-part1", "multipathd del map data"]
+    assert gone["plan"][1:3] == ["remove data-part1", "multipathd del map data"]
 
 
 def test_paths_are_failed_and_reinstated_by_the_daemon(host: DaemonHost) -> None:
@@ -37,8 +37,8 @@ def test_paths_are_failed_and_reinstated_by_the_daemon(host: DaemonHost) -> None
     failed = {"state": "failed", "maps": ["data"], "paths": [disk]}
     assert host.applied("multipath_path", **failed)["plan"] == [f"multipathd fail path {disk}"]
     assert not host.applied("multipath_path", **failed)["changed"]
-    assert host.applied("multipath_path", path_group=2, maps=["data"])["plan"] == [
-        "multipathd switch map data group 2"
+    assert host.applied("multipath_path", path_group=3, maps=["data"])["plan"] == [
+        "multipathd switch map data group 3"
     ]
     back = host.applied("multipath_path", state="active", maps=["data"])
     assert back["plan"] == [f"multipathd reinstate path {disk}"]

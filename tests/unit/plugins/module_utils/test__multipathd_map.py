@@ -183,8 +183,7 @@ def test_what_is_absent_is_absent_from_the_files_too(
 ) -> None:
     host.run("multipath_map", **TASK)
     removed = host.run("multipath_map", **stated, state="absent")
-    files = ["multipath -w 3600", f"rm {FILE}"]
-    assert removed["plan"] == ["multipathd del map data", *files]
+    assert removed["plan"] == ["multipath -w 3600", "multipathd del map data", f"rm {FILE}"]
     assert (host.kernel.maps(), host.kernel.daemon.files) == ((), {})
     assert host.kernel.daemon.wwids == set()
     assert host.run("multipath_map", **stated, state="absent")["plan"] == []
@@ -206,7 +205,7 @@ def test_partition_maps_go_first_and_what_is_in_use_stays(host: MemoryHost) -> N
     assert refusal(host, state="absent", in_use="defer").option == "in_use"
     host.kernel.placed("part1-mpath-3600").opened = 0
     removed = host.run("multipath_map", **TASK, state="absent")
-    assert removed["plan"][:2] == ["remove data-part1", "multipathd del map data"]
+    assert removed["plan"][1:3] == ["remove data-part1", "multipathd del map data"]
 
 
 def test_queueing_ends_before_a_map_without_a_path_is_removed(host: MemoryHost) -> None:
@@ -214,7 +213,7 @@ def test_queueing_ends_before_a_map_without_a_path_is_removed(host: MemoryHost) 
     for device in (SDA, SDB):
         host.kernel.message("mpath-3600", f"fail_path {device}")
     removed = host.run("multipath_map", **TASK, state="absent")
-    assert removed["plan"][0] == "multipathd disablequeueing map data"
+    assert removed["plan"][1] == "multipathd disablequeueing map data"
 
 
 def test_a_map_that_somebody_suspended_is_resumed(host: MemoryHost) -> None:
@@ -381,7 +380,7 @@ def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> Non
     refused = refusal(host, path_grouping_policy="multibus")
     assert "does not run, and the map data is not as stated" in refused.found
     removed = host.run("multipath_map", **TASK, state="absent")
-    assert removed["plan"] == ["remove data", "multipath -w 3600", f"rm {FILE}"]
+    assert removed["plan"] == ["multipath -w 3600", "remove data", f"rm {FILE}"]
 
 
 def test_a_daemon_that_is_not_there_is_refused(host: MemoryHost) -> None:
