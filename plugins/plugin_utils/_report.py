@@ -16,126 +16,28 @@ import hashlib
 import os
 import typing as t
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import jinja2
 from markupsafe import Markup
 
-Result = Mapping[str, t.Any]
+from ._report_hosts import STATES, rank, read_host
 
-STATES = ("unknown", "dead", "queueing", "degraded", "healthy")
-"""The states of maps, the worst first; `unknown` are hosts that could not be looked at."""
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-_WORDS = {
-    "inactive_table": "a second table is loaded",
-    "missing_link": "links are missing",
-    "no_multipath_table": "the table is none of multipath",
-    "no_table": "no table",
-    "no_usable_path": "no usable path",
-    "partition_table_unreadable": "the partition table cannot be read",
-    "path_down": "down",
-    "path_failed": "failed",
-    "path_gone": "gone",
-    "path_not_in_map": "not in the map",
-    "path_of_other_lun": "of another LUN",
-    "path_size": "of another size",
-    "stale_partition_map": "stale partition maps",
-    "suspended": "suspended",
-    "too_few_paths": "too few paths",
-}
-_PATH_KINDS = tuple(kind for kind in _WORDS if kind.startswith("path_"))
-
-
-@dataclass(frozen=True)
-class Path:
-    """A path; `state` is `active`, `down` (active, but its device is not), `failed` or `gone`."""
-
-    name: str
-    address: str
-    state: str
-    details: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """A group of paths; number 0 is for the paths of a LUN that no map uses."""
-
-    number: int
-    state: str
-    selector: str
-    paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A map on top of another one, or a use of it (`size` is None), with what is on top of that."""
-
-    kind: str
-    name: str
-    size: int | None = None
-    above: tuple[Layer, ...] = ()
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong, in words, and with what."""
-
-    words: str
-    details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Lun:
-    """A LUN with its map, from its paths to its mounts; `state` is empty if it has no map."""
-
-    anchor: str
-    wwid: str
-    size: int | None
-    name: str = ""
-    device: str = ""
-    state: str = ""
-    active: int = 0
-    paths: int = 0
-    notes: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    groups: tuple[Group, ...] = ()
-    above: tuple[Layer, ...] = ()
-
-
-@dataclass(frozen=True)
-class Host:
-    """A host; `problem` says why it could not be looked at."""
-
-    anchor: str
-    name: str
-    luns: tuple[Lun, ...] = ()
-    problem: str = ""
-
-    @property
-    def state(self) -> str:
-        """The worst of its maps' states."""
-        if self.problem:
-            return "unknown"
-        found = {lun.state for lun in self.luns}
-        return next((state for state in STATES if state in found), "")
-
-    @property
-    def counts(self) -> Sequence[tuple[str, int]]:
-        """How many maps are in which state, the worst first."""
-        counted = Counter(lun.state for lun in self.luns)
-        return [(state, counted[state]) for state in STATES if counted[state]]
+    from ._report_hosts import Host, Lun, Result
 
 
 def render(results: Mapping[str, Result], title: str = "SAN report", made: str = "") -> str:
-    """Return the HTML report; ValueError names a host whose result is none of the module's."""
+    """Return the HTML report; TypeError if these are no results by the names of hosts."""
     if not isinstance(results, Mapping):
-        raise ValueError("the input should be results of device_mapper_info by the names of hosts")
-    hosts = [_host(number, *each) for number, each in enumerate(sorted(results.items()))]
-    hosts.sort(key=lambda host: (_rank(host.state), host.name))
+        raise TypeError("the input should be results of device_mapper_info by the names of hosts")
+    hosts = [read_host(number, *each) for number, each in enumerate(sorted(results.items()))]
+    hosts.sort(key=lambda host: (rank(host.state), host.name))
     luns = [lun for host in hosts for lun in host.luns]
     counted = Counter(lun.state for lun in luns)
-    counted["unknown"] = sum(bool(host.problem) for host in hosts)
+    counted["unknown"] += sum(bool(host.problem) for host in hosts)
     script = _source("_report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
@@ -176,170 +78,7 @@ def _wrong(hosts: Sequence[Host]) -> Iterator[tuple[Host, Lun | None]]:
     """Yield what is wrong, the worst first: hosts that were not looked at, then maps."""
     yield from ((host, None) for host in hosts if host.problem)
     found = [(host, lun) for host in hosts for lun in host.luns if lun.state not in ("", "healthy")]
-    yield from sorted(found, key=lambda pair: _rank(pair[1].state))
-
-
-def _rank(state: str) -> int:
-    return STATES.index(state) if state in STATES else len(STATES)
-
-
-def _host(number: int, name: str, result: Result) -> Host:
-    anchor = f"h{number}"
-    try:
-        if "maps" not in result:
-            problem = "unreachable" if result.get("unreachable") else "failed"
-            return Host(anchor, name, problem=f"{problem}: {result['msg']}".strip())
-        return Host(anchor, name, tuple(_luns(anchor, result)))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"{name}: its result is none of device_mapper_info ({error!r})") from error
-
-
-def _luns(anchor: str, result: Result) -> Iterator[Lun]:
-    """Yield the LUNs of a host, the worst first, then by the names of their maps."""
-    above = _above(result["maps"])
-    seen = {lun["wwid"]: lun for lun in result["luns"]}
-    mapped = {each["wwid"]: each for each in result["maps"] if each["wwid"]}
-    wwids = sorted({*seen, *mapped}, key=lambda wwid: _order(wwid, mapped.get(wwid)))
-    for number, wwid in enumerate(wwids):
-        lun, each = seen.get(wwid), mapped.get(wwid)
-        where = f"{anchor}-{number}"
-        size = lun["size"] if lun else 0
-        if each is None:
-            paths = tuple(_path(path) for path in lun["paths"]) if lun else ()
-            yield Lun(where, wwid, size, groups=(Group(0, "", "", paths),))
-        else:
-            yield _mapped(where, size, each, above)
-
-
-def _order(wwid: str, each: Result | None) -> tuple[int, str, str]:
-    if each is None:
-        return len(STATES), "", wwid
-    return _rank(each["health"]["state"]), each["name"], wwid
-
-
-def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> Lun:
-    health = each["health"]
-    features = each["table"][0].get("features", ()) if each["table"] else ()
-    notes = {
-        "queues without paths": "queue_if_no_path" in features,
-        "read-only": each["read_only"],
-        "removed once it is closed": each["deferred_remove"],
-    }
-    return Lun(
-        anchor=anchor,
-        wwid=each["wwid"],
-        size=size,
-        name=each["name"],
-        device=each["device"] or "",
-        state=health["state"],
-        active=health["active_paths"],
-        paths=health["path_count"],
-        notes=tuple(note for note, holds in notes.items() if holds),
-        findings=tuple(_findings(health["reasons"])),
-        groups=tuple(
-            Group(
-                number,
-                group["state"],
-                group["path_selector"],
-                tuple(_path(path) for path in group["paths"]),
-            )
-            for number, group in enumerate(each["path_groups"], 1)
-        ),
-        above=above(each),
-    )
-
-
-def _path(path: Result) -> Path:
-    words = {
-        "": path["device"],
-        "address": path["address"],
-        "state": path["state"],
-        "ALUA": path["access_state"],
-        "port group": path["target_port_group"],
-        "target": path["target_node_name"],
-        "failures": path.get("fail_count"),
-    }
-    return Path(
-        name=path["name"] or path["device"],
-        address=path["address"],
-        state=_path_state(path),
-        details=", ".join(f"{key} {value}".strip() for key, value in words.items() if value),
-    )
-
-
-def _path_state(path: Result) -> str:
-    """Return what is worst: a device that is gone, a path that failed, a device that is down."""
-    if not path["name"]:
-        return "gone"
-    if path.get("active", True) is not True:  # A LUN without a map has only devices.
-        return "failed"
-    inaccessible = path["access_state"] in ("unavailable", "offline")
-    return "down" if inaccessible or path["state"] not in ("", "running", "live") else "active"
-
-
-def _findings(reasons: Sequence[Result]) -> Iterator[Finding]:
-    """Yield what is wrong, once for each kind."""
-    kinds = dict.fromkeys(reason["kind"] for reason in reasons)
-    for kind in kinds:
-        details = tuple(
-            filter(None, (_detail(reason) for reason in reasons if reason["kind"] == kind))
-        )
-        words = _WORDS.get(kind, kind.replace("_", " "))
-        if kind in _PATH_KINDS:
-            words = f"{len(details)} {'path' if len(details) == 1 else 'paths'} {words}"
-        yield Finding(words, details)
-
-
-def _detail(reason: Result) -> str:
-    name = reason.get("name") or reason.get("path", "")
-    found, expected = reason.get("found", ""), reason.get("expected", "")
-    said = " instead of ".join(filter(None, (found, expected)))
-    return ": ".join(filter(None, (name, said)))
-
-
-_Above = t.Callable[[Result], tuple[Layer, ...]]
-
-
-def _above(maps: Sequence[Result]) -> _Above:
-    """Return what tells the layers on top of a map: the maps that lie on it, and its other uses."""
-    on: dict[str, list[Result]] = {}
-    for each in maps:
-        for device in dict.fromkeys(row.get("device") for row in each["table"]):
-            if device:
-                on.setdefault(device, []).append(each)
-
-    def layers(each: Result, below: tuple[str, ...] = ()) -> tuple[Layer, ...]:
-        children = on.get(each["device"] or "", ())
-        known = {name for child in children for name in _held_by(child)}
-        found = [
-            Layer(_kind(child), child["name"], child["size"], layers(child, (*below, each["name"])))
-            for child in sorted(children, key=lambda child: (len(child["name"]), child["name"]))
-            if child["name"] not in below
-        ]
-        found += [_use(use) for use in each["uses"] if use not in known]
-        return tuple(found)
-
-    return layers
-
-
-def _held_by(child: Result) -> tuple[str, str]:
-    """Return the words by which device_mapper_info says that a map is held by another."""
-    return (
-        f"held by the map {child['name']} (uuid {child['uuid'] or 'empty'})",
-        f"held by the LVM volume {child['name']}",
-    )
-
-
-def _kind(child: Result) -> str:
-    uuid = child["uuid"]
-    return "partition" if uuid.startswith("part") else "LVM" if uuid.startswith("LVM-") else "map"
-
-
-def _use(words: str) -> Layer:
-    mount = "mounted at "
-    if words.startswith(mount):
-        return Layer("mount", words[len(mount) :])
-    return Layer("use", words)
+    yield from sorted(found, key=lambda pair: rank(pair[1].state))
 
 
 @functools.cache

@@ -128,12 +128,27 @@ def test_sizes_are_in_the_largest_unit_that_they_reach(size: int | None, words: 
 
 
 @pytest.mark.parametrize(
-    "results",
-    [{"host": {}}, {"host": {"maps": []}}, {"host": {"maps": [{}], "luns": []}}, ["host"]],
+    "result",
+    [{}, {"maps": []}, {"maps": [{}], "luns": []}, {"maps": 1, "luns": 1}, [], "x", None],
 )
-def test_what_is_no_result_of_the_module_is_refused(results: Any) -> None:
-    with pytest.raises(ValueError, match="host"):
-        render(results)
+def test_a_host_that_returned_something_else_spoils_no_report(result: Any) -> None:
+    text = text_of({"strange": result, "host": San().lun("data").result()})
+    assert "strange what it returned is no result of device_mapper_info" in text
+    assert "data healthy" in text
+
+
+def test_words_instead_of_numbers_and_states_spoil_no_report() -> None:
+    result = San().lun("data", mounts=("/srv",)).result()
+    result["maps"][0]["health"]["state"] = "splendid"
+    assert "unknown host data" in text_of({"host": result})
+    for key in ("maps", "luns"):
+        strange = {**result, key: [{**each, "size": "<b>"} for each in result[key]]}
+        assert "no result of device_mapper_info" in text_of({"host": strange})
+
+
+def test_what_is_no_result_by_hosts_is_refused() -> None:
+    with pytest.raises(TypeError, match="by the names of hosts"):
+        FilterModule().filters()["report"](["host"])
 
 
 def test_a_reason_that_is_new_is_shown_in_its_own_words() -> None:

@@ -1,0 +1,291 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a report shows: hosts, their LUNs, and all that is between a path and a mount, as values."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+Result = Mapping[str, t.Any]
+
+STATES = ("unknown", "dead", "queueing", "degraded", "healthy")
+"""The states of maps, the worst first; `unknown` are hosts that could not be looked at."""
+
+_WORDS = {
+    "inactive_table": "a second table is loaded",
+    "missing_link": "links are missing",
+    "no_multipath_table": "the table is none of multipath",
+    "no_table": "no table",
+    "no_usable_path": "no usable path",
+    "partition_table_unreadable": "the partition table cannot be read",
+    "path_down": "down",
+    "path_failed": "failed",
+    "path_gone": "gone",
+    "path_not_in_map": "not in the map",
+    "path_of_other_lun": "of another LUN",
+    "path_size": "of another size",
+    "stale_partition_map": "stale partition maps",
+    "suspended": "suspended",
+    "too_few_paths": "too few paths",
+}
+_PATH_KINDS = tuple(kind for kind in _WORDS if kind.startswith("path_"))
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path; `state` is `active`, `down` (active, but its device is not), `failed` or `gone`."""
+
+    name: str
+    address: str
+    state: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of paths; number 0 is for the paths of a LUN that no map uses."""
+
+    number: int
+    state: str
+    selector: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A map on top of another one, or a use of it (`size` is None), with what is on top of that."""
+
+    kind: str
+    name: str
+    size: int | None = None
+    above: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, in words, and with what."""
+
+    words: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lun:
+    """A LUN with its map, from its paths to its mounts; `state` is empty if it has no map."""
+
+    anchor: str
+    wwid: str
+    size: int | None
+    name: str = ""
+    device: str = ""
+    state: str = ""
+    active: int = 0
+    paths: int = 0
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    groups: tuple[Group, ...] = ()
+    above: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host; `problem` says why it could not be looked at."""
+
+    anchor: str
+    name: str
+    luns: tuple[Lun, ...] = ()
+    problem: str = ""
+
+    @property
+    def state(self) -> str:
+        """The worst of its maps' states."""
+        if self.problem:
+            return "unknown"
+        found = {lun.state for lun in self.luns}
+        return next((state for state in STATES if state in found), "")
+
+    @property
+    def counts(self) -> Sequence[tuple[str, int]]:
+        """How many maps are in which state, the worst first."""
+        counted = Counter(lun.state for lun in self.luns)
+        return [(state, counted[state]) for state in STATES if counted[state]]
+
+
+def rank(state: str) -> int:
+    """Return how bad a state is; 0 is the worst."""
+    return STATES.index(state) if state in STATES else len(STATES)
+
+
+def read_host(number: int, name: str, result: Result) -> Host:
+    """Return a host as the module returned it; what cannot be its result is the host's problem."""
+    anchor = f"h{number}"
+    try:
+        if "maps" not in result:
+            problem = "unreachable" if result.get("unreachable") else "failed"
+            return Host(anchor, name, problem=f"{problem}: {result['msg']}".strip())
+        return Host(anchor, name, tuple(_luns(anchor, result)))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        problem = f"what it returned is no result of device_mapper_info ({error!r})"
+        return Host(anchor, name, problem=problem)
+
+
+def _luns(anchor: str, result: Result) -> Iterator[Lun]:
+    """Yield the LUNs of a host, the worst first, then by the names of their maps."""
+    above = _above(result["maps"])
+    seen = {lun["wwid"]: lun for lun in result["luns"]}
+    mapped = {each["wwid"]: each for each in result["maps"] if each["wwid"]}
+    wwids = sorted({*seen, *mapped}, key=lambda wwid: _order(wwid, mapped.get(wwid)))
+    for number, wwid in enumerate(wwids):
+        lun, each = seen.get(wwid), mapped.get(wwid)
+        where = f"{anchor}-{number}"
+        size = _size(lun["size"]) if lun else 0
+        if each is None:
+            paths = tuple(_path(path) for path in lun["paths"]) if lun else ()
+            yield Lun(where, wwid, size, groups=(Group(0, "", "", paths),))
+        else:
+            yield _mapped(where, size, each, above)
+
+
+def _order(wwid: str, each: Result | None) -> tuple[int, str, str]:
+    if each is None:
+        return len(STATES), "", wwid
+    return rank(each["health"]["state"]), each["name"], wwid
+
+
+def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> Lun:
+    health = each["health"]
+    features = each["table"][0].get("features", ()) if each["table"] else ()
+    notes = {
+        "queues without paths": "queue_if_no_path" in features,
+        "read-only": each["read_only"],
+        "removed once it is closed": each["deferred_remove"],
+    }
+    return Lun(
+        anchor=anchor,
+        wwid=each["wwid"],
+        size=size,
+        name=each["name"],
+        device=each["device"] or "",
+        state=health["state"] if health["state"] in STATES else "unknown",
+        active=int(health["active_paths"]),
+        paths=int(health["path_count"]),
+        notes=tuple(note for note, holds in notes.items() if holds),
+        findings=tuple(_findings(health["reasons"])),
+        groups=tuple(
+            Group(
+                number,
+                group["state"],
+                group["path_selector"],
+                tuple(_path(path) for path in group["paths"]),
+            )
+            for number, group in enumerate(each["path_groups"], 1)
+        ),
+        above=above(each),
+    )
+
+
+def _size(size: t.Any) -> int | None:
+    return None if size is None else int(size)
+
+
+def _path(path: Result) -> Path:
+    words = {
+        "": path["device"],
+        "address": path["address"],
+        "state": path["state"],
+        "ALUA": path["access_state"],
+        "port group": path["target_port_group"],
+        "target": path["target_node_name"],
+        "failures": path.get("fail_count"),
+    }
+    return Path(
+        name=path["name"] or path["device"],
+        address=path["address"],
+        state=_path_state(path),
+        details=", ".join(f"{key} {value}".strip() for key, value in words.items() if value),
+    )
+
+
+def _path_state(path: Result) -> str:
+    """Return what is worst: a device that is gone, a path that failed, a device that is down."""
+    if not path["name"]:
+        return "gone"
+    if path.get("active", True) is not True:  # A LUN without a map has only devices.
+        return "failed"
+    inaccessible = path["access_state"] in ("unavailable", "offline")
+    return "down" if inaccessible or path["state"] not in ("", "running", "live") else "active"
+
+
+def _findings(reasons: Sequence[Result]) -> Iterator[Finding]:
+    """Yield what is wrong, once for each kind."""
+    kinds = dict.fromkeys(reason["kind"] for reason in reasons)
+    for kind in kinds:
+        details = tuple(
+            filter(None, (_detail(reason) for reason in reasons if reason["kind"] == kind))
+        )
+        words = _WORDS.get(kind, kind.replace("_", " "))
+        if kind in _PATH_KINDS:
+            words = f"{len(details)} {'path' if len(details) == 1 else 'paths'} {words}"
+        yield Finding(words, details)
+
+
+def _detail(reason: Result) -> str:
+    name = reason.get("name") or reason.get("path", "")
+    found, expected = reason.get("found", ""), reason.get("expected", "")
+    said = " instead of ".join(filter(None, (found, expected)))
+    return ": ".join(filter(None, (name, said)))
+
+
+_Above = t.Callable[[Result], tuple[Layer, ...]]
+
+
+def _above(maps: Sequence[Result]) -> _Above:
+    """Return what tells the layers on top of a map: the maps that lie on it, and its other uses."""
+    on: dict[str, list[Result]] = {}
+    for each in maps:
+        for device in dict.fromkeys(row.get("device") for row in each["table"]):
+            if device:
+                on.setdefault(device, []).append(each)
+
+    def layers(each: Result, below: tuple[str, ...] = ()) -> tuple[Layer, ...]:
+        children = on.get(each["device"] or "", ())
+        known = {name for child in children for name in _held_by(child)}
+        found = [
+            Layer(
+                _kind(child),
+                child["name"],
+                _size(child["size"]),
+                layers(child, (*below, each["name"])),
+            )
+            for child in sorted(children, key=lambda child: (len(child["name"]), child["name"]))
+            if child["name"] not in below
+        ]
+        found += [_use(use) for use in each["uses"] if use not in known]
+        return tuple(found)
+
+    return layers
+
+
+def _held_by(child: Result) -> tuple[str, str]:
+    """Return the words by which device_mapper_info says that a map is held by another."""
+    return (
+        f"held by the map {child['name']} (uuid {child['uuid'] or 'empty'})",
+        f"held by the LVM volume {child['name']}",
+    )
+
+
+def _kind(child: Result) -> str:
+    uuid = child["uuid"]
+    return "partition" if uuid.startswith("part") else "LVM" if uuid.startswith("LVM-") else "map"
+
+
+def _use(words: str) -> Layer:
+    mount = "mounted at "
+    if words.startswith(mount):
+        return Layer("mount", words[len(mount) :])
+    return Layer("use", words)
