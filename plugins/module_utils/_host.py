@@ -15,6 +15,7 @@ from ._linear import Linear
 from ._multipath import Multipath, MultipathStatus
 from ._names import partition_of
 from ._table import Table, devices, sectors
+from ._udev_state import UdevState
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +239,8 @@ class Host:
     `missing_modules` are those modules that the task needs and the kernel does not have.
     `controllers` are the SCSI hosts and NVMe controllers that can look for new disks. `transports`
     are those of the disks, where the task chooses paths by them. `missing_links` are the links that
-    should lead to a map, and do not, where the task asks for them.
+    should lead to a map, and do not, where the task asks for them. `udev` is what udev shows, where
+    the task asks for it.
     """
 
     maps: tuple[Map, ...] = ()
@@ -253,6 +255,7 @@ class Host:
     native_nvme_multipath: bool = False
     transports: Mapping[DeviceNumber, Transport] = field(default_factory=dict)
     missing_links: Mapping[DeviceNumber, tuple[str, ...]] = field(default_factory=dict)
+    udev: UdevState = field(default_factory=UdevState)
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""

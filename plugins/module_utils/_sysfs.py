@@ -42,13 +42,13 @@ def read_uses() -> dict[DeviceNumber, tuple[Use, ...]]:
     What uses a partition uses its disk, too.
     """
     uses: dict[DeviceNumber, list[Use]] = {}
-    mounts, swaps = _mounts(), _swaps()
+    mounted, swaps = mounts(), _swaps()
     for name in sorted(os.listdir(_BLOCK)):
         number = _number(name)
         if number is None:
             continue
         of = _partition_words(name)
-        found = [Use(f"{of}mounted at {place}") for place in mounts.get(number, ())]
+        found = [Use(f"{of}mounted at {place}") for place in mounted.get(number, ())]
         found += [Use(f"{of}in use as swap") for _swap in swaps.get(number, ())]
         for holder in _listed(f"{_BLOCK}/{name}/holders"):
             found.append(Use(f"{of}held by {_holder_words(holder)}", _number(holder)))
@@ -132,6 +132,36 @@ def with_partitions(name: str) -> tuple[DeviceNumber, ...]:
     return tuple(number for number in map(_number, (name, *inside)) if number)
 
 
+def attribute(name: str, path: str) -> str:
+    """Return an attribute of the block device `name`, such as `queue/scheduler`; empty if none."""
+    return _line(f"{_BLOCK}/{name}/{path}")
+
+
+def layers_below(device: DeviceNumber) -> tuple[DeviceNumber, ...]:
+    """Return the numbers of all devices that a device lies on, over all layers."""
+    name = kernel_name(device)
+    disk = _disk_of(name)
+    slaves = map(_number, _listed(f"{_BLOCK}/{name}/slaves"))
+    below = [each for each in (disk, *slaves) if each is not None]
+    return (*below, *(deeper for each in below for deeper in layers_below(each)))
+
+
+def mounts() -> dict[DeviceNumber, list[str]]:
+    """Return the mount points of each block device (proc(5), mountinfo).
+
+    A file system with a device number of its own (btrfs) is found by its source's path.
+    """
+    found: dict[DeviceNumber, list[str]] = {}
+    for line in _lines("/proc/self/mountinfo"):
+        words = line.split(" ")
+        number = DeviceNumber.parse(words[2])
+        source = _unescaped(words[words.index("-") + 2])
+        if source.startswith("/"):
+            number = device_number(source) or number
+        found.setdefault(number, []).append(_unescaped(words[4]))
+    return found
+
+
 def _address(name: str) -> str:
     """Return host:channel:target:lun of a SCSI disk; empty for another."""
     address = os.path.basename(os.path.realpath(f"{_BLOCK}/{name}/device"))
@@ -212,22 +242,6 @@ def _holder_words(name: str) -> str:
     if map_name:
         return f"the map {map_name} (uuid {uuid or 'empty'})"
     return f"the md array {name}" if name.startswith("md") else name
-
-
-def _mounts() -> dict[DeviceNumber, list[str]]:
-    """Return the mount points of each block device (proc(5), mountinfo).
-
-    A file system with a device number of its own (btrfs) is found by its source's path.
-    """
-    mounts: dict[DeviceNumber, list[str]] = {}
-    for line in _lines("/proc/self/mountinfo"):
-        words = line.split(" ")
-        number = DeviceNumber.parse(words[2])
-        source = _unescaped(words[words.index("-") + 2])
-        if source.startswith("/"):
-            number = device_number(source) or number
-        mounts.setdefault(number, []).append(_unescaped(words[4]))
-    return mounts
 
 
 def _swaps() -> dict[DeviceNumber, list[str]]:

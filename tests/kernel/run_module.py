@@ -33,6 +33,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils import (  # noqa
 
 MODULES = (
     *("multipath_map", "multipath_path", "partition_maps", "lun_paths", "device_mapper_info"),
+    "udev_info",
 )
 CHANGES = (
     *("create", "load", "clear", "resume", "rename", "message", "remove"),

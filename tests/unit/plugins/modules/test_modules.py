@@ -24,6 +24,7 @@ from ansible_collections.san.device_mapper.plugins.modules import (
     multipath_map,
     multipath_path,
     partition_maps,
+    udev_info,
 )
 
 MODULES = {
@@ -32,6 +33,7 @@ MODULES = {
     "multipath_map": multipath_map,
     "multipath_path": multipath_path,
     "partition_maps": partition_maps,
+    "udev_info": udev_info,
 }
 CHECK = {"_ansible_check_mode": True}
 
@@ -127,6 +129,8 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
         ("partition_maps", {"device": "a", "partitions": ["x"]}, "partitions"),
         ("device_mapper_info", {"timeout": "soon"}, "timeout"),
         ("device_mapper_info", {"health": ["ill"]}, "must be one or more of: healthy, degraded"),
+        ("udev_info", {"tuning": [{"model": "x"}]}, "missing required arguments: vendor"),
+        ("udev_info", {"permissions": [{}]}, "missing required arguments: wwid"),
     ],
 )
 def test_arguments_that_are_not_the_modules_are_refused(
@@ -168,6 +172,12 @@ def test_arguments_that_are_not_the_modules_are_refused(
         ("device_mapper_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
         ("device_mapper_info", {"maps": []}, "maps: []: it is empty"),
         ("device_mapper_info", {"expected_paths": 0}, "expected_paths: 0: a map needs a path"),
+        ("udev_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
+        (
+            "udev_info",
+            {"permissions": [{"wwid": "3600", "owner": "no-such-user"}]},
+            "permissions: owner: no-such-user: this host does not know it",
+        ),
     ],
 )
 def test_a_refusal_is_the_message_and_nothing_is_changed(
@@ -219,6 +229,15 @@ def test_the_maps_of_the_host_are_listed(capsys: pytest.CaptureFixture[str]) -> 
     assert result["changed"] is False
     assert [each["name"] for each in result["maps"]] == ["stale"]
     assert "map stale 252:0" in result["tree"]
+
+
+@pytest.mark.usefixtures("kernel")
+def test_what_udev_shows_of_maps_without_paths_is_no_failure_of_a_path(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = run(capsys, "udev_info", {"links": False, "verify": False})
+    assert (result["changed"], result["maps"], result["paths"]) == (False, ["stale"], [])
+    assert {each["device"] for each in result["failures"]} <= {"stale"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
