@@ -47,7 +47,10 @@ if t.TYPE_CHECKING:
 
 _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
 _KPARTX_SECONDS = 30.0
-_KPARTX = re.compile(r"""kpartx[^"']*?\s-p\s*(?P<delimiter>[^\s"']+)""")
+# Of a rule that runs kpartx, and of the one that the role udev_rules installs instead.
+_KPARTX = re.compile(
+    r"""(?:kpartx[^"']*?\s-p\s*|\{SAN_DEVICE_MAPPER_DELIMITER\}=")(?P<delimiter>[^\s"']+)"""
+)
 
 
 def observe_paths(kernel: Kernel, named: Sequence[str], timeout: float, leaving: bool) -> Host:

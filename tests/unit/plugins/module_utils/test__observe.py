@@ -107,6 +107,8 @@ def test_a_map_without_a_uuid_gives_its_number(kernel: MemoryKernel) -> None:
         ('RUN+="/sbin/kpartx -u -p -part /dev/$name -p other"', "-part"),
         ('RUN+="/usr/sbin/kpartx -p p -u /dev/$name"', "p"),
         ('RUN+="/usr/sbin/kpartx -u -p_part /dev/$name"', "_part"),
+        ('ENV{SAN_DEVICE_MAPPER_DELIMITER}="-part"', "-part"),
+        ('ENV{SAN_DEVICE_MAPPER_DELIMITER}=="?*", GOTO="end"', None),
         ('RUN+="/sbin/kpartx -u /dev/$name"', None),
         ('RUN+="/sbin/kpartx_id %M %m $env{DM_UUID}", ENV{X}="a -p b"', None),
         ("", None),
