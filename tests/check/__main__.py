@@ -23,11 +23,12 @@ if not __package__:
 from check import messages
 from check.artefact import build
 from check.sanity import sanity
-from check.steps import browser, kernel, lab_run, lint, multipathd, typing, unit
+from check.steps import HOSTS, booted, browser, hosts, lab_run, lint, typing, unit
 from check.workspace import CACHE, PROGRAMS, ROOT, Failed, Workspace, call, laid_out, run
 from lab.directories import checkout_directory
 from lab.storage import wwid
 
+WHOLE = ("lint", "typing", "unit", "browser", "sanity", "build", "hosts")
 STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "lint": lint,
     "typing": typing,
@@ -35,8 +36,8 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "browser": browser,
     "sanity": sanity,
     "build": build,
-    "kernel": kernel,
-    "multipathd": multipathd,
+    "hosts": hosts,
+    **{name: functools.partial(booted, names=[name]) for name in HOSTS},
 }
 
 
@@ -51,7 +52,7 @@ def main() -> int:
         "format": format_in_place,
         "lab": lab,
         "lab-stop": lab_stop,
-        "test": functools.partial(check, *STEPS),
+        "test": functools.partial(check, *WHOLE),
     }
     commands |= {step: functools.partial(check, step) for step in STEPS}
     try:

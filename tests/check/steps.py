@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import yaml
 from browser.chromium import program
 
-from .workspace import Failed, Workspace, call, call_together, module_names
+from .workspace import Failed, Workspace, call, call_in_turn, module_names
 
 
 def lint(workspace: Workspace) -> str:
@@ -67,21 +68,27 @@ def browser(workspace: Workspace) -> str:
     return output.splitlines()[-1]
 
 
-def kernel(workspace: Workspace) -> str:
-    """Run the tests on two booted hosts at the same time: each keeps a processor busy, not more."""
-    paths = ("tests/kernel", "tests/integration")
-    outputs = call_together(workspace, *([*lab_run(), *pytest(workspace, path)] for path in paths))
+HOSTS = ("kernel", "integration", "multipathd")
+"""The tests that have a booted host of their own, below `tests`; those that take long first."""
+AT_ONCE = 2
+"""Each booted host keeps a processor busy, not more, and the tests are for two."""
+
+
+def hosts(workspace: Workspace) -> str:
+    """Run the tests of all booted hosts."""
+    return booted(workspace, HOSTS)
+
+
+def booted(workspace: Workspace, names: Sequence[str]) -> str:
+    """Run tests on booted hosts of their own, of the Debian suite that SUITE names."""
+    suite = os.environ.get("SUITE", "bookworm")
+    paths = [f"tests/{name}" for name in names]
+    commands = [[*lab_run("--suite", suite), *pytest(workspace, path)] for path in paths]
+    outputs = call_in_turn(workspace, commands, AT_ONCE)
     for path in paths:
         require_passed(workspace, path)
-    return "; ".join(output.splitlines()[-1] for output in outputs)
-
-
-def multipathd(workspace: Workspace) -> str:
-    """Run the tests of a host with the real multipathd, of the Debian suite that SUITE names."""
-    path, suite = "tests/multipathd", os.environ.get("SUITE", "bookworm")
-    output = call(workspace, *lab_run("--suite", suite), *pytest(workspace, path))
-    require_passed(workspace, path)
-    return f"{suite}: {output.splitlines()[-1]}"
+    lines = [output.splitlines()[-1] for output in outputs]
+    return f"on {suite}: " + "; ".join(map(": ".join, zip(names, lines, strict=True)))
 
 
 def lab_run(*options: str) -> list[str]:

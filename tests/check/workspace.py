@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import typing as t
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,22 +91,34 @@ def environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def call_together(workspace: Workspace, *commands: list[str]) -> list[str]:
-    """Run commands in the collection at the same time, and return what each printed."""
+def call_in_turn(workspace: Workspace, commands: Sequence[list[str]], at_once: int) -> list[str]:
+    """Run commands in the collection, so many at once; return what each printed.
+
+    All of them run, also after one has failed.
+    """
     processes: list[subprocess.Popen[str]] = []
-    try:
-        for argv in commands:
-            processes.append(_start(argv, workspace.collection, environment(workspace)))
-        outputs = [process.communicate()[0] for process in processes]
-    except BaseException:
-        for process in processes:
-            end(process, group=True)
-        raise
-    done = zip(processes, commands, outputs, strict=True)
-    failures = [_failure(*each) for each in done if each[0].returncode]
+
+    def finished(argv: list[str]) -> tuple[subprocess.Popen[str], str]:
+        process = _start(argv, workspace.collection, environment(workspace))
+        processes.append(process)
+        return process, process.communicate()[0]
+
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        try:
+            done = list(pool.map(finished, commands))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                end(process, group=True)
+            raise
+    failures = [
+        _failure(process, argv, output)
+        for argv, (process, output) in zip(commands, done, strict=True)
+        if process.returncode
+    ]
     if failures:
         raise Failed("\n".join(failures))
-    return outputs
+    return [output for _process, output in done]
 
 
 def run(argv: list[str], directory: Path, variables: dict[str, str], *, shown: bool) -> str:
