@@ -3,8 +3,8 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit browser sanity build hosts kernel integration multipathd demo bench campaign \
-	lab lab-stop format
+steps := test lint typing unit browser sanity build hosts kernel integration multipathd fleet demo bench \
+	campaign lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -16,7 +16,7 @@ help:
 	@echo 'make campaign  give the readers damaged and hostile input, in great numbers'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo 'make lab-stop  end it'
-	@echo 'make test      lint to hosts, in this order, up to the first failure'
+	@echo 'make test      lint to fleet, in this order, up to the first failure'
 	@echo 'make lint      format, style, documentation, changelog'
 	@echo 'make typing    mypy, strict'
 	@echo 'make unit      the tests that need no host'
@@ -25,6 +25,7 @@ help:
 	@echo 'make build     build the artefact and install it'
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
 	@echo '               integration or multipathd. SUITE=trixie or sid for another Debian than bookworm'
+	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other'
 	@echo 'make format    format the Python files in place, and write the page of messages anew'
 
 $(steps):

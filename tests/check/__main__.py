@@ -23,12 +23,12 @@ if not __package__:
 from check import messages
 from check.artefact import build
 from check.sanity import sanity
-from check.steps import HOSTS, booted, browser, hosts, lab_run, lint, typing, unit
+from check.steps import HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
 from check.workspace import CACHE, PROGRAMS, ROOT, Failed, Workspace, call, laid_out, run
 from lab.directories import checkout_directory
 from lab.storage import wwid
 
-WHOLE = ("lint", "typing", "unit", "browser", "sanity", "build", "hosts")
+WHOLE = ("lint", "typing", "unit", "browser", "sanity", "build", "hosts", "fleet")
 STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "lint": lint,
     "typing": typing,
@@ -38,6 +38,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "build": build,
     "hosts": hosts,
     **{name: functools.partial(booted, names=[name]) for name in HOSTS},
+    "fleet": fleet,
 }
 
 

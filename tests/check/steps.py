@@ -91,6 +91,13 @@ def booted(workspace: Workspace, names: Sequence[str]) -> str:
     return f"on {suite}: " + "; ".join(map(": ".join, zip(names, lines, strict=True)))
 
 
+def fleet(workspace: Workspace) -> str:
+    """Run the playbooks for many hosts on two booted ones."""
+    output = call(workspace, *pytest(workspace, "tests/fleet"))
+    require_passed(workspace, "tests/fleet")
+    return output.splitlines()[-1]
+
+
 def lab_run(*options: str) -> list[str]:
     """Return the command that boots a host for the command that follows."""
     return [sys.executable, "tests/lab", "run", *options, "--"]

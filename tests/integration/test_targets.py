@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
-import subprocess
 import typing as t
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 import yaml
 
 from lab.host import Lab
+from lab.playbook import run
 
 HERE = Path(__file__).parent
 TARGETS = sorted(path.name for path in (HERE / "targets").iterdir())
@@ -28,31 +26,14 @@ def play(
 ) -> list[dict[str, t.Any]]:
     """Run a playbook against the lab host and return its results; fail if no host was met."""
     inventory = Lab.from_environment().directory / "inventory.yml"
-    written = directory / "results"
-    environment = {
-        **os.environ,
-        "ANSIBLE_CALLBACK_PLUGINS": str(HERE.parent / "callback"),
-        "ANSIBLE_CALLBACKS_ENABLED": "results",
-        "SAN_RESULTS": str(written),
-    }
-    done = subprocess.run(
-        ["ansible-playbook", "-i", str(inventory), str(playbook), *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-    )
-    assert written.exists(), done.stdout + done.stderr
-    results = [json.loads(line) for line in written.read_text("utf-8").splitlines()]
+    status, results = run(directory, inventory, playbook, *arguments, timeout=timeout)
     failed = [
         f"{each['task']}: {each['result'].get('msg', each['result'])}"
         for each in results
         if each.get("status") in ("failed", "unreachable")
     ]
     assert not failed, failed
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert status == 0
     assert results[-1]["stats"].get("lab", {}).get("ok", 0) > 0, "no host was met"
     return results
 
