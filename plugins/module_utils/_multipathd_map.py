@@ -14,13 +14,18 @@ import typing as t
 from dataclasses import dataclass
 
 from ._errors import Refused
-from ._multipath import handler_in_use
-from ._multipath_conf import (
-    blacklisting,
-    drop_in,
-    drop_in_path,
-    exactly,
-    multipath_sections,
+from ._multipath_conf import drop_in, drop_in_path, exactly
+from ._multipathd_refusals import (
+    disk,
+    refuse_choice_of_paths,
+    refuse_daemon_unfit,
+    refuse_defeated,
+    refuse_handler,
+    refuse_no_daemon,
+    refuse_overridden,
+    refuse_renames,
+    refuse_unmanaged_paths,
+    version_text,
 )
 from ._multipathd_steps import (
     AddWwid,
@@ -47,8 +52,6 @@ if t.TYPE_CHECKING:
     from ._steps import Plan, Step
     from ._table import Table
 
-_SUPPORTED = (0, 9)
-"""Before, `reconfigure` reloaded all maps of the host, whether they had changed or not."""
 _SINCE = {"group_by_tpg": (0, 9, 6)}
 
 
@@ -113,15 +116,15 @@ def multipathd_plan(stated: Sequence[Stated], host: Host) -> Plan:
     steps += files
     steps += _requests([wanted for _each, wanted in managed], bool(files), host)
     changed = {step.uuid for step in files}
-    _refuse_renames([wanted for _each, wanted in managed], host)
+    refuse_renames([wanted for _each, wanted in managed], host)
     waiting = [pair for pair in managed if pair[1].uuid in changed or not _is_right(pair[1], host)]
     if host.multipathd.runs:
         steps += _waits(waiting, host)
     if steps:
-        _refuse_daemon_unfit(steps, host.multipathd)
+        refuse_daemon_unfit(steps, host.multipathd)
     for each, wanted in waiting:
-        _refuse_defeated(each, wanted, host)
-        _refuse_unmanaged_paths(each, wanted, host)
+        refuse_defeated(each.request, wanted, host)
+        refuse_unmanaged_paths(each.request, wanted, host)
     return tuple(steps)
 
 
@@ -151,7 +154,7 @@ def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator
     daemon = host.multipathd
     if not daemon.runs:
         for wanted in managed:
-            _refuse_no_daemon(wanted, host)
+            refuse_no_daemon(wanted, host)
         return
     unread = changed or not all(each.is_known(daemon.known) for each in managed)
     wrong = [each for each in managed if not _is_right(each, host)]
@@ -198,23 +201,6 @@ def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[St
         yield Tell("reconfigure")
     for each, wanted in waiting:
         yield _wait(each, wanted, host)
-
-
-def _refuse_renames(managed: Sequence[Managed], host: Host) -> None:
-    """Refuse a name that another map of the task has until it gets its own new one.
-
-    The daemon gives all of them at once, in an order of its own.
-    """
-    wanted = {each.uuid for each in managed}
-    for each in managed:
-        holder = host.map_named(each.name)
-        if holder and holder.uuid != each.uuid and holder.uuid in wanted:
-            raise Refused(
-                "name", each.name,
-                f"the map of this name ({holder.uuid}) gets another one in this task, and"
-                " multipathd renames in no order",
-                "Rename that map in a task before this one",
-            )  # fmt: skip
 
 
 def _wait(each: Stated, wanted: Managed, host: Host) -> AwaitMap:
@@ -271,8 +257,8 @@ def _managed(each: Stated, stated: Sequence[Stated], host: Host) -> Managed:
     """Return the map in the daemon's own terms; Refused where it has none."""
     request, desired = each.request, t.cast("Desired", each.desired)
     check_wwid("wwid", each.wwid)
-    paths = [_disk(device, host) for device in devices(desired.table)]
-    _refuse_choice_of_paths(request, each.wwid, paths, host)
+    paths = [disk(device, host) for device in devices(desired.table)]
+    refuse_choice_of_paths(request, each.wwid, paths, host)
     selection = request.path_selector
     if selection.arguments or selection.of_paths:
         raise Refused(
@@ -286,7 +272,7 @@ def _managed(each: Stated, stated: Sequence[Stated], host: Host) -> Managed:
             "multipathd makes a map read-only if, and only if, all of its paths are",
             "Leave it out, or protect the LUN on the storage and rescan its paths",
         )  # fmt: skip
-    _refuse_handler(request, paths)
+    refuse_handler(request, paths)
     policy = _policy(request, paths, host.multipathd)
     settings = {
         "wwid": each.wwid,
@@ -344,26 +330,12 @@ def _device(request: Request, wwid: str, stated: Sequence[Stated], host: Host) -
             f" has others of it: {', '.join(others)}",
             "State it for all of them in one task, or in a devices section of /etc/multipath.conf",
         )  # fmt: skip
-    _refuse_overridden(request.device_options, host)
+    refuse_overridden(request.device_options, host)
     return {
         "vendor": exactly(product[0]),
         "product": exactly(product[1]),
         **dict(request.device_options),
     }
-
-
-def _refuse_overridden(options: Sequence[tuple[str, str]], host: Host) -> None:
-    """Refuse what the overrides section precedes (multipath.conf(5))."""
-    for section in host.multipathd.sections:
-        for option, value in options:
-            said = section.value(option)
-            if section.names[:1] == ("overrides",) and said and said != value:
-                raise Refused(
-                    option, value,
-                    f"{section.place(option)} says {option} {said} in the overrides section, which"
-                    " precedes it",
-                    "Remove it there, or state the same here; nothing was changed",
-                )  # fmt: skip
 
 
 def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:
@@ -374,173 +346,8 @@ def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) 
     if daemon.runs and daemon.version < needed:
         raise Refused(
             "path_grouping_policy", policy,
-            f"multipathd knows it since {_version(needed)}; this one is {_version(daemon.version)}",
+            f"multipathd knows it since {version_text(needed)}; this one is"
+            f" {version_text(daemon.version)}",
             "State group_by_prio or another policy that it knows, or upgrade multipath-tools",
         )  # fmt: skip
     return policy
-
-
-def _refuse_choice_of_paths(
-    request: Request, wwid: str, paths: Sequence[BlockDevice], host: Host
-) -> None:
-    if request.path_groups:
-        raise Refused(
-            "path_groups", "stated",
-            "multipathd forms the groups itself, by a policy and by priorities",
-            "State path_grouping_policy, or manage the map without the daemon (manager: kernel)",
-        )  # fmt: skip
-    left = {each.name for each in host.block_devices if each.wwid == wwid}
-    left -= {path.name for path in paths}
-    if left:
-        raise Refused(
-            "paths", ", ".join(path.name for path in paths),
-            f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",
-            "State wwid instead, or manage the map without the daemon (manager: kernel)",
-        )  # fmt: skip
-
-
-def _refuse_handler(request: Request, paths: Sequence[BlockDevice]) -> None:
-    attached = [path.hardware_handler for path in paths]
-    mode = request.features.queue_mode
-    if handler_in_use(request.hardware_handler, attached, mode) != handler_in_use(
-        "auto", attached, mode
-    ):
-        raise Refused(
-            "hardware_handler", request.hardware_handler,
-            "multipathd takes the handler that is attached to the paths, or that of its devices"
-            " section",
-            "State auto, and hardware_handler in the devices section of /etc/multipath.conf",
-        )  # fmt: skip
-
-
-def _refuse_no_daemon(wanted: Managed, host: Host) -> None:
-    """Refuse a map that only a running daemon would make."""
-    daemon = host.multipathd
-    if not daemon.installed:
-        raise Refused(
-            "manager", "multipathd", "multipath-tools is not installed",
-            "Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath), or leave"
-            " manager out",
-        )  # fmt: skip
-    if not wanted.is_met(host.map_of_uuid(wanted.uuid)):
-        raise Refused(
-            "manager", "multipathd",
-            f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
-            " make it so",
-            "Start it (systemctl start multipathd), or state manager: kernel to take the map from"
-            " it",
-        )  # fmt: skip
-
-
-def _refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
-    """Refuse to change a host whose daemon, or whose files, are not fit for it."""
-    if daemon.runs and daemon.version < _SUPPORTED:
-        raise Refused(
-            "manager", "multipathd",
-            f"multipathd is {_version(daemon.version) or 'of an unknown version'}, older than"
-            f" {_version(_SUPPORTED)}, and would reload every map of the host",
-            "Upgrade multipath-tools; nothing was changed",
-        )  # fmt: skip
-    if daemon.complaints:
-        raise Refused(
-            "manager", "multipathd",
-            f"multipathd's own parser complains: {'; '.join(daemon.complaints)}",
-            "Correct it first; nothing was changed",
-        )  # fmt: skip
-    writes = any(
-        isinstance(each, (WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid)) for each in steps
-    )
-    if writes and daemon.read_only:
-        raise Refused(
-            "manager", "multipathd",
-            f"{daemon.read_only} cannot be written to, where multipathd has its files",
-            "Let it be writable; nothing was changed",
-        )  # fmt: skip
-
-
-def _refuse_defeated(each: Stated, wanted: Managed, host: Host) -> None:
-    """Refuse where the host's own files state otherwise, and name them.
-
-    A `multipath` section precedes overrides, devices and defaults; of two for one LUN the later
-    one does, multipath.conf being read before the directory (multipath.conf(5)).
-    """
-    daemon, path = host.multipathd, drop_in_path(wanted.wwid)
-    for section in multipath_sections(daemon.sections, wanted.wwid):
-        if section.file == path and path in daemon.drop_ins:
-            continue
-        if section.file == path or not each.request.adopt:
-            raise Refused(
-                "adopt", each.request.adopt,
-                f"{section.place()} states the map of {wanted.wwid} already",
-                "Remove it there, or state adopt: true, so that a file read after it states the"
-                " map; it is never rewritten"
-                if section.file != path
-                else "That file is not this module's; move it, nothing was changed",
-            )  # fmt: skip
-        for keyword, value in wanted.settings.items():
-            said = section.value(keyword)
-            if section.file > path and said and said != value:
-                raise Refused(
-                    "adopt", True,
-                    f"{section.place(keyword)} says {keyword} {said} for {wanted.wwid}, and is read"
-                    f" after {path}",
-                    f"Remove it there, or state the same here ({keyword} {value})",
-                )  # fmt: skip
-    for section in daemon.sections:
-        named = section.names[:1] == ("multipaths",) and section.value("alias") == wanted.name
-        if named and section.value("wwid") != wanted.wwid and section.file not in daemon.drop_ins:
-            raise Refused(
-                "name", wanted.name,
-                f"{section.place('alias')} gives it to {section.value('wwid')}",
-                "Choose another name, or remove it there; nothing was changed",
-            )  # fmt: skip
-    _refuse_detected_priority(each.request, wanted, host)
-
-
-def _refuse_detected_priority(request: Request, wanted: Managed, host: Host) -> None:
-    """Refuse a prioritizer that the daemon's own detection precedes (propsel.c select_prio)."""
-    if not request.prio or request.prio in ("alua", "sysfs"):
-        return
-    paths = [_disk(device, host) for device in devices(wanted.table)]
-    said = [s for s in host.multipathd.sections if s.value("detect_prio")]
-    off = any(s.value("detect_prio") in ("no", "off") for s in said)
-    if all(path.access_state for path in paths) and not off:
-        where = said[-1].place("detect_prio") if said else "multipathd's default"
-        raise Refused(
-            "prio", request.prio,
-            f"detect_prio is yes ({where}), and all paths have ALUA: multipathd goes by that",
-            "Leave it out, or state detect_prio no in the overrides or devices section of"
-            " /etc/multipath.conf",
-        )  # fmt: skip
-
-
-def _refuse_unmanaged_paths(each: Stated, wanted: Managed, host: Host) -> None:
-    """Refuse paths that the daemon does not have, or takes for another LUN's."""
-    if not host.multipathd.runs:
-        return
-    seen = {path.device: path for path in host.multipathd.paths}
-    for device in devices(wanted.table):
-        disk, path = _disk(device, host), seen.get(device)
-        if path is None:
-            rules = "; ".join(blacklisting(host.multipathd.sections, disk.name, wanted.wwid))
-            raise Refused(
-                each.request.source, wanted.wwid,
-                f"multipathd leaves the path {disk.name} out: {rules or 'for its own reasons'}",
-                "Add an exception (blacklist_exceptions), or remove the rule; see `multipathd show"
-                " blacklist` and `multipathd show devices`",
-            )  # fmt: skip
-        if path.wwid != wanted.wwid:
-            raise Refused(
-                each.request.source, wanted.wwid,
-                f"multipathd takes the path {disk.name} for one of {path.wwid or 'no LUN'}",
-                "See uid_attribute and uid_attrs in `multipathd show config`, and the path's"
-                " properties in udev",
-            )  # fmt: skip
-
-
-def _disk(device: object, host: Host) -> BlockDevice:
-    return next(each for each in host.block_devices if each.device == device)
-
-
-def _version(version: Sequence[int]) -> str:
-    return ".".join(map(str, version))
