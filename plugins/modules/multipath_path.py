@@ -26,7 +26,7 @@ description:
     the first I/O that it gets.
   - A path whose device is gone, but which is still in a map's table, fits O(maps), and O(paths) by
     its number only.
-  - Refused while multipathd runs, which would reinstate the paths that its checker finds working.
+  - While multipathd runs it is told, so that its checker leaves a path alone that was failed.
 extends_documentation_fragment:
   - san.device_mapper._attributes
 attributes:
