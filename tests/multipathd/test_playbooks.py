@@ -39,7 +39,11 @@ def test_the_life_of_a_lun_and_its_daemon(san: San, host: DaemonHost) -> None:
             "Join the paths of each LUN",
         ]
         assert "multipath" in host.table("new0")
-        assert san.twice("to_multipathd") == ["Tell multipathd of the maps", "Start multipathd"]
+        assert san.twice("to_multipathd") == [
+            "Tell multipathd of the maps",
+            "Let multipathd be started",
+            "Start multipathd",
+        ]
         san.delete(san.paths[:2])
         policy = {"san_policy": "failover", "san_selector": "queue-length"}
         assert "Find the paths of the LUNs" in san.twice("maintain_paths", **policy)
