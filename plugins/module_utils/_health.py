@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ._linear import Linear
+from ._multipath_conf import drop_in_path, multipath_sections, parse_sections
 from ._names import partition_number, wwid_of
 from ._table import devices
 
@@ -83,6 +84,7 @@ def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
         reasons.append(Reason("too_few_paths", found=str(usable), expected=str(expected)))
     reasons += _link_reasons(each, host)
     reasons += _partition_reasons(each, host)
+    reasons += _drop_in_reasons(each, host)
     paths = len({*devices(each.live)}) if each.multipath else 0
     state = _state(each, usable, degraded=bool(reasons))
     return Health(state, tuple(reasons), paths, usable, expected)
@@ -161,6 +163,43 @@ def _partition_reasons(each: Map, host: Host) -> Iterator[Reason]:
         found, expected = _shown(child, each), _expected(child, each, table)
         if found != expected:
             yield Reason("stale_partition_map", name=child.name, found=found, expected=expected)
+
+
+def _drop_in_reasons(each: Map, host: Host) -> Iterator[Reason]:
+    """Yield where a map is not what its drop-in for multipathd says, as far as a table shows it."""
+    wwid = wwid_of(each.uuid)
+    path = drop_in_path(wwid)
+    sections = parse_sections(host.multipathd.drop_ins.get(path, ""), path)
+    for section in multipath_sections(sections, wwid):
+        for setting in section.settings:
+            found = _differing(setting.keyword, setting.value, each)
+            if found:
+                said = f"{setting.keyword} {setting.value}"
+                yield Reason("not_as_drop_in", found=f"{setting.keyword} {found}", expected=said)
+
+
+def _differing(keyword: str, said: str, each: Map) -> str:
+    """Return what the map has instead of what multipath.conf says; empty if the two may agree.
+
+    Groups that follow from priorities, and retries that the daemon counts, no table shows.
+    """
+    groups = each.multipath.groups if each.multipath else ()
+    queues = each.multipath is not None and each.multipath.features.queue_if_no_path
+    if keyword == "alias" and said != each.name:
+        return each.name
+    if keyword == "path_selector" and groups and said != f"{groups[0].selector.name} 0":
+        return f"{groups[0].selector.name} 0"
+    if keyword == "path_grouping_policy" and (
+        (said == "multibus" and len(groups) > 1)
+        or (said == "failover" and any(len(group.paths) > 1 for group in groups))
+    ):
+        return f"with {len(groups)} groups"
+    # The daemon ends the queueing when its retries are counted; the kernel hides it of a map that
+    # is suspended.
+    telling = each.status and each.status.active_paths() and not each.suspended
+    if keyword == "no_path_retry" and telling and queues == (said == "fail"):
+        return "queue" if queues else "fail"
+    return ""
 
 
 def _expected(child: Map, each: Map, table: PartitionTable | None) -> str:

@@ -66,10 +66,10 @@ def is_installed() -> bool:
 def read_view(timeout: float) -> Multipathd:
     """Return the maps and paths as the daemon sees them, if it runs; Refused if it does not answer.
 
-    Waits `timeout` seconds at most.
+    Waits `timeout` seconds at most. Without the daemon, too, there may be drop-ins.
     """
     if not is_running():
-        return Multipathd(is_installed())
+        return Multipathd(is_installed(), drop_ins=_own_drop_ins())
     end = time.monotonic() + timeout
     try:
         return Multipathd(
@@ -78,6 +78,7 @@ def read_view(timeout: float) -> Multipathd:
             version=_version(_ask("help", end)),
             maps=tuple(_maps(end)),
             paths=tuple(_paths(end)),
+            drop_ins=_own_drop_ins(),
         )
     except MultipathdError as silent:
         raise _unanswered(silent, timeout) from silent
@@ -118,7 +119,7 @@ def _with_files(daemon: Multipathd, known: tuple[Section, ...] = ()) -> Multipat
                 s for path, text in files.items() for s in parse_sections(text, path)
             ),
             "complaints": complaints,
-            "drop_ins": {path: text for path, text in files.items() if text.startswith(MARK)},
+            "drop_ins": _own_drop_ins(),
             "wwids": frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
             "read_only": _read_only(),
         }
@@ -289,6 +290,11 @@ def _drop_ins() -> list[str]:
     """Return the daemon's files, in the order in which it reads them (config.c)."""
     found = glob.glob(f"{glob.escape(DIRECTORY)}/*")
     return sorted(path for path in found if ".conf" in os.path.basename(path))
+
+
+def _own_drop_ins() -> dict[str, str]:
+    texts = {path: _text(path) for path in _drop_ins()}
+    return {path: text for path, text in texts.items() if text.startswith(MARK)}
 
 
 def _text(path: str) -> str:

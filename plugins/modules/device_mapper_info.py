@@ -184,8 +184,9 @@ maps:
               V(path_not_in_map) (it has the WWID, and the table does not have it).
             - Or V(too_few_paths) (fewer are active than O(expected_paths)), V(missing_link) (the
               link C(expected) does not lead to the map, or to the partition map C(name)),
-              V(stale_partition_map) (the partition map C(name) does not show its partition), or
-              V(partition_table_unreadable) (C(found) says why).
+              V(stale_partition_map) (the partition map C(name) does not show its partition),
+              V(partition_table_unreadable) (C(found) says why), or V(not_as_drop_in) (the map is
+              not what the file says that M(san.device_mapper.multipath_map) wrote for multipathd).
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list

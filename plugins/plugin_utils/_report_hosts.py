@@ -22,6 +22,7 @@ _WORDS = {
     "no_multipath_table": "the table is none of multipath",
     "no_table": "no table",
     "no_usable_path": "no usable path",
+    "not_as_drop_in": "not as its drop-in says",
     "partition_table_unreadable": "the partition table cannot be read",
     "path_down": "down",
     "path_failed": "failed",

@@ -62,3 +62,14 @@ def test_paths_that_go_and_come_back(host: DaemonHost) -> None:
     host.applied("lun_paths", luns=[{"wwid": WWIDS[0]}], state="absent")
     host.applied("lun_paths", luns=[{"wwid": WWIDS[0]}], min_paths=4)
     assert "No devices found" in host.table()
+
+
+def test_a_map_that_drifts_from_its_drop_in_is_degraded(host: DaemonHost) -> None:
+    """Somebody changed it by hand while no daemon put it right."""
+    host.twice()
+    assert host.applied("device_mapper_info")["problems"] == []
+    host.run("systemctl", "stop", "multipathd.service", "multipathd.socket")
+    host.run("dmsetup", "message", "data", "0", "queue_if_no_path")
+    (reason,) = host.applied("device_mapper_info")["maps"][0]["health"]["reasons"]
+    assert reason["kind"] == "not_as_drop_in"
+    assert (reason["found"], reason["expected"]) == ("no_path_retry queue", "no_path_retry fail")

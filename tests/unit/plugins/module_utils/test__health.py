@@ -19,11 +19,16 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     BlockDevice,
     Host,
     Map,
+    Multipathd,
     Parent,
     Partition,
     PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+    drop_in,
+    drop_in_path,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._result import health_result
 from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 
@@ -220,3 +225,42 @@ def test_links_that_udev_has_not_made_are_reasons() -> None:
         Reason("missing_link", expected="/dev/mapper/data"),
         Reason("missing_link", name="data-part1", expected=links[DM1][0]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "live", "found"),
+    [
+        ({}, FAILING, None),
+        ({"alias": "data", "path_selector": "service-time 0"}, FAILING, None),
+        ({"alias": "other"}, FAILING, "alias data"),
+        ({"path_selector": "queue-length 0"}, FAILING, "path_selector service-time 0"),
+        ({"path_grouping_policy": "multibus"}, FAILING, None),
+        ({"path_grouping_policy": "group_by_prio"}, FAILING, None),
+        ({"path_grouping_policy": "failover"}, FAILING, "path_grouping_policy with 1 groups"),
+        ({"no_path_retry": "fail"}, FAILING, None),
+        ({"no_path_retry": "fail"}, QUEUEING, "no_path_retry queue"),
+        ({"no_path_retry": "queue"}, QUEUEING, None),
+        ({"no_path_retry": "12"}, QUEUEING, None),
+        ({"no_path_retry": "12"}, FAILING, "no_path_retry fail"),
+        ({"failback": "immediate"}, FAILING, None),
+    ],
+)
+def test_a_map_is_held_against_its_drop_in(said: dict[str, str], live: Any, found: Any) -> None:
+    """What it says and a table shows; prio, failback and the like only the daemon knows."""
+    text = drop_in({"wwid": "3600", **said}, {})
+    each = replace(DATA, live=live)
+    daemon = Multipathd(drop_ins={drop_in_path("3600"): text})
+    seen = health(each, Host(maps=(each,), block_devices=(SDA, SDB), multipathd=daemon))
+    assert seen
+    (keyword, value), *_others = [*said.items(), ("", "")]
+    drift = Reason("not_as_drop_in", found=found or "", expected=f"{keyword} {value}")
+    assert seen.reasons == ((drift,) if found else ())
+    assert seen.state == ("degraded" if found else "healthy")
+
+
+def test_the_drop_in_of_another_map_says_nothing_of_this_one() -> None:
+    text = drop_in({"wwid": "3601", "alias": "other"}, {})
+    daemon = Multipathd(drop_ins={drop_in_path("3601"): text})
+    seen = health(DATA, Host(maps=(DATA,), block_devices=(SDA, SDB), multipathd=daemon))
+    assert seen
+    assert seen.state == "healthy"
