@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What udev shows without the role's rules, and which rules it takes, on the booted host."""
+
+from __future__ import annotations
+
+import jinja2
+import pytest
+
+from .conftest import HERE, WWIDS, Host
+
+NAME = "63-san-device-mapper-links.rules"
+LINK = f"/dev/disk/by-id/scsi-{WWIDS[0]}"
+
+
+def test_what_nothing_hides_or_links_to_is_named(host: Host) -> None:
+    """The module changes nothing, and names each path, its properties and the map's link."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    before = host.state()
+    disks = host.disks(0)
+    answer = host.applied("udev_info")
+    assert host.state() == before
+    assert not answer["changed"]
+    assert (answer["maps"], answer["paths"]) == (["data"], sorted(disks))
+    for disk in disks:
+        assert f"{disk}: DM_MULTIPATH_DEVICE_PATH: expected 1, found nothing" in answer["summary"]
+    (linked,) = (each for each in answer["failures"] if each["property"] == LINK)
+    assert linked["device"] == "data"
+    assert linked["found"] in disks
+    (_text, device) = host.run("realpath", "/dev/mapper/data").strip().rsplit("/", 1)
+    assert linked["expected"] == device
+    assert not host.applied("udev_info", hide_paths=False, links=False)["failures"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['SUBSYSTEM=="block", OWNER="no-such-user"', 'ENV{A}=="b", GOTO="nowhere"'],
+)
+def test_rules_that_udev_refuses_are_refused(host: Host, line: str) -> None:
+    """By the host's own command where it has one; systemd 254 brought it."""
+    stated = {"rules": [{"name": NAME, "content": f"{line}\n"}], "verify": False}
+    if host.applied("udev_info", verify=False)["udev_version"] >= 254:
+        assert "`udevadm verify` finds errors: " in host.refused("udev_info", **stated)
+    else:
+        assert host.applied("udev_info", **stated)["outdated"] == [NAME]
+
+
+def test_what_no_rule_can_hold_is_refused_before_any_change(host: Host) -> None:
+    """Nothing that would end a value and begin another one gets as far as a rule."""
+    owner = 'root", RUN+="/bin/true'
+    permission = {"wwid": WWIDS[0], "owner": owner}
+    message = host.refused("udev_info", permissions=[permission])
+    assert message.startswith(f"permissions: owner: {owner}: it is no name that a rule of udev")
+    rule = {"name": NAME, "content": 'KERNEL=="sda\nRUN+="/bin/true"\n'}
+    assert "udev would not understand this line" in host.refused("udev_info", rules=[rule])
+
+
+def test_the_hook_puts_the_rules_into_an_image(host: Host) -> None:
+    """As mkinitramfs runs it, which would take minutes for the rest of the image."""
+    templates = HERE.parents[1] / "roles/udev_rules/templates"
+    loader = jinja2.FileSystemLoader(templates)
+    hook = jinja2.Environment(loader=loader, trim_blocks=True).get_template("initramfs-tools.j2")
+    text = hook.render(__udev_rules_names=[NAME])
+    host.run("sh", "-euc", "cat >/run/hook", input=text)
+    host.shell(
+        f"echo '# of the role' >/etc/udev/rules.d/{NAME}; mkdir /run/image;"
+        " DESTDIR=/run/image verbose=n version=$(uname -r) sh /run/hook; sh /run/hook prereqs"
+    )
+    assert host.run("cat", f"/run/image/etc/udev/rules.d/{NAME}") == "# of the role\n"
+    host.shell(f"rm -r /run/image /run/hook /etc/udev/rules.d/{NAME}")
+
+
+def test_the_image_is_looked_into_by_the_names_that_this_host_has(host: Host) -> None:
+    """What is not in the initramfs of the running kernel is named."""
+    rules = [{"name": NAME, "content": "# none\n"}]
+    answer = host.applied("udev_info", rules=rules, initramfs="always")
+    assert answer["initramfs_needed"]
+    assert answer["initramfs_generator"] == "initramfs-tools"
+    missing = [each for each in answer["failures"] if each["expected"] == "in the image"]
+    assert [each["property"] for each in missing] == [f"udev/rules.d/{NAME}"]
+    assert not host.applied("udev_info", initramfs="auto")["initramfs_needed"]
