@@ -15,10 +15,11 @@ from ._udev_state import Initramfs
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-# dracut can stand in for update-initramfs: where both are installed, it is the one that builds.
+# Debian's dracut replaces initramfs-tools; beside it there is dracut-core at most, which builds
+# nothing by itself.
 _GENERATORS = (
-    ("dracut", "dracut", ("lsinitrd", "--kver")),
     ("initramfs-tools", "mkinitramfs", ("lsinitramfs",)),
+    ("dracut", "dracut", ("lsinitrd", "--kver")),
 )
 _TOLD = (
     "/etc/dracut.conf.d/san-device-mapper.conf",
@@ -31,7 +32,7 @@ _PATH = os.environ.get("PATH", "") + ":/usr/bin:/usr/sbin:/sbin"
 def initramfs(looking: bool, timeout: float) -> Initramfs:
     """Return what builds this host's initramfs, and, when `looking`, the names of what it holds."""
     release = os.uname().release
-    image = next((each.format(release) for each in _IMAGES if _exists(each, release)), "")
+    image = next(filter(os.path.exists, (each.format(release) for each in _IMAGES)), "")
     told = any(os.path.exists(each) for each in _TOLD)
     for generator, command, listing in _GENERATORS:
         if any(os.path.exists(f"{folder}/{command}") for folder in _PATH.split(":")):
@@ -39,10 +40,6 @@ def initramfs(looking: bool, timeout: float) -> Initramfs:
             files = _files([*listing, what], timeout) if looking and image else None
             return Initramfs(generator, told, image, files)
     return Initramfs(told=told, image=image)
-
-
-def _exists(template: str, release: str) -> bool:
-    return os.path.exists(template.format(release))
 
 
 def _files(argv: Sequence[str], timeout: float) -> frozenset[str] | None:

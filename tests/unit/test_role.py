@@ -52,3 +52,18 @@ def test_each_preset_names_its_source() -> None:
     before, *names = text.split("__udev_rules_presets:")[1].split("\n\n")[0].split("    vendor:")
     for block in (before, *names)[: len(names)]:
         assert "# https://" in block
+
+
+def test_the_role_looks_and_refuses_before_it_changes_anything() -> None:
+    first, *others = read("tasks/main.yml")
+    asked, _expected = read("tasks/verify.yml")
+    stated = {key: f"{{{{ __udev_rules_stated.{key} }}}}" for key in read_stated()}
+    assert first["san.device_mapper.udev_info"] == {**stated, "verify": False}
+    assert asked["san.device_mapper.udev_info"] == stated
+    assert "when" not in first
+    assert not any("san.device_mapper.udev_info" in each for each in others)
+
+
+def read_stated() -> dict[str, str]:
+    stated: dict[str, str] = read("vars/main.yml")["__udev_rules_stated"]
+    return stated
