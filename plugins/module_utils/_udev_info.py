@@ -15,7 +15,7 @@ from ._errors import Refused
 from ._names import partition_number, wwid_of
 from ._observe_udev import group_exists, multipath_maps, observe_udev, user_exists
 from ._table import devices
-from ._udev_options import ATTRIBUTE_OF, PATHS_ONLY, Request, Tuning, parse
+from ._udev_options import ATTRIBUTE_OF, PATHS_ONLY, Request, Tuning
 from ._udev_rules import ETC
 
 if t.TYPE_CHECKING:
@@ -25,8 +25,6 @@ if t.TYPE_CHECKING:
     from ._host import Host, Map
     from ._kernel import Kernel
     from ._udev_state import UdevDevice
-
-__all__ = ["failures", "observe", "parse", "pending", "report"]
 
 _BY_ID = "/dev/disk/by-id"
 
