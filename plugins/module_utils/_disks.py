@@ -18,7 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from ._device import SECTOR
 from ._errors import KernelError
 from ._libudev import Udev
-from ._sysfs import device_number, has_address, is_recovering, read_block_devices
+from ._sysfs import (
+    device_number,
+    has_address,
+    is_recovering,
+    partition_names,
+    read_block_devices,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -94,6 +100,15 @@ class Disks:
             if refused.errno not in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
                 raise
 
+    def announce(self, disk: str) -> None:
+        """Let udev look again at a disk and its partitions; one that has gone is no error."""
+        for name in (disk, *partition_names(disk)):
+            try:
+                _write("announce", name, *announce_request(name))
+            except KernelError as refused:
+                if refused.errno not in (errno.ENOENT, errno.ENODEV):
+                    raise
+
     def disks_once(
         self, enough: Callable[[Sequence[BlockDevice]], bool], timeout: float
     ) -> tuple[BlockDevice, ...]:
@@ -139,6 +154,11 @@ def rescan_request(disk: str) -> tuple[str, str]:
 def delete_request(disk: str) -> tuple[str, str]:
     """Return what is to be written to which file."""
     return "1", f"/sys/class/block/{disk}/device/delete"
+
+
+def announce_request(disk: str) -> tuple[str, str]:
+    """Return what is to be written to which file."""
+    return "change", f"/sys/class/block/{disk}/uevent"
 
 
 def reported_sectors(disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:

@@ -240,7 +240,8 @@ class Host:
     `controllers` are the SCSI hosts and NVMe controllers that can look for new disks. `transports`
     are those of the disks, where the task chooses paths by them. `missing_links` are the links that
     should lead to a map, and do not, where the task asks for them. `udev` is what udev shows, where
-    the task asks for it.
+    the task asks for it. `boot_files` are the texts of the files that assemble maps at boot, by
+    their paths; `missing_programs` is what they would need and the host does not have.
     """
 
     maps: tuple[Map, ...] = ()
@@ -256,6 +257,8 @@ class Host:
     transports: Mapping[DeviceNumber, Transport] = field(default_factory=dict)
     missing_links: Mapping[DeviceNumber, tuple[str, ...]] = field(default_factory=dict)
     udev: UdevState = field(default_factory=UdevState)
+    boot_files: Mapping[str, str] = field(default_factory=dict)
+    missing_programs: tuple[str, ...] = ()
 
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, which is its identity."""

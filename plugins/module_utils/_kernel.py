@@ -70,6 +70,15 @@ class Kernel(t.Protocol):
     def delete(self, disk: str) -> None:
         """Make the kernel forget a SCSI disk; one that it does not know is no error."""
 
+    def announce(self, disk: str) -> None:
+        """Let udev look again at a disk and its partitions; one that has gone is no error."""
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a whole file that the host boots with."""
+
+    def remove_file(self, path: str) -> None:
+        """Remove such a file; one that is not there is no error."""
+
     def disks_once(
         self, enough: Callable[[Sequence[BlockDevice]], bool], timeout: float
     ) -> tuple[BlockDevice, ...]:

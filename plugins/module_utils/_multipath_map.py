@@ -10,10 +10,13 @@ import itertools
 import typing as t
 from dataclasses import replace
 
+from ._boot import is_persistent, record, recorded_uuid, with_records
 from ._errors import Refused, refuse_twice
+from ._files import missing_programs, read_boot_files
 from ._linear import Linear
 from ._modules import missing_modules
 from ._multipath import Multipath, handler_in_use
+from ._multipath_conf import drop_in_path
 from ._multipathd import read as read_multipathd
 from ._multipathd_map import (
     Stated,
@@ -30,8 +33,8 @@ from ._path_groups import Groups, groups
 from ._path_selector import selected
 from ._paths import found_paths, listed_paths, path_named, refuse_claimed, refuse_sizes
 from ._plan import Absent, Desired, plan
-from ._result import map_result, plan_diff
-from ._steps import UdevFlag, uuids
+from ._result import map_result
+from ._steps import UdevFlag
 from ._table import Segment, Table, devices
 
 if t.TYPE_CHECKING:
@@ -54,7 +57,8 @@ def operations(requests: Sequence[Request], host: Host) -> Plan:
     refuse_daemon_options(kernels)
     steps = plan([*flat(kernels)], host.maps) if kernels else ()
     steps = (*steps, *forget(kernels, host))
-    return (*steps, *multipathd_plan(daemons, host)) if daemons else steps
+    steps = (*steps, *multipathd_plan(daemons, host)) if daemons else steps
+    return with_records(steps, host, dict(_records(stated, host)))
 
 
 def desire(requests: Sequence[Request], host: Host) -> tuple[Desired | Absent, ...]:
@@ -90,6 +94,8 @@ def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host
         host,
         missing_modules=missing_modules(_modules(requests)),
         multipathd=read_multipathd(timeout, paths),
+        boot_files=read_boot_files(),
+        missing_programs=missing_programs() if any(each.persistent for each in requests) else (),
     )
 
 
@@ -105,14 +111,43 @@ def _modules(requests: Sequence[Request]) -> Iterator[str]:
 def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:
     """Return the stated maps that are there."""
     found = [_found(request, host) for request in requests]
-    return {"maps": [map_result(each, host) for each in found if each is not None]}
+    return {
+        "maps": [
+            {**map_result(each, host), "persistent": _outlives_boot(each, host)}
+            for each in found
+            if each is not None
+        ]
+    }
 
 
-def changes(
-    _requests: Sequence[Request], before: Host, after: Host, steps: Plan
-) -> dict[str, t.Any]:
-    """Return the difference of the maps that `steps` are about, and of the daemon's files."""
-    return {"diff": plan_diff(before, after, uuids(steps))} if steps else {}
+def _outlives_boot(each: Map, host: Host) -> bool:
+    told = drop_in_path(wwid_of(each.uuid)) in host.multipathd.drop_ins
+    return told or is_persistent(each.uuid, host)
+
+
+def _records(stated: Sequence[Stated], host: Host) -> Iterator[tuple[str, str]]:
+    """Yield what the host is to boot with: uuids of maps with their records, empty for none."""
+    for each in stated:
+        request, uuid = each.request, multipath_uuid(each.wwid)
+        if each.desired is None:
+            yield uuid if each.wwid else recorded_uuid(request.name, host), ""
+        elif by_multipathd(each, host):
+            _refuse_forgetting(request)
+            yield uuid, ""
+        else:
+            wanted = request.persistent
+            if wanted is None:
+                wanted = is_persistent(uuid, host)
+            yield uuid, record(request, each.desired, host) if wanted else ""
+
+
+def _refuse_forgetting(request: Request) -> None:
+    """Refuse to keep a map from coming back that the daemon brings back."""
+    if request.persistent is False:
+        raise Refused(
+            "persistent", False, "multipathd manages the map, and makes it again at each boot",
+            "Leave it out, or manage the map without the daemon (manager: kernel)",
+        )  # fmt: skip
 
 
 def _desired(request: Request, host: Host) -> Desired:

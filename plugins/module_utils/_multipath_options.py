@@ -48,6 +48,7 @@ class Request:
     adopt: bool
     stated_features: frozenset[str]
     timeout: float
+    persistent: bool | None
 
     @property
     def listed(self) -> tuple[str, ...]:
@@ -146,6 +147,7 @@ def _parse_item(options: Options) -> Request:
         adopt=options["adopt"],
         stated_features=frozenset(_stated(features, features)),
         timeout=float(options["timeout"]),
+        persistent=options.get("persistent"),
     )
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ._boot import with_partition_records
 from ._errors import Refused
+from ._files import read_boot_files
 from ._linear import Linear
 from ._names import check_name, check_uuid, partition_number, partition_uuid
 from ._observe import observe_partitions
@@ -74,7 +76,8 @@ def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
     stated = desire(request, host)
     maps = plan(stated, host.maps)
-    return (*_attach(request, stated, host), *maps, *_detach(request, stated, host))
+    steps = (*_attach(request, stated, host), *maps, *_detach(request, stated, host))
+    return with_partition_records(steps, host, [each.uuid for each in host.parents])
 
 
 def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
@@ -100,7 +103,8 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
 
 def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
     """Return the host as these devices' partition maps concern it."""
-    return observe_partitions(kernel, request.devices, request.present, timeout)
+    host = observe_partitions(kernel, request.devices, request.present, timeout)
+    return replace(host, boot_files=read_boot_files())
 
 
 def report(_request: Request, host: Host) -> dict[str, t.Any]:

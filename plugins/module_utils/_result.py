@@ -181,11 +181,6 @@ def lun_lines(wwid: str, paths: Sequence[BlockDevice]) -> list[str]:
     return [wwid, *(f"  {line}" for line in lines)] if lines else []
 
 
-def diff(before: Sequence[Map], after: Sequence[Map], host: Host) -> Result:
-    """Return the tables before and after, a line for each path, in Ansible's form for --diff."""
-    return {"before": _text(before, host), "after": _text(after, host)}
-
-
 def plan_diff(before: Host, after: Host, uuids: t.Container[str]) -> Result:
     """Return the difference of the maps with these uuids, and of multipathd's files about them.
 

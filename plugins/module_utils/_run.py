@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from ansible.module_utils.basic import AnsibleModule
 
 from ._apply import apply
+from ._boot import boot_diff
 from ._disks import Disks
 from ._errors import DeviceMapperError, Interrupted, Refused
+from ._files import Files
 from ._kernel import Kernel, ReadOnlyKernel
 from ._libdevmapper import LibDeviceMapper
 from ._lock import exclusive
 from ._multipathd import MultipathDaemon
 from ._names import wwid_of
-from ._result import diff
+from ._result import plan_diff
 from ._steps import foresee, is_by_multipathd, uuids, words
 
 if t.TYPE_CHECKING:
-    from ._host import Host, Map
+    from ._host import Host
     from ._steps import Plan
 
 Options = Mapping[str, t.Any]
@@ -36,15 +38,16 @@ Request = t.TypeVar("Request")
 _ATTEMPTS = 3
 
 
-class RunningKernel(LibDeviceMapper, Disks, MultipathDaemon):
-    """The kernel of this host, and the multipath daemon beside it."""
+class RunningKernel(LibDeviceMapper, Disks, MultipathDaemon, Files):
+    """The kernel of this host, the multipath daemon beside it, and what the host boots with."""
 
 
 def _map_changes(_request: object, before: Host, after: Host, steps: Plan) -> Result:
-    """Return the difference of the maps that `steps` are about, if there are any steps."""
+    """Return the difference of the maps and files that `steps` are about; nothing without steps."""
     if not steps:
         return {}
-    return {"diff": diff(_only(before, steps), _only(after, steps), before)}
+    maps, files = plan_diff(before, after, uuids(steps)), boot_diff(before, after)
+    return {"diff": {side: maps[side] + files[side] for side in maps}}
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,6 @@ def _carry_out(
             f" {'; '.join(words(steps))}. Find it (`udevadm monitor`), then run the task again"
         )
     return done, host
-
-
-def _only(host: Host, steps: Plan) -> list[Map]:
-    concerned = uuids(steps)
-    return [each for each in host.maps if each.uuid in concerned]
 
 
 def _refuse_daemon(steps: Plan, host: Host) -> None:

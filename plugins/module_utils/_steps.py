@@ -14,6 +14,7 @@ import enum
 import typing as t
 from dataclasses import dataclass, replace
 
+from ._boot_steps import Announce, RemoveFile, WriteFile
 from ._host import Map
 from ._multipathd_steps import MULTIPATHD_STEPS, MultipathdStep
 from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan
@@ -260,6 +261,9 @@ Step = t.Union[
     AwaitPaths,
     AwaitGone,
     MultipathdStep,
+    WriteFile,
+    RemoveFile,
+    Announce,
 ]
 Plan = tuple[Step, ...]
 

@@ -128,8 +128,12 @@ def has_native_nvme_multipath() -> bool:
 
 def with_partitions(name: str) -> tuple[DeviceNumber, ...]:
     """Return the numbers of a disk and of its partitions."""
-    inside = (each for each in _listed(f"{_BLOCK}/{name}") if each.startswith(name))
-    return tuple(number for number in map(_number, (name, *inside)) if number)
+    return tuple(number for number in map(_number, (name, *partition_names(name))) if number)
+
+
+def partition_names(name: str) -> tuple[str, ...]:
+    """Return the kernel's names of a disk's partitions."""
+    return tuple(each for each in _listed(f"{_BLOCK}/{name}") if each.startswith(name))
 
 
 def attribute(name: str, path: str) -> str:

@@ -240,6 +240,21 @@ options:
       - The number of paths below which the task is refused.
     type: int
     default: 1
+  persistent:
+    description:
+      - Whether the host has the map again after a reboot, with the partition maps that
+        M(san.device_mapper.partition_maps) states on it, before local file systems are mounted.
+        Paths join it as they come. See the
+        R(guide about reboots,ansible_collections.san.device_mapper.docsite.reboot).
+      - V(true) writes C(/etc/san.device_mapper/mpath-WWID.map), and with the first such map a udev
+        rule, a systemd unit and a program for C(/bin/sh). V(false) and O(state=absent) remove the
+        file, and with the last one the others.
+      - Where it is not stated, a map that is persistent stays so, with what the task states, and
+        another one does not become so. There is no other default, because a task that does not
+        speak of the next boot should neither install something for it nor take away what another
+        task has stated, which nobody would notice before that boot.
+      - While C(multipathd) runs or is enabled, nothing is assembled; maps are the daemon's.
+    type: bool
   timeout:
     description:
       - The seconds to wait at most, each time, for udev and for another task on the same host.
@@ -330,6 +345,9 @@ options:
       min_paths:
         description: See O(min_paths).
         type: int
+      persistent:
+        description: See O(persistent).
+        type: bool
 seealso:
   - module: san.device_mapper.partition_maps
   - module: san.device_mapper.device_mapper_info
@@ -352,6 +370,14 @@ EXAMPLES = r"""
       - name: log
         wwid: "35525400000000002"
         path_selector: queue-length
+
+- name: Have the map again after a reboot
+  san.device_mapper.multipath_map:
+    name: data
+    wwid: "35525400000000001"
+    path_grouping_policy: multibus
+    no_path_retry: queue
+    persistent: true
 
 - name: Use only two of the paths
   san.device_mapper.multipath_map:
@@ -444,6 +470,10 @@ maps:
       description: Whether the kernel removes the map once nobody has it open any more.
       type: bool
       sample: false
+    persistent:
+      description: Whether the host has the map again after a reboot.
+      type: bool
+      sample: true
     has_inactive_table:
       description: Whether a second table is loaded that is not in use.
       type: bool
@@ -566,7 +596,7 @@ maps:
       sample: [mounted at /srv/data]
 """
 
-from ..module_utils._multipath_map import changes, observe, operations, report
+from ..module_utils._multipath_map import observe, operations, report
 from ..module_utils._multipath_options import parse
 from ..module_utils._path_groups import POLICIES
 from ..module_utils._run import Task, run
@@ -624,6 +654,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "skip_kpartx": {"type": "bool"},
     "in_use": {"type": "str", "choices": ["fail", "defer"]},
     "min_paths": {"type": "int"},
+    "persistent": {"type": "bool"},
 }
 _DEFAULTS = {
     "state": "present",
@@ -657,7 +688,7 @@ def main() -> None:
         "mutually_exclusive": [("maps", each) for each in ("name", "wwid", "paths", "path_groups")],
         "required_one_of": [("name", "wwid", "paths", "path_groups", "maps")],
     }
-    run(specification, Task(parse, observe, report, operations, changes))
+    run(specification, Task(parse, observe, report, operations))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ description:
   - A partition map's identity is its uuid, C(partN-) and the uuid of its device, as kpartx gives
     it. A map with this uuid and another name is renamed in place, mounted or not. Maps of this
     device that the table no longer has are removed; anything else is never touched.
+  - The partition maps of a multipath map that is persistent
+    (O(san.device_mapper.multipath_map#module:persistent)) are there again after a reboot, too.
 extends_documentation_fragment:
   - san.device_mapper._attributes
   - san.device_mapper._attributes.diff

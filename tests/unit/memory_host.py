@@ -56,6 +56,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "fast_io_fail_tmo": None,
         "dev_loss_tmo": None,
         "adopt": False,
+        "persistent": None,
         "maps": None,
         "timeout": 60,
     },
@@ -94,6 +95,7 @@ class MemoryHost:
     mounts: dict[DeviceNumber, str] = field(default_factory=dict)
     partition_tables: dict[str, PartitionTable] = field(default_factory=dict)
     missing_modules: frozenset[str] = frozenset()
+    missing_programs: tuple[str, ...] = ()
     transports: dict[DeviceNumber, Transport] = field(default_factory=dict)
     observations: int = 0
 
@@ -115,9 +117,7 @@ class MemoryHost:
             return self.observe(kernel, ())
 
         module = _multipath_map
-        return Task(
-            _multipath_options.parse, observe, module.report, module.operations, module.changes
-        )
+        return Task(_multipath_options.parse, observe, module.report, module.operations)
 
     def multipath_path(self) -> Task[_multipath_path.Request]:
         """Return the module's task, observing this host."""
@@ -151,6 +151,8 @@ class MemoryHost:
             missing_modules=self.missing_modules,
             controllers=("host0", "host1", "host2", "host3"),
             transports=self.transports,
+            boot_files=dict(self.kernel.files),
+            missing_programs=self.missing_programs,
         )
 
     def _uses(self, maps: Sequence[Map]) -> dict[DeviceNumber, tuple[Use, ...]]:

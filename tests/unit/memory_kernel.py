@@ -50,6 +50,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         self.daemon = Daemon()
         self.loops: dict[DeviceNumber, tuple[str, bool]] = {}
         self.claimed: set[DeviceNumber] = set()
+        self.files: dict[str, str] = {}
         self.requests = 0
         self.fail_at: int | None = None
         self.kill_at: int | None = None
@@ -139,6 +140,16 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
             else:
                 self._maps.remove(found)
                 self._remove_deferred()
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a file that the host boots with."""
+        with self._request("write", path):
+            self.files[path] = text
+
+    def remove_file(self, path: str) -> None:
+        """Remove such a file."""
+        with self._request("remove", path):
+            self.files.pop(path, None)
 
     def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
         """Let the loop device show the file `path`; every file has 10,000 sectors."""

@@ -47,6 +47,10 @@ class MemorySan:
             each for each in self.known if each.name != disk or each.name in self.stuck
         )
 
+    def announce(self, disk: str) -> None:
+        """Do nothing: there is no udev here."""
+        self.writes = (*self.writes, f"announce {disk}")
+
     def disks_once(
         self, _enough: Callable[[Sequence[BlockDevice]], bool], timeout: float
     ) -> tuple[BlockDevice, ...]:

@@ -236,6 +236,7 @@ def daemon_scenes(draw: st.DrawFn) -> Scene:
             "no_path_retry": draw(st.sampled_from(("fail", "queue", "5", None))),
             "failback": draw(st.sampled_from(("immediate", "9", None, None))),
             "skip_kpartx": draw(st.sampled_from((True, None))),
+            "persistent": draw(st.sampled_from((True, False, None))),
         }
         for uuid, name in zip(LUNS, draw(st.permutations(("data", "log", "third"))), strict=True)
         if draw(st.integers(0, 3))

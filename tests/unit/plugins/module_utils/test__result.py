@@ -19,10 +19,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
 from ansible_collections.san.device_mapper.plugins.module_utils._result import (
-    diff,
     lun_result,
     map_result,
     partition_result,
+    plan_diff,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 
@@ -208,6 +208,13 @@ def test_a_lun_without_a_map_or_one_size_says_so() -> None:
     assert (result["map"], result["size"]) == (None, None)
 
 
+def difference(before: list[Map], after: list[Map]) -> dict[str, str]:
+    """Return what --diff shows of maps on the host."""
+    uuids = {each.uuid for each in (*before, *after)}
+    hosts = (replace(HOST, maps=tuple(before)), replace(HOST, maps=tuple(after)))
+    return plan_diff(*hosts, uuids)
+
+
 @pytest.mark.parametrize(
     ("each", "line"),
     [
@@ -224,8 +231,8 @@ def test_a_lun_without_a_map_or_one_size_says_so() -> None:
     ],
 )
 def test_a_difference_names_what_is_unusual(each: Map, line: str) -> None:
-    assert diff([each], [], HOST)["before"].splitlines()[0] == line
-    assert diff([each], [], HOST)["after"] == ""
+    assert difference([each], [])["before"].splitlines()[0] == line
+    assert difference([each], [])["after"] == ""
 
 
 def test_two_tables_that_mean_the_same_make_no_difference() -> None:
@@ -237,20 +244,20 @@ def test_two_tables_that_mean_the_same_make_no_difference() -> None:
             " service-time 0 1 0 8:0 queue-length 0 1 0 8:16"
         ),
     )
-    difference = diff([DATA], [loaded], HOST)
-    assert difference["before"] == difference["after"]
+    found = difference([DATA], [loaded])
+    assert found["before"] == found["after"]
 
 
 def test_another_hardware_handler_is_a_difference() -> None:
     texts = [f"0 8 multipath 0 {handler} 1 1 round-robin 0 1 0 8:0" for handler in ("0", "2 emc 1")]
     before, after = (replace(DATA, live=parse_table(text)) for text in texts)
-    difference = diff([before], [after], HOST)
-    assert "multipath, no features\n" in difference["before"]
-    assert "multipath, no features, hardware handler emc\n" in difference["after"]
+    found = difference([before], [after])
+    assert "multipath, no features\n" in found["before"]
+    assert "multipath, no features, hardware handler emc\n" in found["after"]
 
 
 def test_a_throughput_is_not_hidden_in_the_difference() -> None:
     weighted = replace(DATA, live=parse_table("0 8 multipath 0 0 1 1 service-time 0 1 2 8:0 1 20"))
     even = replace(DATA, live=parse_table("0 8 multipath 0 0 1 1 service-time 0 1 2 8:0 1 1"))
-    difference = diff([weighted], [even], HOST)
-    assert difference["before"] != difference["after"]
+    found = difference([weighted], [even])
+    assert found["before"] != found["after"]

@@ -1,0 +1,394 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What assembles persistent maps at boot, where nothing of Ansible runs: a udev rule that sees the
+paths of their LUNs, a systemd unit that it starts for each, and the program that the unit runs.
+
+They are the same on each host; which maps there are is stated by the files in RECORDS. Ansible
+sends only Python to a host, so that their texts are here. They lie in /etc, which is there before
+any other file system is mounted; the program is read by the shell, not executed, so that neither
+its mode nor a security label matters.
+"""
+
+from __future__ import annotations
+
+RECORDS = "/etc/san.device_mapper"
+PROGRAM = f"{RECORDS}/assemble"
+RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
+UNIT = "/etc/systemd/system/san-device-mapper@.service"
+
+MANAGED = "# Managed by the Ansible collection san.device_mapper: changes made here are lost.\n"
+
+PROGRAMS = ("dmsetup", "flock", "partx", "systemctl", "udevadm")
+"""What the texts below call that a host may not have."""
+
+_RULES_TEXT = r"""#
+# The paths of LUNs that have a persistent multipath map: each one joins its map, and is hidden from
+# LVM, md, mount and systemd from its first event on, so that none of them takes a single path.
+#
+# The number: after 60-persistent-storage.rules, which ask the device for its WWID, before those
+# that make use of a disk (64-btrfs.rules, 65-md-incremental.rules, 69-lvm.rules).
+
+SUBSYSTEM!="block", GOTO="san_device_mapper_boot_end"
+ACTION!="add|change", GOTO="san_device_mapper_boot_end"
+KERNEL=="dm-*|loop*|md*|ram*|zram*|sr*|fd*|nbd*|drbd*", GOTO="san_device_mapper_boot_end"
+IMPORT{cmdline}="nompath"
+ENV{nompath}=="?*", GOTO="san_device_mapper_boot_end"
+
+# Two lines: an import that finds nothing ends its line.
+ENV{DEVTYPE}=="partition", IMPORT{parent}="SAN_DEVICE_MAPPER_BOOT"
+ENV{DEVTYPE}=="partition", GOTO="san_device_mapper_boot_hide"
+
+ENV{SAN_DEVICE_MAPPER_BOOT}=""
+ENV{.SAN_DEVICE_MAPPER_PATH}="$env{ID_SERIAL}"
+KERNEL=="nvme*", ENV{.SAN_DEVICE_MAPPER_PATH}="$env{ID_WWN}"
+KERNEL=="dasd*", ENV{.SAN_DEVICE_MAPPER_PATH}="$env{ID_UID}"
+# A path that has failed may not say its WWID any more: it is still what it was.
+ENV{.SAN_DEVICE_MAPPER_PATH}!="?*", IMPORT{db}="SAN_DEVICE_MAPPER_BOOT"
+ENV{.SAN_DEVICE_MAPPER_PATH}!="?*", GOTO="san_device_mapper_boot_hide"
+TEST!="/etc/san.device_mapper/mpath-$env{.SAN_DEVICE_MAPPER_PATH}.map", \
+  GOTO="san_device_mapper_boot_end"
+ENV{SAN_DEVICE_MAPPER_BOOT}="$env{.SAN_DEVICE_MAPPER_PATH}", TAG+="san-device-mapper-boot"
+
+# Not by a wish of the device's unit (SYSTEMD_WANTS): what is hidden has no active unit. A path that
+# a map holds already has many events of no concern.
+ACTION=="change", TEST=="holders/*/dm/uuid", GOTO="san_device_mapper_boot_hide"
+RUN+="/usr/bin/systemctl --no-block start san-device-mapper@%k.service"
+
+LABEL="san_device_mapper_boot_hide"
+# All links to the map win over those to its paths.
+ENV{SAN_DEVICE_MAPPER_BOOT}=="?*", ENV{DM_MULTIPATH_DEVICE_PATH}="1", ENV{SYSTEMD_READY}="0", \
+  ENV{ID_FS_TYPE}="mpath_member", OPTIONS+="link_priority=-100"
+
+LABEL="san_device_mapper_boot_end"
+"""
+
+_UNIT_TEXT = """
+[Unit]
+Description=Path %I of a multipath map
+DefaultDependencies=no
+StartLimitIntervalSec=0
+ConditionKernelCommandLine=!nompath
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /etc/san.device_mapper/assemble %I
+TimeoutStartSec=150
+"""
+
+_PROGRAM_TEXT = r"""#
+# sh assemble DISK: join the disk, a path that udev has found, to the multipath map of its LUN, and
+# make the partition maps on it, as the files beside this one state them. POSIX sh with coreutils,
+# sed, util-linux (flock, partx), dmsetup, udevadm and systemctl. Here-documents are not used: a
+# shell may keep them in /tmp, which cannot be written yet. Nothing is taken from a device but
+# numbers; the names are those that the files state.
+set -u -f
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+export PATH LC_ALL
+umask 077
+records=/etc/san.device_mapper
+block=/sys/class/block
+status=0
+lock=/run/san.device_mapper.lock
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+is_number() {
+    case $1 in '' | *[!0-9]*) return 1 ;; esac
+}
+
+# The first line of a file as $value; empty if there is none.
+read_value() {
+    { read -r value <"$1"; } 2>/dev/null || value=
+}
+
+# The facts that decide on the place of the disk $1 in the table, unless it cannot be a path:
+# priority, host, channel, target, lun, length of the name, name, major:minor, sectors, whether it
+# is up, whether it has an ALUA state, and of a stated path its group and the path selector's
+# arguments for it.
+print_path() {
+    name=$1
+    case $name in '' | *[!0-9A-Za-z]*) return ;; esac
+    read_value "$block/$name/dev"
+    device=$value
+    case $device in '' | *[!0-9:]*) return ;; esac
+    read_value "$block/$name/size"
+    sectors=$value
+    is_number "$sectors" && [ "$sectors" -gt 0 ] || return
+    stated=0
+    if [ -n "$paths" ]; then
+        stated=$(printf '%s' "$paths" | sed -n "s/^$name //p")
+        [ -n "$stated" ] || return
+    fi
+    # The kernel's page 0x83 names the LUN as the WWID does, whichever of its names udev took.
+    digits=${wwid#[23]}
+    case $digits in
+    "$wwid" | *[!0-9a-f]*) ;;
+    *)
+        page=$(od -An -v -tx1 "$block/$name/device/vpd_pg83" 2>/dev/null | tr -d ' \n')
+        case $page in
+        '' | *"$digits"*) ;;
+        *)
+            say "$name: left out: its SCSI page 0x83 does not name the LUN $wwid"
+            return
+            ;;
+        esac
+        ;;
+    esac
+    for holder in $(set +f && cd "$block/$name/holders" && echo *); do
+        read_value "$block/$holder/dm/uuid"
+        case $holder:$value in
+        '*:' | *":mpath-$wwid") ;;
+        *)
+            say "$name: left out: $holder uses it"
+            return
+            ;;
+        esac
+    done
+    read_value "$block/$name/ro"
+    if [ "$value" = 1 ] && [ -z "$read_only" ]; then
+        say "$name: left out: it refuses writes, and the map is not read-only"
+        return
+    fi
+    # As multipath's prioritizer sysfs does it, and the module.
+    read_value "$block/$name/device/access_state"
+    case $value in
+    '') priority=1 ;;
+    active/optimized) priority=50 ;;
+    active/non-optimized) priority=10 ;;
+    lba-dependent) priority=5 ;;
+    standby) priority=1 ;;
+    *) priority=0 ;;
+    esac
+    alua=${value:+yes}
+    read_value "$block/$name/device/preferred_path"
+    if [ -n "$alua" ] && [ "$value" = 1 ] && [ "$priority" != 50 ]; then
+        priority=$((priority + 80))
+    fi
+    address=$(readlink -f "$block/$name/device")
+    address=$(printf '%s\n' "${address##*/}" | grep '^[0-9]*:[0-9]*:[0-9]*:[0-9]*$' | tr : ' ')
+    read_value "$block/$name/device/state"
+    case $value in
+    offline | transport-offline | cancel | deleted | dead) up=down ;;
+    *) up=up ;;
+    esac
+    set -- "$priority" "${address:--1 -1 -1 -1}" "${#name}" "$name" "$device" "$sectors"
+    printf '%s\n' "$* $up ${alua:-no} $stated"
+}
+
+print_paths() {
+    udevadm trigger --dry-run --verbose --subsystem-match=block \
+        --tag-match=san-device-mapper-boot --property-match="SAN_DEVICE_MAPPER_BOOT=$wwid" |
+        while read -r path; do
+            print_path "${path##*/}"
+        done
+}
+
+# What the paths of one group have in common, as $key.
+find_key() {
+    case $policy in
+    failover) key=$device ;;
+    multibus) key=all ;;
+    group_by_prio) key=$priority ;;
+    *) key=$group ;;
+    esac
+}
+
+# The groups' keys in the order of their first paths.
+print_keys() {
+    seen=' '
+    printf '%s\n' "$found" |
+        while read -r priority h c t l length name device sectors up alua group arguments; do
+            find_key
+            case $seen in *" $key "*) continue ;; esac
+            seen="$seen$key "
+            printf '%s\n' "$key"
+        done
+}
+
+# The groups as a table has them, the one to use first at the front: the highest average priority,
+# then the larger one, then the one of the first path; stated groups go by their numbers.
+print_groups() {
+    order=0
+    for wanted in $(print_keys); do
+        order=$((order + 1))
+        printf '%s\n' "$found" | {
+            total=0 count=0 text=
+            while read -r priority h c t l length name device sectors up alua group arguments; do
+                find_key
+                [ "$key" = "$wanted" ] || continue
+                total=$((total + priority)) count=$((count + 1))
+                text="$text $device${arguments:+ $arguments}"
+                # shellcheck disable=SC2086 # counted by their words
+                set -- $arguments
+            done
+            rank="$((total / count)) $count $order"
+            [ "$policy" != stated ] || rank="0 0 $wanted"
+            printf '%s\n' "$rank $selector $count $#$text"
+        }
+    done | sort -k1,1nr -k2,2nr -k3,3n | cut -d ' ' -f 4-
+}
+
+# The hardware handler as $handler: what is attached to the last of the paths that have one counts.
+find_handler() {
+    [ "$handler" != none ] || return
+    # shellcheck disable=SC2086 # the words of a table
+    for word in $groups; do
+        case $word in *:*) ;; *) continue ;; esac
+        read_value "/sys/dev/block/$word/device/dh_state"
+        case $value in '' | detached | *[!0-9a-z_]*) ;; *) handler=$value ;; esac
+    done
+}
+
+# The map with the uuid $1: dmsetup's attr, major, minor and name; empty if there is none.
+print_map() {
+    dmsetup info --columns --noheadings --separator ' ' \
+        -o attr,major,minor,name --uuid "$1" 2>/dev/null </dev/null
+}
+
+make_partition_maps() {
+    [ -f "$partitions" ] || return
+    table=
+    while read -r number part mode; do
+        is_number "$number" || continue
+        uuid=part$number-mpath-$wwid
+        present=$(print_map "$uuid")
+        present=${present##* }
+        [ "$present" != "$part" ] || continue
+        if [ -n "$present" ]; then
+            dmsetup rename "$present" "$part" </dev/null || status=1
+            continue
+        fi
+        # Without the locks: a read that hangs shall not keep them from whoever could end it.
+        [ -n "$table" ] ||
+            table=$(partx --raw --noheadings -o NR,START,SECTORS,TYPE "/dev/mapper/$map" 8<&- 9>&-)
+        # shellcheck disable=SC2046 # words: start, sectors, type
+        set -- $(printf '%s\n' "$table" | sed -n "s/^ *$number  *//p")
+        if [ $# -lt 2 ] || ! is_number "$1" || ! is_number "$2"; then
+            say "$part: the partition table of $map has no partition $number"
+            status=1
+            continue
+        fi
+        # Of an extended partition only what boot loaders want is mapped, as by kpartx.
+        case ${3:-} in
+        0x5 | 0xf | 0x85)
+            read_value "/sys/dev/block/$device_of_map/queue/logical_block_size"
+            is_number "$value" || value=512
+            set -- "$1" $((value > 1024 ? value / 512 : 2))
+            ;;
+        esac
+        dmsetup create "$part" --uuid "$uuid" ${mode:+--readonly} \
+            --table "0 $2 linear $device_of_map $1" </dev/null ||
+            [ -n "$(print_map "$uuid")" ] || status=1
+    done <"$partitions"
+}
+
+wwid=$(udevadm info --query=property --path="$block/$1" | sed -n 's/^SAN_DEVICE_MAPPER_BOOT=//p')
+case $wwid in
+'') exit 0 ;;
+*[!0-9A-Za-z#+.:=@_-]*) fail "$1: a WWID with characters that no map takes" ;;
+esac
+record=$records/mpath-$wwid.map
+partitions=$records/mpath-$wwid.partitions
+
+# The lock of the modules, shared with those that assemble other maps; then that of this map.
+exec 9>>"$lock"
+flock --shared --timeout 60 9 || fail "$1: another task has been changing maps for a minute"
+[ -f "$record" ] || exit 0
+exec 8<"$record"
+flock --timeout 60 8 || fail "$1: its map has been busy for a minute"
+
+if systemctl is-enabled multipathd.service multipathd.socket 2>/dev/null | grep -q '^enabled' ||
+    systemctl --quiet is-active multipathd.service multipathd.socket; then
+    printf '%s\n' "$1: left to multipathd, which is enabled or runs on this host"
+    exit 0
+fi
+
+map= policy= selector= features=0 handler=auto read_only= paths=
+while read -r word rest; do
+    case $word in
+    name) map=$rest ;;
+    path_grouping_policy) policy=$rest ;;
+    path_selector) selector=$rest ;;
+    features) features=$rest ;;
+    hardware_handler) handler=$rest ;;
+    read_only) read_only=yes ;;
+    path)
+        # Where paths are stated no others are used, even if none of them is there.
+        disk=$(readlink -e "/dev/disk/by-path/${rest%% *}") || disk=none
+        paths="$paths${disk##*/} ${rest#* }
+"
+        ;;
+    esac
+done <"$record"
+[ -n "$map" ] && [ -n "$policy" ] && [ -n "$selector" ] || fail "$record: it is not whole"
+
+device_of_map= state= size=
+present=$(print_map "mpath-$wwid")
+if [ -n "$present" ]; then
+    # shellcheck disable=SC2086 # its words
+    set -- "$1" $present
+    state=$2 device_of_map=$3:$4 map=$5
+    read_value "/sys/dev/block/$device_of_map/size"
+    size=$value
+fi
+# It is done already if the map is live, has no second table and is not suspended, with the disk.
+case $state in L--?) joined=$block/$1/holders/dm-${device_of_map#*:} ;; *) joined= ;; esac
+if [ ! -e "$joined" ]; then
+    found=$(print_paths | sort -k1,1nr -k2,2n -k3,3n -k4,4n -k5,5n -k6,6n -k7,7)
+    case ${size:-0} in
+    0)
+        size=$(printf '%s\n' "$found" | cut -d ' ' -f 9 | sort -u)
+        # shellcheck disable=SC2086 # one line
+        is_number "${size:-0}" || fail "$map: not made: its paths do not have one size:" $size
+        ;;
+    *) found=$(printf '%s\n' "$found" | grep "^\([^ ]* \)\{8\}$size ") ;;
+    esac
+    case " $(printf '%s\n' "$found" | cut -d ' ' -f 7 | tr '\n' ' ')" in
+    *" $1 "*) ;;
+    *) fail "$1: it does not join the map $map, of $size sectors" ;;
+    esac
+    case $found in *" up "*) ;; *) fail "$map: not changed: all of its paths are down" ;; esac
+    if [ "$policy" = auto ]; then
+        policy=group_by_prio
+        case $found in *' no '*) policy=failover ;; esac
+    fi
+    groups=$(print_groups)
+    find_handler
+    case $handler in auto | none) handler=0 ;; *) handler="1 $handler" ;; esac
+    groups="$(printf '%s\n' "$groups" | wc -l) 1 $(printf '%s\n' "$groups" | tr '\n' ' ')"
+    table="0 $size multipath $features $handler ${groups% }"
+    if [ -z "$device_of_map" ]; then
+        dmsetup create "$map" --uuid "mpath-$wwid" ${read_only:+--readonly} --table "$table" \
+            </dev/null || fail "$map: not made with the table '$table'"
+        # shellcheck disable=SC2046 # its words
+        set -- "$1" $(print_map "mpath-$wwid")
+        device_of_map=$3:$4
+    elif ! dmsetup load "$map" ${read_only:+--readonly} --table "$table" </dev/null ||
+        ! dmsetup resume "$map" --noflush --nolockfs </dev/null; then
+        # A resume that fails leaves the map suspended with its old table.
+        dmsetup clear "$map" </dev/null
+        dmsetup resume "$map" --noflush --nolockfs </dev/null
+        fail "$map: not changed to the table '$table'"
+    fi
+    say "$map: mpath-$wwid with $(printf '%s\n' "$found" | wc -l) paths, with $1"
+fi
+make_partition_maps
+exit "$status"
+"""
+
+STATIC = {
+    PROGRAM: MANAGED + _PROGRAM_TEXT,
+    RULES: MANAGED + _RULES_TEXT,
+    UNIT: MANAGED + _UNIT_TEXT,
+}
+"""The texts by their paths."""

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files that a host boots with: read, written and removed as a whole; nothing else knows how.
+
+What is written is there after a power failure, or the old file is; whoever reads it meanwhile sees
+one of them. No symbolic link is followed to a file, nor to the directory of the records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import typing as t
+
+from ._boot_files import PROGRAMS, RECORDS, STATIC
+from ._errors import KernelError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Files:
+    """The boot files of the running host."""
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a whole file, mode 0644; the directory is made if it is not there."""
+        with _refused("write", path), _directory(path, make=True) as directory:
+            name = os.path.basename(path)
+            new = f".{name}.new"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=directory)  # A run that was killed left it.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(new, flags, 0o644, dir_fd=directory)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(descriptor, 0o644)
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(new, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file, and the directory of the records with the last one."""
+        with _refused("remove", path):
+            with _directory(path) as directory:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.basename(path), dir_fd=directory)
+                os.fsync(directory)
+            if os.path.dirname(path) == RECORDS:
+                with contextlib.suppress(OSError):
+                    os.rmdir(RECORDS)
+
+
+def read_boot_files() -> dict[str, str]:
+    """Return the texts of the boot files that are there; empty for what is no regular file."""
+    names = []
+    with contextlib.suppress(OSError):
+        names = sorted(os.listdir(RECORDS))
+    paths = [f"{RECORDS}/{name}" for name in names if name.endswith((".map", ".partitions"))]
+    return {path: _text(path) for path in [*paths, *STATIC] if os.path.lexists(path)}
+
+
+def missing_programs() -> tuple[str, ...]:
+    """Return what assembling maps at boot needs and this host does not have."""
+    missing = [each for each in PROGRAMS if not shutil.which(each, path=_SEARCHED)]
+    return (*missing, *(() if os.path.isdir("/run/systemd/system") else ("systemd",)))
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    return ""
+
+
+@contextlib.contextmanager
+def _directory(path: str, make: bool = False) -> Iterator[int]:
+    name = os.path.dirname(path)
+    if make and not os.path.lexists(name):
+        os.mkdir(name, 0o755)
+        os.chmod(name, 0o755)
+    follow = 0 if name != RECORDS else os.O_NOFOLLOW
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _refused(request: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refused:
+        number = refused.errno or 0
+        raise KernelError(request, path, number, f"{path}: {refused.strerror}") from refused

@@ -1,0 +1,343 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that assembles maps at boot, run by the shell over a copy of sysfs.
+
+It gets stand-ins for dmsetup, udevadm, systemctl and partx, which note what they are asked.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.memory_host import DEFAULTS
+
+from ansible_collections.san.device_mapper.plugins.module_utils._boot import record
+from ansible_collections.san.device_mapper.plugins.module_utils._boot_files import (
+    PROGRAM,
+    RECORDS,
+    STATIC,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice, Host
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map import desire
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_options import parse
+from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import POLICIES
+from ansible_collections.san.device_mapper.plugins.module_utils._plan import Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._table import format_table
+
+WWID = "35525400000000001"
+STAND_INS = {
+    "udevadm": "case $1 in info) cat ROOT/property ;; trigger) cat ROOT/paths ;; esac",
+    "systemctl": '[ "$1" = is-enabled ] && exec cat ROOT/enabled; exit 3',
+    "partx": "exec cat ROOT/partitions",
+    "dmsetup": """case $1 in
+        info) exec cat ROOT/maps/"$9" ;;
+        create) printf 'L--w 252 %s %s\\n' 0 "$2" >ROOT/maps/"$4" ;;
+        esac
+        printf '%s\\n' "$*" >>ROOT/log""",
+}
+
+
+@dataclass
+class Root:
+    """A host's files below one directory, and what was asked of its device-mapper."""
+
+    path: Path
+
+    def write(self, name: str, text: str | bytes) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    def place(self, disk: BlockDevice) -> None:
+        """Give a disk its files in sysfs, and its name in /dev/disk/by-path."""
+        device = self.path / "sys/devices" / (disk.address or f"nvme-{disk.name}")
+        self.write(f"sys/class/block/{disk.name}/dev", f"{disk.device}\n")
+        self.write(f"sys/class/block/{disk.name}/size", f"{disk.sectors}\n")
+        self.write(f"sys/class/block/{disk.name}/ro", f"{int(disk.read_only)}\n")
+        (self.path / f"sys/class/block/{disk.name}/holders").mkdir()
+        device.mkdir(parents=True)
+        (self.path / f"sys/class/block/{disk.name}/device").symlink_to(device)
+        number = self.path / f"sys/dev/block/{disk.device}"
+        number.parent.mkdir(parents=True, exist_ok=True)
+        number.symlink_to(self.path / f"sys/class/block/{disk.name}")
+        for name, text in (
+            ("access_state", disk.access_state),
+            ("preferred_path", str(int(disk.preferred))),
+            ("dh_state", disk.hardware_handler or "detached"),
+            ("state", disk.state),
+        ):
+            self.write(f"sys/class/block/{disk.name}/device/{name}", f"{text}\n")
+        for link in disk.links:
+            self.write(f"dev/{disk.name}", "")
+            path = self.path / link[1:]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(self.path / f"dev/{disk.name}")
+
+    def place_map(self, state: str) -> None:
+        """Give the host the map already, with sda in it."""
+        self.write(f"maps/mpath-{WWID}", f"{state} 252 0 data\n")
+        self.write("sys/dev/block/252:0/size", "2048\n")
+        self.write("sys/class/block/dm-0/dm/uuid", f"mpath-{WWID}\n")
+        self.write("sys/class/block/sda/holders/dm-0", "")
+
+    def assemble(self, disk: str) -> subprocess.CompletedProcess[str]:
+        """Run the program for a disk, with each path in it below this directory."""
+        text = STATIC[PROGRAM].replace("PATH=/usr/sbin", f"PATH={self.path}/bin:/usr/sbin")
+        for place in ("/sys/", "/dev/disk/", "/run/", RECORDS):
+            text = text.replace(place, f"{self.path}{place}")
+        return subprocess.run(
+            ["sh", "-c", text, "assemble", disk], capture_output=True, text=True, check=False
+        )
+
+    @property
+    def log(self) -> list[str]:
+        log = self.path / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    there = Root(tmp_path)
+    for name, script in STAND_INS.items():
+        there.write(f"bin/{name}", f"#!/bin/sh\n{script.replace('ROOT', str(tmp_path))}\n")
+        (tmp_path / f"bin/{name}").chmod(0o755)
+    there.write("property", f"ID_SERIAL=x\nSAN_DEVICE_MAPPER_BOOT={WWID}\nZ=1\n")
+    there.write("enabled", "disabled\nnot-found\n")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "run").mkdir()
+    return there
+
+
+def disk(number: int, **details: Any) -> BlockDevice:
+    name = f"sd{chr(ord('a') + number)}"
+    address = details.pop("address", f"{number}:0:0:0")
+    links = (f"/dev/disk/by-path/pci-{number}-scsi-0:0:0:0",)
+    return BlockDevice(
+        name, DeviceNumber(8, 16 * number), 2048, WWID, address=address, links=links, **details
+    )
+
+
+def arrive(root: Root, disks: Sequence[BlockDevice], **options: Any) -> Desired:
+    """Let a host boot with the record of a map of these disks; return what the module makes."""
+    host = Host(block_devices=tuple(disks))
+    (request,) = parse({**DEFAULTS["multipath_map"], "name": "data", "wwid": WWID, **options})
+    (desired,) = desire((request,), host)
+    assert isinstance(desired, Desired)
+    root.write(f"{RECORDS[1:]}/mpath-{WWID}.map", record(request, desired, host))
+    for each in disks:
+        root.place(each)
+    listed = "".join(f"/sys/devices/x/block/{each.name}\n" for each in disks)
+    root.write("paths", listed)
+    return desired
+
+
+def created(desired: Desired) -> str:
+    mode = "--readonly " if desired.read_only else ""
+    return f"create data --uuid mpath-{WWID} {mode}--table {format_table(desired.table)}"
+
+
+SERVICE_TIME = {"relative_throughput": {"sda": 10}}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"path_grouping_policy": "multibus", "no_path_retry": "queue", "read_only": True},
+        {"path_grouping_policy": "group_by_prio", "path_selector": "queue-length"},
+        {"path_grouping_policy": "group_by_serial"},
+        {"path_grouping_policy": "group_by_tpg"},
+        {"path_groups": [["sdc"], ["sda", "sdb"]]},
+        {"paths": ["sdc", "sda"], "path_grouping_policy": "multibus"},
+        {"path_selector_arguments": SERVICE_TIME, "path_grouping_policy": "multibus"},
+        {
+            "path_selector": "historical-service-time",
+            "path_selector_arguments": {"base_weight": 900},
+            "features": {"pg_init_retries": 5, "queue_mode": "bio"},
+            "hardware_handler": "none",
+        },
+        {"hardware_handler": "none"},
+        {"hardware_handler": "rdac"},
+    ],
+)
+@pytest.mark.parametrize("handlers", [("", "", ""), ("alua", "", "emc")])
+def test_the_table_is_what_the_module_makes(
+    root: Root, options: dict[str, Any], handlers: Sequence[str]
+) -> None:
+    disks = [
+        disk(
+            number, hardware_handler=handler, serial=f"S{number % 2}", target_port_group=number % 2
+        )
+        for number, handler in enumerate(handlers)
+    ]
+    desired = arrive(root, disks, **options)
+    done = root.assemble("sda")
+    assert (root.log, done.returncode) == ([created(desired)], 0), done.stderr
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_paths_in_any_state_form_the_groups_that_the_module_forms(root: Root, seed: int) -> None:
+    rng = random.Random(seed)
+    states = ["active/optimized", "active/non-optimized", "standby", "unavailable", "lba-dependent"]
+    if seed % 3 == 0:
+        states.append("")
+    disks = [
+        replace(
+            disk(number, address=f"{rng.randrange(12)}:0:{rng.randrange(12)}:{number}"),
+            access_state=rng.choice(states),
+            preferred=rng.random() < 0.3,
+        )
+        for number in range(rng.randrange(1, 9))
+    ]
+    policy = rng.choice([each for each in POLICIES if each not in STATED])
+    desired = arrive(root, disks, path_grouping_policy=policy)
+    root.assemble(disks[0].name)
+    assert root.log == [created(desired)]
+
+
+STATED = ("group_by_serial", "group_by_node_name", "group_by_tpg")
+
+
+def test_a_late_path_joins_by_a_second_table(root: Root) -> None:
+    desired = arrive(root, [disk(0), disk(1)])
+    root.place_map("L--w")
+    root.assemble("sda")
+    assert root.log == []
+    root.assemble("sdb")
+    table = format_table(desired.table)
+    assert root.log == [f"load data --table {table}", "resume data --noflush --nolockfs"]
+
+
+def test_an_interrupted_change_is_completed(root: Root) -> None:
+    arrive(root, [disk(0)])
+    root.place_map("LIsw")
+    root.assemble("sda")
+    assert [line.split()[0] for line in root.log] == ["load", "resume"]
+
+
+@pytest.mark.parametrize("unit", ["enabled\nnot-found\n", "disabled\nenabled-runtime\n"])
+def test_maps_are_left_to_the_daemon(root: Root, unit: str) -> None:
+    arrive(root, [disk(0)])
+    root.write("enabled", unit)
+    assert root.assemble("sda").returncode == 0
+    assert root.log == []
+
+
+def test_a_path_that_names_another_lun_is_left_out(root: Root) -> None:
+    arrive(root, [disk(0), disk(1)])
+    page = bytes.fromhex("0083000c01030008")
+    root.write("sys/class/block/sda/device/vpd_pg83", page + bytes.fromhex("5525400000000001"))
+    root.write("sys/class/block/sdb/device/vpd_pg83", page + bytes.fromhex("5525400000000009"))
+    refused = root.assemble("sdb")
+    assert (root.log, refused.returncode) == ([], 1)
+    assert f"sdb: left out: its SCSI page 0x83 does not name the LUN {WWID}" in refused.stderr
+    root.assemble("sda")
+    assert [line.endswith(" 1 1 service-time 0 1 0 8:0") for line in root.log] == [True]
+
+
+def test_paths_that_somebody_else_uses_or_that_refuse_writes_are_left_out(root: Root) -> None:
+    arrive(root, [disk(0), disk(1), replace(disk(2), read_only=True)], read_only=True)
+    record_file = root.path / f"{RECORDS[1:]}/mpath-{WWID}.map"
+    record_file.write_text(record_file.read_text().replace("read_only\n", ""))
+    root.write("sys/class/block/sda/holders/md0", "")
+    for name, words in (("sda", "md0 uses it"), ("sdc", "it refuses writes")):
+        assert words in root.assemble(name).stderr
+    assert root.log == []
+    root.assemble("sdb")
+    assert [line.endswith(" 1 1 service-time 0 1 0 8:16") for line in root.log] == [True]
+
+
+def test_nothing_is_made_of_paths_of_two_sizes_or_that_are_down(root: Root) -> None:
+    arrive(root, [disk(0), disk(1)])
+    root.write("sys/class/block/sdb/size", "4096\n")
+    assert "do not have one size: 2048 4096" in root.assemble("sda").stderr
+    root.write("sys/class/block/sdb/size", "2048\n")
+    for name in ("sda", "sdb"):
+        root.write(f"sys/class/block/{name}/device/state", "offline\n")
+    assert "all of its paths are down" in root.assemble("sda").stderr
+    assert root.log == []
+
+
+def test_a_path_of_another_size_does_not_join_a_map(root: Root) -> None:
+    arrive(root, [disk(0), disk(1)])
+    root.place_map("L--w")
+    root.write("sys/class/block/sdb/size", "4096\n")
+    assert root.assemble("sdb").returncode == 1
+    assert root.log == []
+
+
+def test_partition_maps_are_made_where_the_disk_says_and_named_as_stated(root: Root) -> None:
+    arrive(root, [disk(0)])
+    stated = (
+        "# Managed\n1 data-part1\n2 datap2 read_only\n3 data-part3\n5 data-part5\n7 kept\n8 old\n"
+    )
+    root.write(f"{RECORDS[1:]}/mpath-{WWID}.partitions", stated)
+    root.write("partitions", "1 2048 100 0x83\n2 4096 200\n3 8192 999 0xf\n10 1 1 0x83\n")
+    root.write(f"maps/part7-mpath-{WWID}", "L--w 252 1 kept\n")
+    root.write(f"maps/part8-mpath-{WWID}", "L--w 252 2 new\n")
+    done = root.assemble("sda")
+    assert root.log[1:] == [
+        f"create data-part1 --uuid part1-mpath-{WWID} --table 0 100 linear 252:0 2048",
+        f"create datap2 --uuid part2-mpath-{WWID} --readonly --table 0 200 linear 252:0 4096",
+        f"create data-part3 --uuid part3-mpath-{WWID} --table 0 2 linear 252:0 8192",
+        "rename new old",
+    ]
+    assert done.returncode == 1
+    assert "data-part5: the partition table of data has no partition 5" in done.stderr
+
+
+EVIL = "$(touch ROOT/evil)`touch ROOT/evil`;touch ROOT/evil;a[$(touch ROOT/evil)]' \" * ../.."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"sys/class/block/sda/{name}" for name in ("size", "dev", "ro")),
+        *(
+            f"sys/class/block/sda/device/{name}"
+            for name in ("access_state", "preferred_path", "dh_state", "state", "vpd_pg83")
+        ),
+        "property",
+        "paths",
+        "partitions",
+    ],
+)
+def test_nothing_that_a_device_says_is_evaluated(root: Root, name: str) -> None:
+    """Whatever stands in a file of a device, nothing is run, and no word gets into a table."""
+    arrive(root, [disk(0)])
+    root.write(f"{RECORDS[1:]}/mpath-{WWID}.partitions", "1 data-part1\n")
+    root.write("partitions", "1 2048 100 0x83\n")
+    evil = EVIL.replace("ROOT", str(root.path))
+    before = {
+        "property": f"SAN_DEVICE_MAPPER_BOOT={evil}\n",
+        "paths": f"/sys/block/{evil}\n/sys/block/sda\n/sys/x/.*\n",
+        "partitions": f"1 {evil} {evil} {evil}\n",
+    }
+    root.write(name, before.get(name, f"{evil}\n"))
+    root.assemble("sda")
+    root.assemble(evil)
+    assert not (root.path / "evil").exists()
+    for line in root.log:
+        assert "touch" not in line
+        assert "*" not in line
+
+
+def test_a_disk_without_a_record_is_nobodys_path(root: Root) -> None:
+    root.write("property", "ID_SERIAL=x\n")
+    assert root.assemble("sda").returncode == 0
+    root.write("property", "SAN_DEVICE_MAPPER_BOOT=3600\n")
+    assert root.assemble("sda").returncode == 0
+    assert root.log == []
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"]])
+def test_the_program_is_plain_shell(shell: Sequence[str]) -> None:
+    subprocess.run([*shell, "-n", "-c", STATIC[PROGRAM]], check=True)
