@@ -3,7 +3,7 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit browser sanity build hosts kernel integration multipathd fleet demo bench \
+steps := test lint typing unit browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
 	campaign lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
@@ -24,7 +24,7 @@ help:
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact and install it'
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
-	@echo '               integration or multipathd. SUITE=trixie or sid for another Debian than bookworm'
+	@echo '               integration, reboot or multipathd. SUITE=trixie or sid for another Debian than bookworm'
 	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other'
 	@echo 'make format    format the Python files in place, and write the page of messages anew'
 

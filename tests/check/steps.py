@@ -68,7 +68,7 @@ def browser(workspace: Workspace) -> str:
     return output.splitlines()[-1]
 
 
-HOSTS = ("kernel", "integration", "multipathd")
+HOSTS = ("kernel", "integration", "reboot", "multipathd")
 """The tests that have a booted host of their own, below `tests`; those that take long first."""
 AT_ONCE = 2
 """Each booted host keeps a processor busy, not more, and the tests are for two."""

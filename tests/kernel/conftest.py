@@ -20,7 +20,7 @@ import pytest
 from lab.host import Lab
 
 HERE = Path(__file__).parent
-REMOTE = "/run/modules"
+REMOTE = "/opt/modules"  # There after a reboot, unlike /run.
 SOCKET = "modules.sock"
 
 WWIDS = ("35525400000000001", "35525400000000002")
@@ -147,9 +147,9 @@ def install(lab: Lab, folder: Path) -> None:
     for root, name in ((library, "ansible/module_utils"), (collection, "plugins")):
         options = ["--exclude=__pycache__", inside, f"--directory={root}"]
         subprocess.run(["tar", "-rf", archive, *options, name], check=True)
-    lab.push(archive, "/run/modules.tar")
+    lab.push(archive, "/opt/modules.tar")
     lab.ssh(["mkdir", "-p", REMOTE])
-    lab.ssh(["tar", "-xf", "/run/modules.tar", "-C", REMOTE])
+    lab.ssh(["tar", "-xf", "/opt/modules.tar", "-C", REMOTE])
     # As in what Ansible sends to a host: the package itself, without the controller's parts.
     lab.ssh(["tee", f"{REMOTE}/ansible/__init__.py"], input="")
     # Compiling takes longer than running, under software emulation.

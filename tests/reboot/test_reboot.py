@@ -1,0 +1,209 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Persistent maps after real reboots of the lab host, each by its reset button.
+
+The host has two LUNs of four paths, a map of each, a file system on a partition of each, and an
+entry in fstab for each. The tests run in their order.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+
+import pytest
+from kernel.conftest import UUIDS, WWIDS, Host, install, serving
+
+from lab import storage
+from lab.host import Lab
+from lab.storage import ScsiPath
+
+NAMES = ("data", "log")
+DELIMITER = "_"
+MAPS: tuple[dict[str, t.Any], ...] = (
+    {"name": "data", "wwid": WWIDS[0], "no_path_retry": "queue"},
+    {"name": "log", "wwid": WWIDS[1], "path_grouping_policy": "multibus"},
+)
+LOG_UUID = "5a4de71c-6f6c-4b0e-9f43-0a3c1d6e2b7f"
+FSTAB = f"""
+/dev/mapper/data_1 /srv/data ext4 x-systemd.device-timeout=300 0 2
+UUID={LOG_UUID} /srv/log ext4 nofail,x-systemd.device-timeout=300 0 2
+"""
+"""The second one by what each of the single paths has, too."""
+ENOUGH = 120.0
+"""Seconds within which udev and systemd have dealt with a path, under software emulation."""
+
+
+@pytest.fixture(scope="module")
+def booting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Return the host with its persistent maps mounted, and leave it without them."""
+    lab = Lab.from_environment()
+    install(lab, tmp_path_factory.mktemp("modules"))
+    host = Host(lab)
+    with serving(lab):
+        host.clean()
+        host.applied("multipath_map", persistent=True, maps=list(MAPS))
+        for name in NAMES:
+            host.run("sfdisk", "--quiet", f"/dev/mapper/{name}", input="label: gpt\n,64MiB\n")
+        host.applied("partition_maps", devices=list(NAMES), delimiter=DELIMITER)
+    host.shell(
+        f"mkfs.ext4 -q /dev/mapper/data_1; mkfs.ext4 -q -U {LOG_UUID} /dev/mapper/log_1;"
+        " mkdir -p /srv/data /srv/log; udevadm settle"
+    )
+    host.shell("cp /etc/fstab /etc/fstab.before")
+    host.run("tee", "-a", "/etc/fstab", input=FSTAB)
+    host.shell("systemctl daemon-reload; mount /srv/data; mount /srv/log")
+    for name in NAMES:
+        host.shell(f"head -c 8M /dev/urandom >/srv/{name}/file; sync --file-system /srv/{name}")
+    yield host
+    host.shell("umount /srv/data /srv/log; mv /etc/fstab.before /etc/fstab", check=False)
+    with serving(lab):
+        removed = host.applied("multipath_map", state="absent", maps=[*map(by_wwid, WWIDS)])
+        assert removed["changed"]
+        host.clean()
+    left = "find /etc -path '*san*device*mapper*'; dmsetup table"
+    assert host.shell(left) == "No devices found\n"
+
+
+def by_wwid(wwid: str) -> dict[str, str]:
+    return {"wwid": wwid}
+
+
+def contents(host: Host, name: str) -> str:
+    """Return the file system's uuid and the file's checksum."""
+    return host.shell(f"blkid -o value -s UUID /dev/mapper/{name}_1; md5sum </srv/{name}/file")
+
+
+def mounted(host: Host, name: str) -> str:
+    """Return which device is mounted; empty if none is."""
+    return host.run("findmnt", "-no", "SOURCE", f"/srv/{name}", check=False).strip()
+
+
+def members(host: Host, name: str) -> set[str]:
+    """Return the names of the map's paths."""
+    listed = host.shell(f"ls /sys/block/$(basename $(realpath /dev/mapper/{name}))/slaves")
+    return set(listed.split())
+
+
+def await_paths(host: Host, name: str, disks: Callable[[], set[str]]) -> None:
+    """Return once the map's paths are those that are expected."""
+    end = time.monotonic() + ENOUGH
+    while (found := members(host, name)) != disks():
+        assert time.monotonic() < end, (name, found, disks(), journal(host))
+        time.sleep(0.2)
+
+
+def journal(host: Host) -> str:
+    return host.run("journalctl", "--boot", "--no-pager", "--unit=san-device-mapper@*")
+
+
+def assert_quiet(host: Host, *stated: dict[str, t.Any]) -> None:
+    """The same tasks as before the reboot have nothing left to do."""
+    names = [each["name"] for each in stated]
+    with serving(host.lab):
+        for module, options in (
+            ("multipath_map", {"persistent": True, "maps": list(stated)}),
+            ("partition_maps", {"devices": names, "delimiter": DELIMITER}),
+        ):
+            answer = host.applied(module, **options)
+            assert (answer["plan"], answer["changed"]) == ([], False), journal(host)
+    assert "san-device-mapper" not in host.run("systemctl", "--failed", "--no-legend")
+    assert host.suspended() == []
+
+
+def unmount(host: Host) -> None:
+    host.shell("umount /srv/data /srv/log; sync")
+
+
+def plug(lab: Lab, path: ScsiPath, **changed: t.Any) -> None:
+    """Bring a path back as another one."""
+    lab.qmp("device_add", **{**storage.scsi_disk(path), **changed})
+
+
+def present(host: Host, lun: int) -> set[str]:
+    """Return the names of the LUN's disks, by what they say themselves."""
+    link = f"wwn-{storage.naa(lun):#018x}"
+    script = "grep -l $(echo $1 | cut -c7-) /sys/block/sd*/device/wwid | cut -d/ -f4"
+    return set(host.run("sh", "-euc", script, "sh", link, check=False).split())
+
+
+def test_paths_come_late(booting: Host) -> None:
+    """The host boots from half of the paths of one LUN, and with nofail without the other LUN."""
+    host, lab = booting, booting.lab
+    before = [contents(host, name) for name in NAMES]
+    late = (*lab.paths(0)[2:], *lab.paths(1))
+    unmount(host)
+    for path in late:
+        lab.unplug(path)
+    lab.reset()
+    assert [mounted(host, name) for name in NAMES] == ["/dev/mapper/data_1", ""]
+    assert len(members(host, "data")) == 2
+    assert UUIDS[1] not in host.run("dmsetup", "info", "-c", "-o", "uuid")
+    for path in late:
+        lab.plug(path)
+    for lun, name in enumerate(NAMES):
+        await_paths(host, name, functools.partial(present, host, lun))
+    assert [len(members(host, name)) for name in NAMES] == [4, 4]
+    # systemd still waits for the device, as long as fstab says.
+    host.run("udevadm", "wait", "--timeout=60", "/dev/mapper/log_1")
+    host.run("systemctl", "start", "srv-log.mount")
+    assert [contents(host, name) for name in NAMES] == before
+    assert_quiet(host, *MAPS)
+    # The single paths have been hidden from their first event on.
+    for disk in present(host, 0):
+        properties = host.run("udevadm", "info", "-q", "property", f"/dev/{disk}1")
+        assert {"SYSTEMD_READY=0", "DM_MULTIPATH_DEVICE_PATH=1"} <= set(properties.splitlines())
+
+
+def test_the_rules_are_sound_for_udev(booting: Host) -> None:
+    """Where it can tell: `udevadm verify` came with systemd 254."""
+    rules = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
+    if int(booting.run("udevadm", "--version")) >= 254:
+        booting.run("udevadm", "verify", "--no-style", rules)
+
+
+def test_nothing_is_assembled_where_the_daemon_is_enabled(booting: Host) -> None:
+    """A unit of its name stands for the daemon: here it is about what systemd says of it."""
+    host = booting
+    unit = "[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n"
+    host.run("tee", "/etc/systemd/system/multipathd.service", input=unit)
+    host.run("systemctl", "enable", "--quiet", "multipathd.service")
+    disk = min(present(host, 0))
+    try:
+        started = host.lab.ssh(["sh", "/etc/san.device_mapper/assemble", disk])
+    finally:
+        host.run("systemctl", "disable", "--quiet", "multipathd.service")
+        host.run("rm", "/etc/systemd/system/multipathd.service")
+    assert started.stdout == f"{disk}: left to multipathd, which is enabled or runs on this host\n"
+
+
+def test_paths_have_changed_places_and_one_leads_to_another_lun(booting: Host) -> None:
+    """The first disk is a path of the other LUN now; one path leads to a LUN that nobody states.
+
+    It comes last, for the paths stay where they are.
+    """
+    host, lab = booting, booting.lab
+    before = [contents(host, name) for name in NAMES]
+    names = present(host, 0)
+    foreign, *kept = lab.paths(0)
+    unmount(host)
+    for path in (*lab.paths(0), *lab.paths(1)):
+        lab.unplug(path)
+    plug(lab, foreign, lun=1, wwn=storage.naa(7))
+    for path in (*kept, *lab.paths(1)):
+        plug(lab, path, lun=1 - path.lun)
+    lab.reset()
+    host.run("udevadm", "wait", "--timeout=60", "/dev/mapper/log_1")
+    host.run("systemctl", "start", "srv-log.mount")
+    assert [mounted(host, name) for name in NAMES] == ["/dev/mapper/data_1", "/dev/mapper/log_1"]
+    assert [contents(host, name) for name in NAMES] == before
+    assert present(host, 0) != names
+    for lun, name in enumerate(NAMES):
+        await_paths(host, name, functools.partial(present, host, lun))
+    assert [len(members(host, name)) for name in NAMES] == [3, 4]
+    (stranger,) = present(host, 7)
+    assert host.run("ls", f"/sys/block/{stranger}/holders") == ""
+    assert_quiet(host, *MAPS)
