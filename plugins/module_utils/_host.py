@@ -230,6 +230,25 @@ class Multipathd:
     wwids: frozenset[str] = frozenset()
     read_only: str = ""
 
+    def path_at(self, device: DeviceNumber) -> DaemonPath | None:
+        """Return the path with this device number."""
+        return self._paths_by_number.get(device)
+
+    def paths_of_wwid(self, wwid: str) -> tuple[DaemonPath, ...]:
+        """Return the paths that the daemon takes for those of this LUN."""
+        return self._paths_by_wwid.get(wwid, ())
+
+    @functools.cached_property
+    def _paths_by_number(self) -> Mapping[DeviceNumber, DaemonPath]:
+        return {each.device: each for each in self.paths}
+
+    @functools.cached_property
+    def _paths_by_wwid(self) -> Mapping[str, tuple[DaemonPath, ...]]:
+        found: dict[str, list[DaemonPath]] = {}
+        for each in self.paths:
+            found.setdefault(each.wwid, []).append(each)
+        return {wwid: tuple(paths) for wwid, paths in found.items()}
+
 
 @dataclass(frozen=True)
 class Host:

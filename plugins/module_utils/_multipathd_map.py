@@ -204,7 +204,7 @@ def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[St
 
 
 def _wait(each: Stated, wanted: Managed, host: Host) -> AwaitMap:
-    paths = tuple(path for path in host.multipathd.paths if path.wwid == wanted.wwid)
+    paths = host.multipathd.paths_of_wwid(wanted.wwid)
     return AwaitMap(wanted, _foreseen(wanted, host), paths, each.request.timeout)
 
 
@@ -313,7 +313,7 @@ def _device(request: Request, wwid: str, stated: Sequence[Stated], host: Host) -
     if not request.device_options:
         return {}
     option, value = request.device_options[0]
-    storage = {path.storage for path in host.multipathd.paths if path.wwid == wwid}
+    storage = {path.storage for path in host.multipathd.paths_of_wwid(wwid)}
     if len(storage) != 1 or not all(len(each) == 2 for each in storage):
         raise Refused(
             option, value,

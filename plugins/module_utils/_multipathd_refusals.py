@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ._errors import Refused
+from ._host import BlockDevice
 from ._multipath import handler_in_use
 from ._multipath_conf import blacklisting, drop_in_path, multipath_sections
 from ._multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
@@ -17,7 +18,8 @@ from ._table import devices
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._host import BlockDevice, Host, Multipathd
+    from ._device import DeviceNumber
+    from ._host import Host, Multipathd
     from ._multipath_options import Request
     from ._multipathd_steps import Managed
     from ._steps import Step
@@ -145,9 +147,8 @@ def refuse_unmanaged_paths(request: Request, wanted: Managed, host: Host) -> Non
     """Refuse paths that the daemon does not have, or takes for another LUN's."""
     if not host.multipathd.runs:
         return
-    seen = {path.device: path for path in host.multipathd.paths}
     for device in devices(wanted.table):
-        found, path = disk(device, host), seen.get(device)
+        found, path = disk(device, host), host.multipathd.path_at(device)
         if path is None:
             rules = "; ".join(blacklisting(host.multipathd.sections, found.name, wanted.wwid))
             raise Refused(
@@ -191,7 +192,7 @@ def refuse_choice_of_paths(
             "multipathd forms the groups itself, by a policy and by priorities",
             "State path_grouping_policy, or manage the map without the daemon (manager: kernel)",
         )  # fmt: skip
-    left = {each.name for each in host.block_devices if each.wwid == wwid}
+    left = {each.name for each in host.disks_of_wwid(wwid)}
     left -= {path.name for path in paths}
     if left:
         raise Refused(
@@ -215,8 +216,8 @@ def refuse_handler(request: Request, paths: Sequence[BlockDevice]) -> None:
         )  # fmt: skip
 
 
-def disk(device: object, host: Host) -> BlockDevice:
-    return next(each for each in host.block_devices if each.device == device)
+def disk(device: DeviceNumber, host: Host) -> BlockDevice:
+    return host.disk_at(device) or BlockDevice("", device, 0)
 
 
 def version_text(version: Sequence[int]) -> str:

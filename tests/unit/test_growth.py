@@ -28,8 +28,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils import (
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     BlockDevice,
+    DaemonPath,
     Host,
     Map,
+    Multipathd,
     Parent,
     Partition,
     PartitionTable,
@@ -81,6 +83,16 @@ def mapped(luns: int) -> Host:
     """Return a host with a multipath map for each LUN, as the kernel would show it."""
     host = multipath_map(luns, unmapped(luns))
     return replace(host, maps=tuple(live(each, at) for at, each in enumerate(host.maps)))
+
+
+def managed(luns: int) -> Host:
+    """Return the host with a running multipathd that has none of the maps yet."""
+    host = unmapped(luns)
+    paths = [
+        DaemonPath(disk.name, disk.device, disk.wwid, "ready", "") for disk in host.block_devices
+    ]
+    daemon = Multipathd(installed=True, runs=True, version=(0, 9, 4), paths=tuple(paths))
+    return replace(host, multipathd=daemon)
 
 
 def live(each: Map, minor: int) -> Map:
@@ -152,6 +164,7 @@ TASKS: Mapping[str, tuple[Callable[[int], Host], Callable[[int, Host], Host]]] =
     "multipath maps are made": (unmapped, multipath_map),
     "multipath maps are there": (mapped, multipath_map),
     "multipath maps go": (mapped, lambda luns, host: multipath_map(luns, host, "absent")),
+    "multipathd is told of maps": (managed, multipath_map),
     "partition maps are made": (partitioned, partition_maps),
     "partition maps are there": (
         lambda luns: partition_maps(luns, partitioned(luns)),
