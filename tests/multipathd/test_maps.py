@@ -39,7 +39,8 @@ def test_the_life_of_a_map(host: DaemonHost) -> None:
     # The daemon sees a larger LUN with its next event by itself, where auto_resize says so.
     assert grown["plan"][0] == "multipathd resize map third"
     assert grown["maps"][0]["size"] == size
-    host.shell("fuser --silent --kill --mount /mnt/test; umount /mnt/test")
+    host.shell("fuser --silent --kill --mount /mnt/test", check=False)
+    host.until(lambda: "busy" not in host.shell("umount /mnt/test 2>&1", check=False))
     gone = host.twice(name=None, state="absent")
     assert gone["plan"] == [f"multipath -w {WWIDS[0]}", "multipathd del map third", f"rm {FILE}"]
     assert "No devices found" in host.table()
