@@ -16,6 +16,7 @@ from __future__ import annotations
 RECORDS = "/etc/san.device_mapper"
 PROGRAM = f"{RECORDS}/assemble"
 RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
+KPARTX_RULES = "/etc/udev/rules.d/58-san-device-mapper-boot.rules"
 UNIT = "/etc/systemd/system/san-device-mapper@.service"
 
 MANAGED = "# Managed by the Ansible collection san.device_mapper: changes made here are lost.\n"
@@ -62,6 +63,18 @@ ENV{SAN_DEVICE_MAPPER_BOOT}=="?*", ENV{DM_MULTIPATH_DEVICE_PATH}="1", ENV{SYSTEM
   ENV{ID_FS_TYPE}="mpath_member", OPTIONS+="link_priority=-100"
 
 LABEL="san_device_mapper_boot_end"
+"""
+
+_KPARTX_RULES_TEXT = r"""#
+# The partition maps of a persistent map are made as the file beside its record states them. Where
+# there is kpartx, its rule would give them its own names at each change of the map, whatever is
+# mounted. It obeys the flag, by which whoever changes a map asks for no partition maps.
+#
+# The number: after those that read the flags of the change (10-dm.rules, 11-dm-mpath.rules), before
+# kpartx' rule (60-kpartx.rules of Debian, 66-kpartx.rules upstream).
+
+SUBSYSTEM=="block", KERNEL=="dm-*", ENV{DM_UUID}=="mpath-?*", \
+  TEST=="/etc/san.device_mapper/$env{DM_UUID}.partitions", ENV{DM_SUBSYSTEM_UDEV_FLAG1}="1"
 """
 
 _UNIT_TEXT = """
@@ -388,6 +401,7 @@ exit "$status"
 
 STATIC = {
     PROGRAM: MANAGED + _PROGRAM_TEXT,
+    KPARTX_RULES: MANAGED + _KPARTX_RULES_TEXT,
     RULES: MANAGED + _RULES_TEXT,
     UNIT: MANAGED + _UNIT_TEXT,
 }

@@ -79,3 +79,20 @@ def test_with_kpartx_at_the_same_moment(tools: Host) -> None:
             assert [each["name"] for each in made["maps"]] == ["data-part1", "data-part2"]
             assert not tools.applied("partition_maps", device="data")["changed"]
             assert tools.suspended() == []
+
+
+def test_kpartx_keeps_away_from_what_is_to_come_back(tools: Host) -> None:
+    """The partition maps of a persistent map keep their names when the map changes.
+
+    What assembles maps at boot reloads by dmsetup, which cannot tell udev that only paths change.
+    """
+    tools.applied("multipath_map", name="data", wwid=WWIDS[0], persistent=True)
+    try:
+        partition(tools, "label: gpt\n,64MiB\n")
+        tools.applied("partition_maps", device="data", delimiter="_")
+        tools.shell(
+            'dmsetup load data --table "$(dmsetup table data)"; dmsetup resume data; udevadm settle'
+        )
+        assert tools.run("dmsetup", "ls").split()[::2] == ["data", "data_1"]
+    finally:
+        tools.applied("multipath_map", wwid=WWIDS[0], state="absent")

@@ -17,6 +17,7 @@ from unit.memory_multipath import Disk
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
 from ansible_collections.san.device_mapper.plugins.module_utils._boot_files import (
+    KPARTX_RULES,
     MANAGED,
     PROGRAM,
     RECORDS,
@@ -43,7 +44,7 @@ path_selector service-time 0
 features 0
 hardware_handler auto
 """
-INSTALLED = [f"write {PROGRAM}", f"write {UNIT}", f"write {RULES}"]
+INSTALLED = [f"write {PROGRAM}", f"write {UNIT}", f"write {KPARTX_RULES}", f"write {RULES}"]
 TABLE = PartitionTable("gpt", (Partition(1, 8, 8), Partition(2, 16, 8)))
 
 
