@@ -246,9 +246,9 @@ options:
         M(san.device_mapper.partition_maps) states on it, before local file systems are mounted.
         Paths join it as they come. See the
         R(guide about reboots,ansible_collections.san.device_mapper.docsite.reboot).
-      - V(true) writes C(/etc/san.device_mapper/mpath-WWID.map), and with the first such map two udev
-        rule files, a systemd unit and a program for C(/bin/sh). V(false) and O(state=absent) remove the
-        file, and with the last one the others.
+      - V(true) writes C(/etc/san.device_mapper/mpath-WWID.map), and with the first such map two
+        udev rule files, a systemd unit and a program for C(/bin/sh). V(false) and O(state=absent)
+        remove the file, and with the last one the others.
       - Where it is not stated, a map that is persistent stays so, with what the task states, and
         another one does not become so. There is no other default, because a task that does not
         speak of the next boot should neither install something for it nor take away what another

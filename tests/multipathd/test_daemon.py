@@ -111,7 +111,8 @@ def test_a_task_that_is_killed_is_continued(host: DaemonHost) -> None:
         host.applied("multipath_map", **TASK)
         assert not host.applied("multipath_map", **TASK)["changed"]
         host.module("multipath_map", **TASK, state="absent", at=at)
-        host.twice(state="absent")
+        host.applied("multipath_map", **TASK, state="absent")
+        assert not host.applied("multipath_map", **TASK, state="absent")["changed"]
         assert "No devices found" in host.table()
 
 
