@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files that a host boots with: read, written and removed as a whole; nothing else knows how.
+"""Files on the host: how each is written as a whole, and those that a host boots with.
 
 What is written is there after a power failure, or the old file is; whoever reads it meanwhile sees
 one of them. No symbolic link is followed to a file, nor to the directory of the records.
@@ -21,6 +21,9 @@ from ._errors import KernelError
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NEW = ".san.device_mapper.new"
+"""What those who read whole directories pass over: udev reads *.rules, multipathd what has .conf in
+its name. The modules write under their lock, one at a time."""
 _SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -29,20 +32,8 @@ class Files:
 
     def write_file(self, path: str, text: str) -> None:
         """Write a whole file, mode 0644; the directory is made if it is not there."""
-        with _refused("write", path), _directory(path, make=True) as directory:
-            name = os.path.basename(path)
-            new = f".{name}.new"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(new, dir_fd=directory)  # A run that was killed left it.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(new, flags, 0o644, dir_fd=directory)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(descriptor, 0o644)
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.rename(new, name, src_dir_fd=directory, dst_dir_fd=directory)
-            os.fsync(directory)
+        with _refused("write", path):
+            write_whole(path, text)
 
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directory of the records with the last one."""
@@ -54,6 +45,31 @@ class Files:
             if os.path.dirname(path) == RECORDS:
                 with contextlib.suppress(OSError):
                     os.rmdir(RECORDS)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a whole file, mode 0644, and its directory if it is not there; OSError if refused."""
+    with _directory(path, make=True) as directory:
+        try:
+            _write_in(directory, os.path.basename(path), text)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(_NEW, dir_fd=directory)
+            raise
+
+
+def _write_in(directory: int, name: str, text: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_NEW, dir_fd=directory)  # A run that was killed left it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(_NEW, flags, 0o644, dir_fd=directory)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o644)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.rename(_NEW, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
 
 
 def read_boot_files() -> dict[str, str]:
@@ -83,7 +99,7 @@ def _text(path: str) -> str:
 def _directory(path: str, make: bool = False) -> Iterator[int]:
     name = os.path.dirname(path)
     if make and not os.path.lexists(name):
-        os.mkdir(name, 0o755)
+        os.makedirs(name, 0o755)
         os.chmod(name, 0o755)
     follow = 0 if name != RECORDS else os.O_NOFOLLOW
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow)

@@ -22,6 +22,7 @@ import typing as t
 
 from ._device import DeviceNumber
 from ._errors import MultipathdError, Refused
+from ._files import write_whole
 from ._host import DaemonMap, DaemonPath, Multipathd
 from ._multipath_conf import DIRECTORY, MARK, parse_sections
 
@@ -133,13 +134,13 @@ class MultipathDaemon:
         """Put a whole file into the daemon's directory, at once, unless its parser complains."""
         before = _text(path)
         try:
-            _write(path, text)
+            write_whole(path, text)
         except OSError as refused:
             raise MultipathdError(f"take {path}", refused.strerror or "", "the host") from refused
         complaints = [each for each in _complaints() if path in each]
         if complaints:
             with contextlib.suppress(OSError):
-                _write(path, before) if before else os.unlink(path)
+                write_whole(path, before) if before else os.unlink(path)
             raise MultipathdError(f"take {path}", "; ".join(complaints))
 
     def remove_drop_in(self, path: str) -> None:
@@ -309,25 +310,6 @@ def _read_only() -> str:
         if os.path.exists(path):
             return "" if os.path.isdir(path) and os.access(path, os.W_OK) else path
     return "/etc"
-
-
-def _write(path: str, text: str) -> None:
-    """Put `text` into the file at once: whoever reads it sees the old one or the new one."""
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    # Without `.conf` in its name, so that the daemon does not read half of it.
-    new = os.path.join(os.path.dirname(path), f".{os.getpid()}.new")
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.rename(new, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
 
 
 def _complaints() -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def test_what_is_not_ours_in_the_directory_stays(records: Path) -> None:
 def test_what_a_killed_run_left_is_no_hindrance(records: Path) -> None:
     path = records / "mpath-3600.map"
     records.mkdir()
-    (records / ".mpath-3600.map.new").write_text("half", "utf-8")
+    (records / _files._NEW).write_text("half", "utf-8")
     Files().write_file(str(path), "whole\n")
     assert path.read_text("utf-8") == "whole\n"
 
@@ -64,7 +64,7 @@ def test_a_link_is_replaced_and_not_followed(records: Path, tmp_path: Path) -> N
     target, path = tmp_path / "target", records / "mpath-3600.map"
     target.write_text("theirs", "utf-8")
     records.mkdir()
-    for link in (path, records / ".mpath-3600.map.new"):
+    for link in (path, records / _files._NEW):
         link.symlink_to(target)
     assert read_boot_files() == {str(path): ""}
     Files().write_file(str(path), "ours\n")
