@@ -24,7 +24,17 @@ from check import messages
 from check.artefact import build
 from check.sanity import sanity
 from check.steps import HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
-from check.workspace import CACHE, PROGRAMS, ROOT, Failed, Workspace, call, laid_out, run
+from check.workspace import (
+    CACHE,
+    PROGRAMS,
+    ROOT,
+    Failed,
+    NotRun,
+    Workspace,
+    call,
+    laid_out,
+    run,
+)
 from lab.directories import checkout_directory
 from lab.storage import wwid
 
@@ -69,19 +79,28 @@ def _exit(number: int, _frame: object) -> t.NoReturn:
 
 
 def check(*names: str) -> None:
-    """Run steps up to the first that fails, with one line for each."""
-    started = time.monotonic()
+    """Run steps up to the first that fails, with one line for each.
+
+    Fails at the end where a step could not run, so that nobody takes it for passed.
+    """
+    started, not_run = time.monotonic(), []
     with laid_out() as workspace:
         for name in names:
             print(f"{name} ... ", end="", flush=True)
             step_started = time.monotonic()
             try:
                 covered = STEPS[name](workspace)
+            except NotRun as missing:
+                print(f"NOT RUN: {missing}", flush=True)
+                not_run.append(name)
+                continue
             except Failed:
                 print(f"FAILED after {time.monotonic() - step_started:.0f} s", flush=True)
                 raise
             seconds = f"({time.monotonic() - step_started:.0f} s)"
             print("ok", seconds, covered, flush=True)
+    if not_run:
+        raise Failed(f"{', '.join(not_run)}: NOT RUN; all other steps passed")
     print(f"{', '.join(names)}: all passed ({time.monotonic() - started:.0f} s)")
 
 

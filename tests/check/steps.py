@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import yaml
 from browser.chromium import program
 
-from .workspace import Failed, Workspace, call, call_in_turn, module_names
+from .workspace import Failed, NotRun, Workspace, call, call_in_turn, module_names
 
 
 def lint(workspace: Workspace) -> str:
@@ -62,7 +62,7 @@ def unit(workspace: Workspace) -> str:
 def browser(workspace: Workspace) -> str:
     """Look at the report in Chromium, which not every distribution has as a package."""
     if not program():
-        return "NOT RUN, for there is no Chromium here"
+        raise NotRun("there is no Chromium here")
     output = call(workspace, *pytest(workspace, "tests/browser"))
     require_passed(workspace, "tests/browser")
     return output.splitlines()[-1]

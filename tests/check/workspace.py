@@ -30,6 +30,10 @@ class Failed(Exception):
     """A step did not pass."""
 
 
+class NotRun(Exception):
+    """A step could not run here, for want of something that the distribution does not have."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Workspace:
     """The temporary directory, and the collection in it."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +12,6 @@ import pytest
 from integration.test_playbooks import SIZE, San
 
 from .conftest import DaemonHost
-
-pytestmark = pytest.mark.skipif(
-    "SUITE" not in os.environ, reason="it takes minutes: make multipathd SUITE=bookworm"
-)
 
 
 @pytest.fixture

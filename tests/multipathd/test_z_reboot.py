@@ -5,15 +5,7 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
-
 from .conftest import DaemonHost
-
-pytestmark = pytest.mark.skipif(
-    "SUITE" not in os.environ, reason="it takes minutes: make multipathd SUITE=bookworm"
-)
 
 
 def test_the_map_is_there_again_after_a_boot(host: DaemonHost) -> None:
