@@ -10,6 +10,7 @@ import os
 import subprocess
 import typing as t
 
+from ._programs import PATH, run
 from ._udev_state import Initramfs
 
 if t.TYPE_CHECKING:
@@ -26,7 +27,6 @@ _TOLD = (
     "/etc/initramfs-tools/hooks/san-device-mapper",
 )
 _IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
-_PATH = os.environ.get("PATH", "") + ":/usr/bin:/usr/sbin:/sbin"
 
 
 def initramfs(looking: bool, timeout: float) -> Initramfs:
@@ -35,7 +35,7 @@ def initramfs(looking: bool, timeout: float) -> Initramfs:
     image = next(filter(os.path.exists, (each.format(release) for each in _IMAGES)), "")
     told = any(os.path.exists(each) for each in _TOLD)
     for generator, command, listing in _GENERATORS:
-        if any(os.path.exists(f"{folder}/{command}") for folder in _PATH.split(":")):
+        if any(os.path.exists(f"{folder}/{command}") for folder in PATH.split(":")):
             what = release if "--kver" in listing else image
             files = _files([*listing, what], timeout) if looking and image else None
             return Initramfs(generator, told, image, files)
@@ -45,19 +45,11 @@ def initramfs(looking: bool, timeout: float) -> Initramfs:
 def _files(argv: Sequence[str], timeout: float) -> frozenset[str] | None:
     """Return the names, without folders, of the files that a listing has; None if it fails."""
     try:
-        done = subprocess.run(
-            argv,
-            env={"PATH": _PATH, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
-            timeout=timeout,
-        )
-    except (OSError, subprocess.SubprocessError):
+        done = run(*argv, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode:
         return None
     # lsinitrd prints lines as ls -l does, lsinitramfs the paths alone.
-    words = (
-        line.split(" -> ")[0].split() for line in done.stdout.decode(errors="replace").split("\n")
-    )
+    words = (line.split(" -> ")[0].split() for line in done.stdout.split("\n"))
     return frozenset(os.path.basename(each[-1]) for each in words if each)

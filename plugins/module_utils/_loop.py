@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import subprocess
 import typing as t
 from dataclasses import dataclass
 
 from ._device import DeviceNumber
 from ._errors import KernelError
+from ._programs import run
 
 if t.TYPE_CHECKING:
     from collections.abc import Container
@@ -69,20 +69,12 @@ def detach(device: DeviceNumber) -> None:
 
 def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:
     try:
-        done = subprocess.run(
-            ["losetup", *arguments],
-            env={"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
+        done = run("losetup", *arguments)
     except FileNotFoundError as missing:
         words = "this host has no losetup (util-linux; Debian: the package mount)"
         raise KernelError(request, f"loop{device.minor}", 0, words) from missing
     if done.returncode:
-        words = done.stderr.decode(errors="replace").strip()
-        raise KernelError(request, f"loop{device.minor}", 0, words)
+        raise KernelError(request, f"loop{device.minor}", 0, done.stderr.strip())
 
 
 def _line(path: str) -> str:

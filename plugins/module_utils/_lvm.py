@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+
+from ._programs import run
 
 
 def physical_volumes(timeout: float) -> tuple[str, ...] | None:
@@ -17,15 +18,7 @@ def physical_volumes(timeout: float) -> tuple[str, ...] | None:
     It reads its devices: not to be asked while one of them would not answer.
     """
     try:
-        done = subprocess.run(
-            ["pvs", "--reportformat", "json", "--options", "pv_name"],
-            env={"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=False,
-            timeout=timeout,
-        )
+        done = run("pvs", "--reportformat", "json", "--options", "pv_name", timeout=timeout)
         report = json.loads(done.stdout)["report"]
     except (FileNotFoundError, subprocess.TimeoutExpired, ValueError, KeyError):
         return None

@@ -25,6 +25,7 @@ from ._errors import MultipathdError, Refused
 from ._files import write_whole
 from ._host import DaemonMap, DaemonPath, Multipathd
 from ._multipath_conf import DIRECTORY, MARK, parse_sections
+from ._programs import run
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,16 +338,7 @@ def _multipath(*arguments: str) -> None:
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
-            ["multipath", *arguments],
-            env={"PATH": _PATH, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=60,
-            check=False,
-        )
+        return run("multipath", *arguments, timeout=60, path=_PATH)
     except (OSError, subprocess.TimeoutExpired) as failed:
         request = f"multipath {' '.join(arguments)}"
         raise MultipathdError(request, str(failed), "multipath") from failed

@@ -12,11 +12,11 @@ import glob
 import os
 import re
 import stat
-import subprocess
 import tempfile
 import typing as t
 
 from ._errors import Refused
+from ._programs import run
 from ._udev_state import RuleFile
 
 if t.TYPE_CHECKING:
@@ -134,14 +134,7 @@ def _rule_file(rules: Rules, path: str) -> RuleFile:
 def _udevadm(*arguments: str) -> tuple[int, str]:
     """Return the exit status of udevadm and what it prints; 0 and nothing where there is none."""
     try:
-        done = subprocess.run(
-            ["udevadm", *arguments],
-            env={"PATH": os.environ.get("PATH", "") + ":/usr/bin:/usr/sbin:/sbin", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        done = run("udevadm", *arguments)
     except FileNotFoundError:
         return 0, ""
-    return done.returncode, done.stdout.decode(errors="replace").strip()
+    return done.returncode, (done.stdout + done.stderr).strip()

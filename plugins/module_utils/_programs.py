@@ -1,0 +1,31 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Programs of the host, for what no library offers; without a shell, each in one way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def run(
+    *argv: str, timeout: float | None = None, path: str = PATH
+) -> subprocess.CompletedProcess[str]:
+    """Run a program, and return its exit status and what it prints, in English.
+
+    OSError if it is not there, subprocess.TimeoutExpired after `timeout` seconds.
+    """
+    return subprocess.run(
+        argv,
+        env={"PATH": path, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
