@@ -37,7 +37,8 @@ def _packages(_lab: Lab) -> Iterator[None]:
     host.shell(
         "packages=$(for file in /opt/packages/*.deb; do dpkg-deb --field $file Package; done);"
         f" {quickly} --purge $packages > /dev/null 2>&1; systemctl --quiet unmask {daemon};"
-        " udevadm control --reload"
+        # What the rules said of a disk stays in udev's database until the disk's next event.
+        " udevadm control --reload; udevadm trigger --settle --subsystem-match=block"
     )
 
 
