@@ -96,12 +96,12 @@ def create_backing_file(directory: Path, lun: int, size: int) -> None:
 
 def _arguments(machine: Machine, image: Path, directory: Path) -> t.Iterator[str]:
     yield from ("-name", "san.device_mapper-lab", "-nodefaults", "-no-user-config")
-    yield from ("-M", "q35", "-cpu", "max", "-smp", "2", "-m", "1024")
+    yield from ("-M", "q35", "-cpu", "max", "-smp", "1", "-m", "1024")
     yield from ("-accel", _accelerator(), "-display", "none")
     yield from ("-qmp", f"unix:{_escaped(directory / 'qmp.sock')},server=on,wait=off")
     yield from ("-serial", f"file:{directory / 'console.log'}")
     yield from ("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd.img"))
-    yield from ("-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0")
+    yield from ("-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off")
     root = f"file={_escaped(image / 'root.img')},format=raw,snapshot=on,cache=unsafe"
     yield from ("-drive", f"if=none,id=root,{root}")
     yield from ("-device", "virtio-blk-pci,drive=root")
