@@ -26,25 +26,31 @@ class Udev:
         self._library = _load_library()
         self._context = self._library.udev_new() if self._library else None
 
-    def properties(self, device: DeviceNumber, names: t.Sequence[str]) -> tuple[str, ...]:
-        """Return the values of the properties `names`, empty where one is not set."""
-        with self._device(device) as pointer:
-            if not pointer:
-                return ("",) * len(names)
-            get = self._library.udev_device_get_property_value
-            return tuple(_text(get(pointer, name.encode())) for name in names)
+    def read(
+        self, device: DeviceNumber, names: t.Sequence[str]
+    ) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+        """Return whether udev's rules have run for `device`, its properties `names`, its links.
 
-    def links(self, device: DeviceNumber) -> tuple[str, ...]:
-        """Return the symbolic links to `device`, sorted."""
+        A property that is not set is empty; the links are sorted.
+        """
         with self._device(device) as pointer:
             if not pointer:
-                return ()
-            entry = self._library.udev_device_get_devlinks_list_entry(pointer)
+                return False, ("",) * len(names), ()
+            library = self._library
+            get = library.udev_device_get_property_value
+            values = tuple(_text(get(pointer, name.encode())) for name in names)
+            entry = library.udev_device_get_devlinks_list_entry(pointer)
             links = []
             while entry:
-                links.append(_text(self._library.udev_list_entry_get_name(entry)))
-                entry = self._library.udev_list_entry_get_next(entry)
-            return tuple(sorted(links))
+                links.append(_text(library.udev_list_entry_get_name(entry)))
+                entry = library.udev_list_entry_get_next(entry)
+            known = bool(library.udev_device_get_is_initialized(pointer))
+            return known, values, tuple(sorted(links))
+
+    def properties(self, device: DeviceNumber, names: t.Sequence[str]) -> tuple[str, ...]:
+        """Return the values of the properties `names`, empty where one is not set."""
+        _known, values, _links = self.read(device, names)
+        return values
 
     def knows(self, device: DeviceNumber) -> bool:
         """Tell whether udev's rules have run for `device`."""

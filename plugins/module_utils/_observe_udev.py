@@ -129,14 +129,14 @@ def group_exists(name: str) -> bool:
 
 def _device(number: DeviceNumber, udev: Udev) -> UdevDevice:
     name = kernel_name(number)
-    values = zip(PROPERTIES, udev.properties(number, PROPERTIES))
+    _known, values, links = udev.read(number, PROPERTIES)
     owner, group, mode = _permissions(f"/dev/{name}")
     attributes = {each: attribute(name, each) for each in ATTRIBUTES}
     return UdevDevice(
         name=name,
         device=number,
-        properties={key: value for key, value in values if value},
-        links=udev.links(number),
+        properties={key: value for key, value in zip(PROPERTIES, values) if value},
+        links=links,
         owner=owner,
         group=group,
         mode=mode,

@@ -2,18 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What SCSI says of a path, read from the directory of its device in sysfs; sends no command.
+"""What SCSI says of a path, read from its device's own directory in sysfs; sends no command.
 
 libmultipath (discovery.c, prioritizers/alua_rtpg.c) takes the same facts for its policies.
 """
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import os
 import re
 
+from ._attribute import content, line
 from ._host import Transport
 
 _TARGET_PORT_GROUP = 5
@@ -22,13 +21,13 @@ _TARGET_PORT_GROUP = 5
 
 def hardware_handler(directory: str) -> str:
     """Return the hardware handler that is attached to the device; empty if none is."""
-    name = _text(f"{directory}/dh_state")
+    name = line(f"{directory}/dh_state")
     return "" if name == "detached" else name
 
 
 def serial(directory: str) -> str:
     """Return the unit's serial number (VPD page 0x80, NVMe: the controller's); empty if unknown."""
-    return _page(f"{directory}/vpd_pg80").decode("ascii", "replace").strip("\0 ") or _text(
+    return _page(f"{directory}/vpd_pg80").decode("ascii", "replace").strip("\0 ") or line(
         f"{directory}/serial"
     )
 
@@ -52,14 +51,14 @@ def target_node_name(directory: str, classes: str = "/sys/class") -> str:
     A SAS address, the node name of a remote port of Fibre Channel, the name of an iSCSI target, or
     the port of an ATA device (libmultipath's sysfs_get_tgt_nodename).
     """
-    for part in reversed(os.path.realpath(directory).split("/")):
+    for part in reversed(directory.split("/")):
         found = ""
         if part.startswith("end_device-"):
-            found = _text(f"{directory}/sas_address")
+            found = line(f"{directory}/sas_address")
         elif part.startswith("rport-"):
-            found = _text(f"{classes}/fc_remote_ports/{part}/node_name")
+            found = line(f"{classes}/fc_remote_ports/{part}/node_name")
         elif re.fullmatch("session[0-9]+", part):
-            found = _text(f"{classes}/iscsi_session/{part}/targetname")
+            found = line(f"{classes}/iscsi_session/{part}/targetname")
         elif re.fullmatch("ata[0-9]+", part):
             found = f"ata-{part[3:]}.00"
         if found:
@@ -79,19 +78,19 @@ def transport(directory: str, classes: str = "/sys/class") -> Transport:
     target: list[str] = []
     initiator: list[str] = []
     fabric = ""
-    for part in os.path.realpath(directory).split("/"):
+    for part in directory.split("/"):
         if re.fullmatch("host[0-9]+", part):
-            initiator.append(_text(f"{classes}/fc_host/{part}/port_name"))
-            initiator.append(_text(f"{classes}/iscsi_host/{part}/ipaddress"))
-            initiator.append(_text(f"{classes}/scsi_host/{part}/host_sas_address"))
-            fabric = _text(f"{classes}/fc_host/{part}/fabric_name")
+            initiator.append(line(f"{classes}/fc_host/{part}/port_name"))
+            initiator.append(line(f"{classes}/iscsi_host/{part}/ipaddress"))
+            initiator.append(line(f"{classes}/scsi_host/{part}/host_sas_address"))
+            fabric = line(f"{classes}/fc_host/{part}/fabric_name")
         elif part.startswith("rport-"):
-            target.append(_text(f"{classes}/fc_remote_ports/{part}/port_name"))
+            target.append(line(f"{classes}/fc_remote_ports/{part}/port_name"))
         elif part.startswith("end_device-"):
-            target.append(_text(f"{classes}/sas_device/{part}/sas_address"))
+            target.append(line(f"{classes}/sas_device/{part}/sas_address"))
         elif re.fullmatch("session[0-9]+", part):
-            target.append(_text(f"{classes}/iscsi_session/{part}/targetname"))
-            initiator.append(_text(f"{classes}/iscsi_session/{part}/initiatorname"))
+            target.append(line(f"{classes}/iscsi_session/{part}/targetname"))
+            initiator.append(line(f"{classes}/iscsi_session/{part}/initiatorname"))
             for connection in glob.glob(f"{classes}/iscsi_connection/connection{part[7:]}:*"):
                 target += _portals(connection)
         elif re.fullmatch("target[0-9]+:[0-9]+:[0-9]+", part):
@@ -103,8 +102,8 @@ def _portals(connection: str) -> list[str]:
     """Return address and portal of an iSCSI connection: as stated, and where it was sent to."""
     found = []
     for prefix in ("persistent_", ""):
-        address = _text(f"{connection}/{prefix}address")
-        port = _text(f"{connection}/{prefix}port")
+        address = line(f"{connection}/{prefix}address")
+        port = line(f"{connection}/{prefix}port")
         found += [address, f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     return [each for each in found if each and not each.startswith(":")]
 
@@ -116,15 +115,5 @@ def _names(found: list[str]) -> tuple[str, ...]:
 
 def _page(path: str) -> bytes:
     """Return what a VPD page says after its header of four bytes, which ends in its length."""
-    data = _bytes(path)
+    data = content(path)
     return data[4 : 4 + int.from_bytes(data[2:4], "big")]
-
-
-def _text(path: str) -> str:
-    return _bytes(path).decode("utf-8", "replace").strip()
-
-
-def _bytes(path: str) -> bytes:
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        return file.read()
-    return b""

@@ -12,6 +12,7 @@ import re
 import stat
 import typing as t
 
+from ._attribute import line, place
 from ._device import DeviceNumber
 from ._host import BlockDevice, Transport, Use
 from ._scsi import hardware_handler, serial, target_node_name, target_port_group, transport
@@ -29,11 +30,23 @@ def read_block_devices(udev: Udev, timeout: float) -> tuple[BlockDevice, ...]:
 
     Waits for udev, `timeout` seconds at most, while it does not know one of them yet.
     """
-    names = [name for name in sorted(os.listdir(_BLOCK)) if _is_disk(name)]
-    if not all(udev.knows(number) for number in map(_number, names) if number):
+    found = list(_block_devices(udev))
+    if not all(known for _device, known in found):
         udev.settle(timeout)
-    found = (_read_block_device(name, udev) for name in names)
-    return tuple(each for each in found if each is not None)
+        found = list(_block_devices(udev))
+    return tuple(device for device, _known in found)
+
+
+def _block_devices(udev: Udev) -> t.Iterator[tuple[BlockDevice, bool]]:
+    """Yield the disks, and whether udev's rules have run for each."""
+    for name in sorted(os.listdir(_BLOCK)):
+        if name.startswith(_VIRTUAL):
+            continue
+        directory = place(f"{_BLOCK}/{name}")
+        device = place(f"{directory}/device") if _is_disk(directory) else ""
+        number = _number(name) if device else None
+        if number is not None:
+            yield _block_device(name, number, device, udev)
 
 
 def read_uses() -> dict[DeviceNumber, tuple[Use, ...]]:
@@ -43,14 +56,16 @@ def read_uses() -> dict[DeviceNumber, tuple[Use, ...]]:
     """
     uses: dict[DeviceNumber, list[Use]] = {}
     mounted, swaps = mounts(), _swaps()
+    named = {kernel_name(number) for number in (*mounted, *swaps)}
     for name in sorted(os.listdir(_BLOCK)):
-        number = _number(name)
+        holders = _listed(f"{_BLOCK}/{name}/holders")
+        number = _number(name) if holders or name in named else None
         if number is None:
             continue
         of = _partition_words(name)
-        found = [Use(f"{of}mounted at {place}") for place in mounted.get(number, ())]
+        found = [Use(f"{of}mounted at {point}") for point in mounted.get(number, ())]
         found += [Use(f"{of}in use as swap") for _swap in swaps.get(number, ())]
-        for holder in _listed(f"{_BLOCK}/{name}/holders"):
+        for holder in holders:
             found.append(Use(f"{of}held by {_holder_words(holder)}", _number(holder)))
         for owner in (number, _disk_of(name)):
             if owner is not None and found:
@@ -71,7 +86,7 @@ def openers(numbers: set[DeviceNumber]) -> dict[DeviceNumber, tuple[Use, ...]]:
     """Return the processes that have one of the devices open, without udev's short-lived ones."""
     found: dict[DeviceNumber, list[Use]] = {}
     for process in filter(str.isdigit, _listed("/proc")):
-        name = _line(f"/proc/{process}/comm")
+        name = line(f"/proc/{process}/comm")
         if int(process) == os.getpid() or "udev" in name:
             continue
         for descriptor in _listed(f"/proc/{process}/fd"):
@@ -91,28 +106,28 @@ def kernel_name(device: DeviceNumber) -> str:
 
 def size_in_sectors(name: str) -> int:
     """Return the size of the block device with the kernel name `name` in sectors of 512 bytes."""
-    return int(_line(f"{_BLOCK}/{name}/size") or 0)
+    return int(line(f"{_BLOCK}/{name}/size") or 0)
 
 
 def is_read_only(name: str) -> bool:
     """Tell whether the block device with the kernel name `name` refuses writes."""
-    return _line(f"{_BLOCK}/{name}/ro") == "1"
+    return line(f"{_BLOCK}/{name}/ro") == "1"
 
 
 def has_address(name: str, address: str) -> bool:
     """Tell whether the disk with the kernel name `name` is there, at this SCSI address."""
-    return _address(name) == address and os.path.exists(f"{_BLOCK}/{name}")
+    return _address(_device(name)) == address
 
 
 def is_recovering(address: str) -> bool:
     """Tell whether the SCSI host of an address is busy with error recovery: commands wait then."""
     host = address.partition(":")[0]
-    return _line(f"/sys/class/scsi_host/host{host}/state") != "running"
+    return line(f"/sys/class/scsi_host/host{host}/state") != "running"
 
 
 def transport_of(name: str) -> Transport:
     """Return what the transport of the disk with the kernel name `name` calls its ports."""
-    return transport(f"{_BLOCK}/{name}/device")
+    return transport(_device(name))
 
 
 def controllers() -> tuple[str, ...]:
@@ -123,7 +138,7 @@ def controllers() -> tuple[str, ...]:
 
 def has_native_nvme_multipath() -> bool:
     """Tell whether the kernel joins the paths of NVMe namespaces itself (nvme_core.multipath)."""
-    return _line("/sys/module/nvme_core/parameters/multipath") == "Y"
+    return line("/sys/module/nvme_core/parameters/multipath") == "Y"
 
 
 def with_partitions(name: str) -> tuple[DeviceNumber, ...]:
@@ -138,7 +153,7 @@ def partition_names(name: str) -> tuple[str, ...]:
 
 def attribute(name: str, path: str) -> str:
     """Return an attribute of the block device `name`, such as `queue/scheduler`; empty if none."""
-    return _line(f"{_BLOCK}/{name}/{path}")
+    return line(f"{_BLOCK}/{name}/{path}")
 
 
 def layers_below(device: DeviceNumber) -> tuple[DeviceNumber, ...]:
@@ -156,8 +171,8 @@ def mounts() -> dict[DeviceNumber, list[str]]:
     A file system with a device number of its own (btrfs) is found by its source's path.
     """
     found: dict[DeviceNumber, list[str]] = {}
-    for line in _lines("/proc/self/mountinfo"):
-        words = line.split(" ")
+    for each in _lines("/proc/self/mountinfo"):
+        words = each.split(" ")
         number = DeviceNumber.parse(words[2])
         source = _unescaped(words[words.index("-") + 2])
         if source.startswith("/"):
@@ -166,65 +181,67 @@ def mounts() -> dict[DeviceNumber, list[str]]:
     return found
 
 
-def _address(name: str) -> str:
-    """Return host:channel:target:lun of a SCSI disk; empty for another."""
-    address = os.path.basename(os.path.realpath(f"{_BLOCK}/{name}/device"))
+def _device(name: str) -> str:
+    """Return the directory of the device that has the disk `name`; empty if it has gone."""
+    return place(f"{place(f'{_BLOCK}/{name}')}/device")
+
+
+def _address(device: str) -> str:
+    """Return host:channel:target:lun of a SCSI device by its directory; empty for another."""
+    address = os.path.basename(device)
     return address if _ADDRESS.fullmatch(address) else ""
 
 
-def _read_block_device(name: str, udev: Udev) -> BlockDevice | None:
-    """Return the disk `name`; None if it has vanished since it was listed."""
-    number = _number(name)
-    if number is None:
-        return None
-    directory = f"{_BLOCK}/{name}/device"
-    return BlockDevice(
+def _block_device(
+    name: str, number: DeviceNumber, directory: str, udev: Udev
+) -> tuple[BlockDevice, bool]:
+    """Return a disk, whose device has this `directory`, and whether udev's rules have run."""
+    known, (wwid,), links = udev.read(number, (_wwid_property(name),))
+    found = BlockDevice(
         name=name,
         device=number,
         sectors=size_in_sectors(name),
-        wwid=_wwid(name, number, udev),
+        wwid=wwid or _wwid(directory),
         read_only=is_read_only(name),
-        address=_address(name),
-        state=_line(f"{directory}/state"),
-        access_state=_line(f"{directory}/access_state"),
-        preferred=_line(f"{directory}/preferred_path") == "1",
-        links=udev.links(number),
+        address=_address(directory),
+        state=line(f"{directory}/state"),
+        access_state=line(f"{directory}/access_state"),
+        preferred=line(f"{directory}/preferred_path") == "1",
+        links=links,
         hardware_handler=hardware_handler(directory),
         serial=serial(directory),
         target_node_name=target_node_name(directory),
         target_port_group=target_port_group(directory),
     )
+    return found, known
 
 
-def _wwid(name: str, number: DeviceNumber, udev: Udev) -> str:
-    """Return the WWID as multipath takes it (uid_attrs: sd ID_SERIAL, dasd ID_UID, nvme ID_WWN).
+def _wwid_property(name: str) -> str:
+    """Return the property of udev's that multipath takes as WWID (its default uid_attrs)."""
+    return {"dasd": "ID_UID", "nvme": "ID_WWN"}.get(name.rstrip("0123456789np")[:4], "ID_SERIAL")
 
-    Where udev does not know it, an NAA or EUI name from sysfs is the same WWID in other letters
-    (a digit for the type of the designator, then its hexadecimal digits).
+
+def _wwid(device: str) -> str:
+    """Return the WWID by sysfs, for a disk of which udev knows none; empty if it has none there.
+
+    An NAA or EUI name is the same WWID in other letters (a digit for the type of the designator,
+    then its hexadecimal digits).
     """
-    attribute = {"dasd": "ID_UID", "nvme": "ID_WWN"}.get(
-        name.rstrip("0123456789np")[:4], "ID_SERIAL"
-    )
-    (wwid,) = udev.properties(number, (attribute,))
-    if wwid:
-        return wwid
-    kind, _dot, digits = _line(f"{_BLOCK}/{name}/device/wwid").partition(".")
+    kind, _dot, digits = line(f"{device}/wwid").partition(".")
     return {"naa": "3", "eui": "2"}[kind] + digits if kind in ("naa", "eui") else ""
 
 
-def _is_disk(name: str) -> bool:
-    """Tell whether `name` could be a path; what the kernel has made of NVMe paths is none."""
-    directory = f"{_BLOCK}/{name}"
+def _is_disk(directory: str) -> bool:
+    """Tell whether this is a disk's place; what the kernel has made of NVMe paths is no path."""
     return (
-        not name.startswith(_VIRTUAL)
-        and "/nvme-subsystem/" not in os.path.realpath(directory)
+        bool(directory)
+        and "/nvme-subsystem/" not in directory
         and not os.path.exists(f"{directory}/partition")
-        and os.path.exists(f"{directory}/device")
     )
 
 
 def _number(name: str) -> DeviceNumber | None:
-    text = _line(f"{_BLOCK}/{name}/dev")
+    text = line(f"{_BLOCK}/{name}/dev")
     return DeviceNumber.parse(text) if text else None
 
 
@@ -232,7 +249,7 @@ def _disk_of(name: str) -> DeviceNumber | None:
     """Return the number of the disk that the partition `name` is on; None for a disk."""
     if not os.path.exists(f"{_BLOCK}/{name}/partition"):
         return None
-    return _number(os.path.basename(os.path.dirname(os.path.realpath(f"{_BLOCK}/{name}"))))
+    return _number(os.path.basename(os.path.dirname(place(f"{_BLOCK}/{name}"))))
 
 
 def _partition_words(name: str) -> str:
@@ -240,7 +257,7 @@ def _partition_words(name: str) -> str:
 
 
 def _holder_words(name: str) -> str:
-    map_name, uuid = _line(f"{_BLOCK}/{name}/dm/name"), _line(f"{_BLOCK}/{name}/dm/uuid")
+    map_name, uuid = line(f"{_BLOCK}/{name}/dm/name"), line(f"{_BLOCK}/{name}/dm/uuid")
     if uuid.startswith("LVM-"):
         return f"the LVM volume {map_name}"
     if map_name:
@@ -250,8 +267,8 @@ def _holder_words(name: str) -> str:
 
 def _swaps() -> dict[DeviceNumber, list[str]]:
     swaps: dict[DeviceNumber, list[str]] = {}
-    for line in _lines("/proc/swaps")[1:]:
-        path = _unescaped(line.split()[0])
+    for each in _lines("/proc/swaps")[1:]:
+        path = _unescaped(each.split()[0])
         number = device_number(path)
         if number is not None:
             swaps.setdefault(number, []).append(path)
@@ -267,12 +284,6 @@ def _listed(directory: str) -> list[str]:
     with contextlib.suppress(OSError):
         return sorted(os.listdir(directory))
     return []
-
-
-def _line(path: str) -> str:
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline().strip()
-    return ""
 
 
 def _lines(path: str) -> list[str]:

@@ -99,8 +99,7 @@ def test_the_node_name_of_the_target(
     device(tmp_path, "class/fc_remote_ports/rport-1:0-3", node_name="0x5005076300\n")
     device(tmp_path, "class/iscsi_session/session4", targetname="iqn.2026-11.example:one\n")
     path = device(tmp_path, f"devices/{place}", **attributes)
-    (tmp_path / "device").symlink_to(path)
-    assert target_node_name(str(tmp_path / "device"), f"{tmp_path}/class") == expected
+    assert target_node_name(path, f"{tmp_path}/class") == expected
 
 
 FC, ISCSI, SAS = (

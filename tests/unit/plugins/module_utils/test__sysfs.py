@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils import _sysfs
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._libudev import Udev
+from ansible_collections.san.device_mapper.plugins.module_utils._sysfs import (
+    has_address,
+    read_block_devices,
+    read_uses,
+)
+
+
+class Database(Udev):
+    """udev's answers for these WWIDs; it learns those of `later` when it is waited for."""
+
+    def __init__(self, now: dict[str, str], later: dict[str, str] | None = None) -> None:
+        self.known = dict(now)
+        self.later = later or {}
+        self.reads = 0
+
+    def read(
+        self, device: DeviceNumber, names: Sequence[str]
+    ) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+        self.reads += 1
+        known = str(device) in self.known
+        return known, (self.known.get(str(device), ""),), ()
+
+    def settle(self, timeout: float) -> None:
+        self.known |= self.later
+
+
+class Sysfs:
+    """A made-up /sys, linked as the kernel links it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "class/block").mkdir(parents=True)
+
+    def add(self, place: str, number: str, device: str = "", **attributes: str) -> Path:
+        """Add a block device; `device` is where its link of that name leads to."""
+        directory = self.root / "devices" / place
+        (directory / "holders").mkdir(parents=True)
+        (directory / "dev").write_text(f"{number}\n")
+        for name, value in attributes.items():
+            (directory / name).write_text(f"{value}\n")
+        if device:
+            (directory / "device").symlink_to(device)
+        up = "../../devices"
+        (self.root / "class/block" / directory.name).symlink_to(f"{up}/{place}")
+        return directory
+
+    def disk(self, name: str, number: str, address: str, **attributes: str) -> Path:
+        """Add a SCSI disk."""
+        place = f"pci0/host0/target0:0:0/{address}/block/{name}"
+        directory = self.add(place, number, "../../../" + address, size="2048", ro="0")
+        for key, value in attributes.items():
+            (directory.parents[1] / key).write_text(f"{value}\n")
+        return directory
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sysfs:
+    monkeypatch.setattr(_sysfs, "_BLOCK", str(tmp_path / "class/block"))
+    return Sysfs(tmp_path)
+
+
+def test_disks_are_what_could_be_a_path(sysfs: Sysfs) -> None:
+    sda = sysfs.disk("sda", "8:0", "0:0:0:0", state="running")
+    sysfs.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "8:1", partition="1")
+    sysfs.add("virtual/nvme-subsystem/nvme-subsys0/nvme0n1", "259:0", "../nvme-subsys0")
+    sysfs.add("virtual/block/dm-0", "252:0")
+    sysfs.add("virtual/block/zram0", "251:0")
+    (sysfs.root / "class/block/sdz").symlink_to("../../devices/gone/block/sdz")
+    udev = Database({"8:0": "3600"})
+    (found,) = read_block_devices(udev, 1)
+    assert (found.name, found.wwid, found.address) == ("sda", "3600", "0:0:0:0")
+    assert (found.sectors, found.state, found.read_only) == (2048, "running", False)
+    assert udev.reads == 1
+    assert has_address("sda", "0:0:0:0")
+    assert not has_address("sda", "0:0:0:1")
+    assert not has_address("sdz", "0:0:0:0")
+    (sda / "device").unlink()
+    assert read_block_devices(udev, 1) == ()
+
+
+def test_udev_is_waited_for_where_it_does_not_know_a_disk(sysfs: Sysfs) -> None:
+    sysfs.disk("sda", "8:0", "0:0:0:0")
+    sysfs.disk("sdb", "8:16", "0:0:0:1", wwid="naa.6005")
+    udev = Database({"8:0": "3600"}, {"8:16": "3601"})
+    assert [each.wwid for each in read_block_devices(udev, 1)] == ["3600", "3601"]
+    assert udev.reads == 4
+    silent = Database({"8:0": "3600"})
+    assert [each.wwid for each in read_block_devices(silent, 1)] == ["3600", "36005"]
+
+
+def test_what_uses_a_partition_uses_its_disk(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+    sysfs.disk("sda", "8:0", "0:0:0:0")
+    one = sysfs.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "8:1", partition="1")
+    two = sysfs.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda2", "8:2", partition="2")
+    data = sysfs.add("virtual/block/dm-0", "252:0")
+    (data / "dm").mkdir()
+    (data / "dm/name").write_text("data\n")
+    (data / "dm/uuid").write_text("mpath-3600\n")
+    (two / "holders/dm-0").symlink_to("../../dm-0")
+    mounted = {DeviceNumber(8, 1): ["/srv"]}
+    monkeypatch.setattr(_sysfs, "mounts", lambda: mounted)
+    monkeypatch.setattr(_sysfs, "_swaps", dict)
+    monkeypatch.setattr(_sysfs, "kernel_name", lambda number: one.name)
+    uses = read_uses()
+    assert [use.words for use in uses[DeviceNumber(8, 1)]] == [
+        "its partition sda1 is mounted at /srv"
+    ]
+    assert len(uses[DeviceNumber(8, 0)]) == 2
+    assert DeviceNumber(252, 0) not in uses
