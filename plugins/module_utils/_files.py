@@ -13,10 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import typing as t
 
 from ._boot_files import PROGRAMS, RECORDS, STATIC
 from ._errors import KernelError
+from ._programs import run
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ if t.TYPE_CHECKING:
 _NEW = ".san.device_mapper.new"
 """What those who read whole directories pass over: udev reads *.rules, multipathd what has .conf in
 its name. The modules write under their lock, one at a time."""
+_RELOAD_SECONDS = 30.0
 _SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -34,6 +37,7 @@ class Files:
         """Write a whole file, mode 0644; the directory is made if it is not there."""
         with _refused("write", path):
             write_whole(path, text)
+        _tell_udev(path)
 
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directory of the records with the last one."""
@@ -45,6 +49,19 @@ class Files:
             if os.path.dirname(path) == RECORDS:
                 with contextlib.suppress(OSError):
                     os.rmdir(RECORDS)
+        _tell_udev(path)
+
+
+def _tell_udev(path: str) -> None:
+    """Let udevd read its rules again, if the file is one of them, before the next event.
+
+    By itself it looks for changed files every three seconds at most (systemd, udevd.c), and would
+    handle the events of a map that is made now by the rules of before. Where no udevd runs there is
+    nobody to tell.
+    """
+    if path.endswith(".rules"):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            run("udevadm", "control", "--reload", timeout=_RELOAD_SECONDS)
 
 
 def write_whole(path: str, text: str) -> None:

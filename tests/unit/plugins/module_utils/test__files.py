@@ -42,6 +42,15 @@ def test_files_are_written_whole_read_and_removed(records: Path) -> None:
     assert not records.exists()
 
 
+def test_udevd_reads_changed_rules_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr(_files, "run", lambda *argv, timeout: told.append(argv))
+    for name in ("a.rules", "a.service"):
+        Files().write_file(str(tmp_path / name), "")
+        Files().remove_file(str(tmp_path / name))
+    assert told == [("udevadm", "control", "--reload")] * 2
+
+
 def test_what_is_not_ours_in_the_directory_stays(records: Path) -> None:
     path = str(records / "mpath-3600.map")
     Files().write_file(path, "")
