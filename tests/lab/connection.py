@@ -38,6 +38,9 @@ san:
       # Instead of Ansible's own arguments: ssh_config has a shared connection already.
       ansible_ssh_args: -F "{directory}/ssh_config"
       ansible_pipelining: true
+      # With a terminal the output of a raw command may begin with an empty line: Ansible takes the
+      # word that sudo has succeeded away, not its line end, if that comes a moment later.
+      ansible_ssh_use_tty: false
       ansible_python_interpreter: /usr/bin/python3
 """
 
