@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Small files of /sys and /proc, as many as a host with thousands of paths has of them.
+"""Small files, as many as a host with thousands of paths has of them in /sys.
 
 Few system calls each: Python's file objects make more, and realpath one for each directory above.
 """
@@ -34,6 +34,13 @@ def content(path: str) -> bytes:
 def line(path: str) -> str:
     """Return the first line of the file, without the spaces around it."""
     return content(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
+
+
+def listed(directory: str) -> list[str]:
+    """Return the names in a directory, sorted; none if it is not there."""
+    with contextlib.suppress(OSError):
+        return sorted(os.listdir(directory))
+    return []
 
 
 def place(link: str) -> str:

@@ -24,9 +24,11 @@ def missing_modules(names: Iterable[str], root: str = "") -> frozenset[str]:
     Empty where it cannot be known: in a container, or where the running kernel's modules are gone.
     """
     sought = {name for name in names if not os.path.exists(f"{root}/sys/module/{_plain(name)}")}
+    if not sought:
+        return frozenset()
     directory = f"{root}/lib/modules/{os.uname().release}"
     known = {_plain(path) for path in _listed(f"{directory}/modules.dep")}
-    if not sought or not known:
+    if not known:
         return frozenset()
     known |= {_plain(path) for path in _listed(f"{directory}/modules.builtin")}
     return frozenset(name for name in sought if _plain(name) not in known)

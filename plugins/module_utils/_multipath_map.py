@@ -105,7 +105,8 @@ def _modules(requests: Sequence[Request]) -> Iterator[str]:
         if request.present:
             yield "dm-multipath"
             yield f"dm-{request.path_selector.name}"
-            yield f"scsi_dh_{request.hardware_handler}"
+            if request.hardware_handler not in ("auto", "none"):
+                yield f"scsi_dh_{request.hardware_handler}"
 
 
 def report(requests: Sequence[Request], host: Host) -> dict[str, t.Any]:

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import os
 import re
 import typing as t
 from dataclasses import replace
 
+from ._attribute import content, listed
 from ._device import SECTOR
 from ._disks import is_claimed, reported_sectors
 from ._errors import DeviceMapperError, Refused
@@ -49,7 +48,7 @@ _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/l
 _KPARTX_SECONDS = 30.0
 # Of a rule that runs kpartx, and of the one that the role udev_rules installs instead.
 _KPARTX = re.compile(
-    r"""(?:kpartx[^"']*?\s-p\s*|\{SAN_DEVICE_MAPPER_DELIMITER\}=")(?P<delimiter>[^\s"']+)"""
+    rb"""(?:kpartx[^"']*?\s-p\s*|\{SAN_DEVICE_MAPPER_DELIMITER\}=")(?P<delimiter>[^\s"']+)"""
 )
 
 
@@ -342,11 +341,10 @@ def kpartx_delimiter(directories: Sequence[str] = _RULES) -> str | None:
     """
     files: dict[str, str] = {}
     for directory in directories:
-        for path in glob.glob(f"{directory}/*.rules"):
-            files.setdefault(os.path.basename(path), path)
-    for _name, path in sorted(files.items()):
-        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-            match = _KPARTX.search(file.read())
-            if match:
-                return match.group("delimiter")
+        for name in listed(directory):
+            files.setdefault(name, f"{directory}/{name}")
+    for name, path in sorted(files.items()):
+        match = _KPARTX.search(content(path)) if name.endswith(".rules") else None
+        if match:
+            return match.group("delimiter").decode("utf-8", "replace")
     return None

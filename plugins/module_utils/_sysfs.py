@@ -12,7 +12,7 @@ import re
 import stat
 import typing as t
 
-from ._attribute import line, place
+from ._attribute import line, listed, place
 from ._device import DeviceNumber
 from ._host import BlockDevice, Transport, Use
 from ._scsi import hardware_handler, serial, target_node_name, target_port_group, transport
@@ -58,7 +58,7 @@ def read_uses() -> dict[DeviceNumber, tuple[Use, ...]]:
     mounted, swaps = mounts(), _swaps()
     named = {kernel_name(number) for number in (*mounted, *swaps)}
     for name in sorted(os.listdir(_BLOCK)):
-        holders = _listed(f"{_BLOCK}/{name}/holders")
+        holders = listed(f"{_BLOCK}/{name}/holders")
         number = _number(name) if holders or name in named else None
         if number is None:
             continue
@@ -85,11 +85,11 @@ def device_number(path: str) -> DeviceNumber | None:
 def openers(numbers: set[DeviceNumber]) -> dict[DeviceNumber, tuple[Use, ...]]:
     """Return the processes that have one of the devices open, without udev's short-lived ones."""
     found: dict[DeviceNumber, list[Use]] = {}
-    for process in filter(str.isdigit, _listed("/proc")):
+    for process in filter(str.isdigit, listed("/proc")):
         name = line(f"/proc/{process}/comm")
         if int(process) == os.getpid() or "udev" in name:
             continue
-        for descriptor in _listed(f"/proc/{process}/fd"):
+        for descriptor in listed(f"/proc/{process}/fd"):
             number = device_number(f"/proc/{process}/fd/{descriptor}")
             if number in numbers:
                 found.setdefault(number, []).append(Use(f"open in process {process} ({name})"))
@@ -132,7 +132,7 @@ def transport_of(name: str) -> Transport:
 
 def controllers() -> tuple[str, ...]:
     """Return the SCSI hosts (host0) and NVMe controllers (nvme0) in the order of their numbers."""
-    found = [*_listed("/sys/class/scsi_host"), *_listed("/sys/class/nvme")]
+    found = [*listed("/sys/class/scsi_host"), *listed("/sys/class/nvme")]
     return tuple(sorted(found, key=lambda name: (name.rstrip("0123456789"), len(name), name)))
 
 
@@ -148,7 +148,7 @@ def with_partitions(name: str) -> tuple[DeviceNumber, ...]:
 
 def partition_names(name: str) -> tuple[str, ...]:
     """Return the kernel's names of a disk's partitions."""
-    return tuple(each for each in _listed(f"{_BLOCK}/{name}") if each.startswith(name))
+    return tuple(each for each in listed(f"{_BLOCK}/{name}") if each.startswith(name))
 
 
 def attribute(name: str, path: str) -> str:
@@ -160,7 +160,7 @@ def layers_below(device: DeviceNumber) -> tuple[DeviceNumber, ...]:
     """Return the numbers of all devices that a device lies on, over all layers."""
     name = kernel_name(device)
     disk = _disk_of(name)
-    slaves = map(_number, _listed(f"{_BLOCK}/{name}/slaves"))
+    slaves = map(_number, listed(f"{_BLOCK}/{name}/slaves"))
     below = [each for each in (disk, *slaves) if each is not None]
     return (*below, *(deeper for each in below for deeper in layers_below(each)))
 
@@ -278,12 +278,6 @@ def _swaps() -> dict[DeviceNumber, list[str]]:
 def _unescaped(word: str) -> str:
     """Return a word of /proc/self/mountinfo with its octal escapes (`\\040`) undone."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), word)
-
-
-def _listed(directory: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return sorted(os.listdir(directory))
-    return []
 
 
 def _lines(path: str) -> list[str]:
