@@ -198,11 +198,17 @@ print_path() {
     printf '%s\n' "$* $up ${alua:-no} $stated"
 }
 
+# The paths that udev's rule has seen, and those that are in the map already: until the next boot
+# the rule has seen none of the paths that were there before it.
 print_paths() {
-    udevadm trigger --dry-run --verbose --subsystem-match=block \
-        --tag-match=san-device-mapper-boot --property-match="SAN_DEVICE_MAPPER_BOOT=$wwid" |
+    {
+        udevadm trigger --dry-run --verbose --subsystem-match=block \
+            --tag-match=san-device-mapper-boot --property-match="SAN_DEVICE_MAPPER_BOOT=$wwid"
+        [ -z "$device_of_map" ] ||
+            (set +f && cd "/sys/dev/block/$device_of_map/slaves" && printf '%s\n' *)
+    } | sed 's,.*/,,' | sort -u |
         while read -r path; do
-            print_path "${path##*/}"
+            print_path "$path"
         done
 }
 

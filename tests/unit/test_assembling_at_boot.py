@@ -84,8 +84,10 @@ class Root:
     def place_map(self, state: str) -> None:
         """Give the host the map already, with sda in it."""
         self.write(f"maps/mpath-{WWID}", f"{state} 252 0 data\n")
-        self.write("sys/dev/block/252:0/size", "2048\n")
+        self.write("sys/class/block/dm-0/size", "2048\n")
         self.write("sys/class/block/dm-0/dm/uuid", f"mpath-{WWID}\n")
+        number = self.path / "sys/dev/block/252:0"
+        number.symlink_to(self.path / "sys/class/block/dm-0")
         self.write("sys/class/block/sda/holders/dm-0", "")
 
     def assemble(self, disk: str) -> subprocess.CompletedProcess[str]:
@@ -211,6 +213,19 @@ def test_a_late_path_joins_by_a_second_table(root: Root) -> None:
     root.place_map("L--w")
     root.assemble("sda")
     assert root.log == []
+    root.assemble("sdb")
+    table = format_table(desired.table)
+    assert root.log == [f"load data --table {table}", "resume data --noflush --nolockfs"]
+
+
+def test_a_late_path_leaves_those_in_the_map_that_udev_has_not_seen_since_it_is_stated(
+    root: Root,
+) -> None:
+    """Until the next boot, only late paths have had an event by the rule."""
+    desired = arrive(root, [disk(0), disk(1)])
+    root.place_map("L--w")
+    root.write("sys/class/block/dm-0/slaves/sda", "")
+    root.write("paths", "/sys/devices/x/block/sdb\n")
     root.assemble("sdb")
     table = format_table(desired.table)
     assert root.log == [f"load data --table {table}", "resume data --noflush --nolockfs"]
