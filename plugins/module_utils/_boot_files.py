@@ -47,7 +47,17 @@ KERNEL=="nvme*", ENV{.SAN_DEVICE_MAPPER_PATH}="$env{ID_WWN}"
 KERNEL=="dasd*", ENV{.SAN_DEVICE_MAPPER_PATH}="$env{ID_UID}"
 # A path that has failed may not say its WWID any more: it is still what it was.
 ENV{.SAN_DEVICE_MAPPER_PATH}!="?*", IMPORT{db}="SAN_DEVICE_MAPPER_BOOT"
-ENV{.SAN_DEVICE_MAPPER_PATH}!="?*", GOTO="san_device_mapper_boot_hide"
+ENV{SAN_DEVICE_MAPPER_BOOT}=="?*", GOTO="san_device_mapper_boot_hide"
+# One that has never said it to udev: the kernel has read it, and writes it in other letters, as the
+# modules and libmultipath (discovery.c, uid_fallback) know. It may be the device's own text.
+ENV{.SAN_DEVICE_MAPPER_PATH}!="?*", TEST=="device/wwid", IMPORT{program}="/bin/sh -c ' \
+  read -r name <%S%p/device/wwid; \
+  case $$name in \
+  *[!0-9A-Za-z.]*) exit ;; \
+  naa.*) echo .SAN_DEVICE_MAPPER_PATH=3$${name#naa.} ;; \
+  eui.*) echo .SAN_DEVICE_MAPPER_PATH=2$${name#eui.} ;; \
+  esac'"
+ENV{.SAN_DEVICE_MAPPER_PATH}!="?*", GOTO="san_device_mapper_boot_end"
 TEST!="/etc/san.device_mapper/mpath-$env{.SAN_DEVICE_MAPPER_PATH}.map", \
   GOTO="san_device_mapper_boot_end"
 ENV{SAN_DEVICE_MAPPER_BOOT}="$env{.SAN_DEVICE_MAPPER_PATH}", TAG+="san-device-mapper-boot"

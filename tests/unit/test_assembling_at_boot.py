@@ -9,6 +9,7 @@ It gets stand-ins for dmsetup, udevadm, systemctl and partx, which note what the
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._boot import rec
 from ansible_collections.san.device_mapper.plugins.module_utils._boot_files import (
     PROGRAM,
     RECORDS,
+    RULES,
     STATIC,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
@@ -343,6 +345,30 @@ def test_nothing_that_a_device_says_is_evaluated(root: Root, name: str) -> None:
     for line in root.log:
         assert "touch" not in line
         assert "*" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "wwid"),
+    [
+        ("naa.5525400000000001", WWID),
+        ("eui.0123456789abcdef", "20123456789abcdef"),
+        ("t10.ATA     QEMU", ""),
+        ("", ""),
+        ("naa.../../x", ""),
+        ("naa.$(touch ROOT/evil)", ""),
+        (EVIL, ""),
+    ],
+)
+def test_the_rule_takes_the_wwid_of_a_silent_path_from_sysfs(
+    root: Root, name: str, wwid: str
+) -> None:
+    root.write("sys/device/wwid", f"{name.replace('ROOT', str(root.path))}\n")
+    (script,) = re.findall(r"""IMPORT\{program\}="/bin/sh -c '(.*?)'\"""", STATIC[RULES], re.DOTALL)
+    # As udev reads it.
+    script = script.replace("\\\n", "").replace("$$", "$").replace("%S%p", f"{root.path}/sys")
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == (f".SAN_DEVICE_MAPPER_PATH={wwid}\n" if wwid else "")
+    assert not (root.path / "evil").exists()
 
 
 def test_a_disk_without_a_record_is_nobodys_path(root: Root) -> None:
