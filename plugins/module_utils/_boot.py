@@ -7,6 +7,7 @@
 A persistent map has a record, `mpath-WWID.map`, which states what the program that assembles it
 must know beyond what the paths say themselves at boot. `mpath-WWID.partitions` beside it states the
 partition maps, by number and name; where a partition begins and ends is read from the disk.
+`mpath-WWID.skip_kpartx` says by being there that udev is to make none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._boot_files import MANAGED, RECORDS, STATIC
+from ._boot_files import ENDINGS, MANAGED, RECORDS, STATIC
 from ._boot_steps import Announce, RemoveFile, WriteFile
 from ._errors import Refused
 from ._names import partition_number, wwid_of
@@ -45,6 +46,11 @@ def partitions_path(uuid: str) -> str:
     return f"{RECORDS}/{uuid}.partitions"
 
 
+def skip_kpartx_path(uuid: str) -> str:
+    """Return the file that keeps udev from making partition maps of the map with this uuid."""
+    return f"{RECORDS}/{uuid}.skip_kpartx"
+
+
 def is_persistent(uuid: str, host: Host) -> bool:
     """Tell whether the map with this uuid has a record."""
     return record_path(uuid) in host.boot_files
@@ -56,6 +62,14 @@ def recorded_uuid(name: str, host: Host) -> str:
         if path.endswith(".map") and f"name {name}" in text.splitlines():
             return path[len(RECORDS) + 1 : -len(".map")]
     return ""
+
+
+def map_files(request: Request, desired: Desired, host: Host) -> dict[str, str]:
+    """Return the files that state a map; Refused if it cannot be assembled at boot."""
+    files = {record_path(desired.uuid): record(request, desired, host)}
+    if request.skip_kpartx:
+        files[skip_kpartx_path(desired.uuid)] = MANAGED
+    return files
 
 
 def record(request: Request, desired: Desired, host: Host) -> str:
@@ -85,19 +99,21 @@ def record(request: Request, desired: Desired, host: Host) -> str:
     return MANAGED + "".join(f"{line}\n" for line in lines)
 
 
-def with_records(steps: Plan, host: Host, records: Mapping[str, str]) -> Plan:
+def with_records(steps: Plan, host: Host, records: Mapping[str, Mapping[str, str]]) -> Plan:
     """Return `steps` with what brings the host's boot files to the stated `records`.
 
-    Those are the texts by the uuids of maps; empty for a map that is not to be persistent. A record
-    goes before its map does, so that no path that comes at that moment brings the map back.
+    Those are the files that state maps, by the maps' uuids; none for a map that is not to be
+    persistent. A record goes before its map does, so that no path that comes at that moment brings
+    the map back.
     """
     wanted = dict(host.boot_files)
-    for uuid, text in records.items():
-        for path in (record_path(uuid), partitions_path(uuid)):
-            if not text:
+    for uuid, files in records.items():
+        for path in (f"{RECORDS}/{uuid}{ending}" for ending in ENDINGS):
+            # With the map, its partition maps are partition_maps' to state.
+            if not (files and path == partitions_path(uuid)):
                 wanted.pop(path, None)
-        if text:
-            wanted[record_path(uuid)] = text
+        wanted.update(files)
+        if files:
             present = host.map_of_uuid(uuid)
             if present is not None and not is_persistent(uuid, host):
                 # From now on they come back with it; later on partition_maps states them.
@@ -127,9 +143,10 @@ def with_partition_records(steps: Plan, host: Host, uuids: Sequence[str]) -> Pla
         if parent is None or not is_persistent(uuid, host):
             continue
         wanted = _partitions(uuid, after.partition_maps(uuid, parent.device))
-        added += _writes(wanted, host)
         if not wanted and partitions_path(uuid) in host.boot_files:
-            added.append(RemoveFile(partitions_path(uuid)))
+            # None are stated, which keeps kpartx' rule from making all of them at boot.
+            wanted = {partitions_path(uuid): MANAGED}
+        added += _writes(wanted, host)
     return (*steps, *added)
 
 
@@ -212,12 +229,6 @@ def _refuse_unfit(request: Request, desired: Desired, host: Host) -> None:
             f"this host has no {', '.join(host.missing_programs)}, by which maps are assembled at"
             " boot",
             "Install it, or state persistent: false and see to the map after each boot",
-        )  # fmt: skip
-    if request.skip_kpartx:
-        raise Refused(
-            "persistent", True,
-            "skip_kpartx is stated, too, and nothing tells udev so at boot",
-            "State one of them",
         )  # fmt: skip
     other = recorded_uuid(desired.name, host)
     if other not in ("", desired.uuid):

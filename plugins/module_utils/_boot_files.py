@@ -19,6 +19,9 @@ RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
 KPARTX_RULES = "/etc/udev/rules.d/58-san-device-mapper-boot.rules"
 UNIT = "/etc/systemd/system/san-device-mapper@.service"
 
+ENDINGS = (".map", ".partitions", ".skip_kpartx")
+"""Of the names of the files in RECORDS that state something of one map, after its uuid."""
+
 MANAGED = "# Managed by the Ansible collection san.device_mapper: changes made here are lost.\n"
 
 PROGRAMS = ("dmsetup", "flock", "partx", "systemctl", "udevadm")
@@ -76,15 +79,18 @@ LABEL="san_device_mapper_boot_end"
 """
 
 _KPARTX_RULES_TEXT = r"""#
-# The partition maps of a persistent map are made as the file beside its record states them. Where
-# there is kpartx, its rule would give them its own names at each change of the map, whatever is
-# mounted. It obeys the flag, by which whoever changes a map asks for no partition maps.
+# The partition maps of a persistent map are made as the file beside its record states them, and
+# none where another one says so. Where there is kpartx, its rule would make all of them, with its
+# own names, at each change of the map, whatever is mounted. It obeys the flag, by which whoever
+# changes a map asks for no partition maps.
 #
 # The number: after those that read the flags of the change (10-dm.rules, 11-dm-mpath.rules), before
 # kpartx' rule (60-kpartx.rules of Debian, 66-kpartx.rules upstream).
 
 SUBSYSTEM=="block", KERNEL=="dm-*", ENV{DM_UUID}=="mpath-?*", \
   TEST=="/etc/san.device_mapper/$env{DM_UUID}.partitions", ENV{DM_SUBSYSTEM_UDEV_FLAG1}="1"
+SUBSYSTEM=="block", KERNEL=="dm-*", ENV{DM_UUID}=="mpath-?*", \
+  TEST=="/etc/san.device_mapper/$env{DM_UUID}.skip_kpartx", ENV{DM_SUBSYSTEM_UDEV_FLAG1}="1"
 """
 
 _UNIT_TEXT = """

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import typing as t
 
-from ._boot_files import PROGRAMS, RECORDS, STATIC
+from ._boot_files import ENDINGS, PROGRAMS, RECORDS, STATIC
 from ._errors import KernelError
 from ._programs import run
 
@@ -94,7 +94,7 @@ def read_boot_files() -> dict[str, str]:
     names = []
     with contextlib.suppress(OSError):
         names = sorted(os.listdir(RECORDS))
-    paths = [f"{RECORDS}/{name}" for name in names if name.endswith((".map", ".partitions"))]
+    paths = [f"{RECORDS}/{name}" for name in names if name.endswith(ENDINGS)]
     return {path: _text(path) for path in [*paths, *STATIC] if os.path.lexists(path)}
 
 

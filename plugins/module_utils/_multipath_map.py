@@ -10,7 +10,7 @@ import itertools
 import typing as t
 from dataclasses import replace
 
-from ._boot import is_persistent, record, recorded_uuid, with_records
+from ._boot import is_persistent, map_files, recorded_uuid, with_records
 from ._errors import Refused, refuse_twice
 from ._files import missing_programs, read_boot_files
 from ._linear import Linear
@@ -126,20 +126,20 @@ def _outlives_boot(each: Map, host: Host) -> bool:
     return told or is_persistent(each.uuid, host)
 
 
-def _records(stated: Sequence[Stated], host: Host) -> Iterator[tuple[str, str]]:
-    """Yield what the host is to boot with: uuids of maps with their records, empty for none."""
+def _records(stated: Sequence[Stated], host: Host) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what the host is to boot with: uuids of maps with the files that state each."""
     for each in stated:
         request, uuid = each.request, multipath_uuid(each.wwid)
         if each.desired is None:
-            yield uuid if each.wwid else recorded_uuid(request.name, host), ""
+            yield uuid if each.wwid else recorded_uuid(request.name, host), {}
         elif by_multipathd(each, host):
             _refuse_forgetting(request)
-            yield uuid, ""
+            yield uuid, {}
         else:
             wanted = request.persistent
             if wanted is None:
                 wanted = is_persistent(uuid, host)
-            yield uuid, record(request, each.desired, host) if wanted else ""
+            yield uuid, map_files(request, each.desired, host) if wanted else {}
 
 
 def _refuse_forgetting(request: Request) -> None:

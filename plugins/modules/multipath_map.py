@@ -223,7 +223,8 @@ options:
     description:
       - Whether udev is told to make no partition maps of this map, with the meaning that
         C(multipath.conf) gives it. It goes with the events that the task causes, and udev remembers
-        it; by itself it changes nothing.
+        it until the next boot; by itself it changes nothing. For a map that is O(persistent), a
+        file says so from then on.
     type: bool
     default: false
   in_use:

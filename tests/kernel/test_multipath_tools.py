@@ -97,3 +97,23 @@ def test_kpartx_keeps_away_from_what_is_to_come_back(tools: Host) -> None:
         assert tools.run("dmsetup", "ls").split()[::2] == ["data", "data_1"]
     finally:
         tools.applied("multipath_map", wwid=WWIDS[0], state="absent")
+
+
+def test_kpartx_makes_no_partition_maps_where_none_are_wanted_after_a_reboot(tools: Host) -> None:
+    """The map is made anew as at boot, by what cannot tell udev of it."""
+    stated = {"wwid": WWIDS[0], "name": "data", "persistent": True, "skip_kpartx": True}
+    tools.applied("multipath_map", **stated)
+    try:
+        partition(tools, "label: gpt\n,64MiB\n")
+        again = (
+            "table=$(dmsetup table data); dmsetup remove --retry data;"
+            f" dmsetup create data --uuid mpath-{WWIDS[0]}"
+            ' --table "$table"; udevadm settle; dmsetup ls'
+        )
+        assert tools.shell(again).split()[::2] == ["data"]
+        # It is the file that keeps it away.
+        tools.applied("multipath_map", **{**stated, "skip_kpartx": False})
+        assert tools.shell(again).split()[::2] == ["data", "data-part1"]
+    finally:
+        tools.shell("dmsetup remove --retry data-part1", check=False)
+        tools.applied("multipath_map", wwid=WWIDS[0], state="absent")

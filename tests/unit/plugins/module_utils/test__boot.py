@@ -177,7 +177,9 @@ def test_partition_maps_of_a_persistent_map_are_stated_with_it(host: MemoryHost)
     host.run("partition_maps", device="data", partitions=[2], read_only=True)
     assert host.kernel.files[PARTITIONS] == f"{MANAGED}2 data-part2 read_only\n"
     done = host.run("partition_maps", device="data", state="absent")
-    assert done["plan"][-1] == f"rm {PARTITIONS}"
+    assert done["plan"][-1] == f"write {PARTITIONS}"
+    assert host.kernel.files[PARTITIONS] == MANAGED
+    assert not host.run("partition_maps", device="data", state="absent")["changed"]
 
 
 def test_partition_maps_of_another_map_are_not(host: MemoryHost) -> None:
@@ -265,8 +267,16 @@ def test_a_host_that_cannot_assemble_maps_is_refused(host: MemoryHost) -> None:
     assert not host.kernel.maps()
 
 
-def test_what_nothing_can_tell_udev_at_boot_is_refused(host: MemoryHost) -> None:
-    assert "skip_kpartx" in refusal(host, **PERSISTENT, skip_kpartx=True).found
+def test_udev_is_told_at_boot_too_to_make_no_partition_maps(host: MemoryHost) -> None:
+    skipping = f"{RECORDS}/mpath-3600.skip_kpartx"
+    done = host.run("multipath_map", **PERSISTENT, skip_kpartx=True)
+    assert done["plan"][-2:] == [f"write {skipping}", f"write {RECORD}"]
+    assert host.kernel.files[skipping] == MANAGED
+    assert not host.run("multipath_map", **PERSISTENT, skip_kpartx=True)["changed"]
+    assert host.run("multipath_map", **PERSISTENT)["plan"] == [f"rm {skipping}"]
+    host.run("multipath_map", **PERSISTENT, skip_kpartx=True)
+    host.run("multipath_map", **TASK, state="absent")
+    assert host.kernel.files == {}
 
 
 def test_a_name_that_another_map_has_after_a_reboot_is_refused(host: MemoryHost) -> None:
