@@ -83,9 +83,9 @@ def observe_health(
     links = {each.device: tuple(_missing_links(each, udev)) for each in host.maps}
     host = replace(host, missing_links={number: each for number, each in links.items() if each})
     if reading:
-        chosen_maps = [each for each in host.maps if wwid_of(each.uuid) and chosen(each)]
-        parents = (_readable_parent(each, host) for each in chosen_maps)
-        host = replace(host, parents=tuple(each for each in parents if each is not None))
+        chosen_maps = (each for each in host.maps if wwid_of(each.uuid) and chosen(each))
+        mapped = [each for each in chosen_maps if host.partition_maps(each.uuid, each.device)]
+        host = replace(host, parents=readable_parents(mapped))
     return host
 
 
@@ -103,16 +103,22 @@ def _missing_links(each: Map, udev: Udev) -> Iterator[str]:
     yield from (link for link in links if device_number(link) != each.device)
 
 
-def _readable_parent(each: Map, host: Host) -> Parent | None:
-    """Return a multipath map with its partition table; None if reading it says or risks nothing."""
-    active = each.status.active_paths() if each.status else 0
-    if each.suspended or not active or not host.partition_maps(each.uuid, each.device):
-        return None
+def readable_parents(maps: Sequence[Map]) -> tuple[Parent, ...]:
+    """Return the multipath maps whose partition tables can be read without hanging, with them."""
+    return tuple(
+        Parent(
+            each.name, each.name, each.uuid, each.device, each.sectors, partition_table=_table(each)
+        )
+        for each in maps
+        if each.status and each.status.active_paths() and not each.suspended
+    )
+
+
+def _table(each: Map) -> PartitionTable:
     try:
-        table = read_partition_table(f"/dev/mapper/{each.name}", each.device)
+        return read_partition_table(f"/dev/mapper/{each.name}", each.device)
     except DeviceMapperError as error:
-        table = PartitionTable(problem=str(error))
-    return Parent(each.name, each.name, each.uuid, each.device, each.sectors, partition_table=table)
+        return PartitionTable(problem=str(error))
 
 
 def observe_path_states(

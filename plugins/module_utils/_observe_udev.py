@@ -19,7 +19,7 @@ from dataclasses import replace
 from . import _initramfs, _lvm, _udev_rules
 from ._libudev import Udev
 from ._names import wwid_of
-from ._observe import observe_paths
+from ._observe import observe_paths, readable_parents
 from ._sysfs import attribute, device_number, kernel_name, layers_below, mounts, with_partitions
 from ._table import devices
 from ._udev_state import EarlyMount, UdevDevice, UdevState
@@ -35,6 +35,7 @@ if t.TYPE_CHECKING:
 PROPERTIES = (
     *("DM_MULTIPATH_DEVICE_PATH", "SYSTEMD_READY", "ID_FS_TYPE", "DM_UDEV_RULES_VSN"),
     *("MPATH_DEVICE_READY", "SAN_DEVICE_MAPPER_MAP", "SAN_DEVICE_MAPPER_PERMISSIONS"),
+    *("DM_SUBSYSTEM_UDEV_FLAG1", "ID_PART_TABLE_TYPE"),
 )
 ATTRIBUTES = (
     *("queue/scheduler", "queue/nr_requests", "queue/rq_affinity", "queue/add_random"),
@@ -44,13 +45,20 @@ _BY_ID = "/dev/disk/by-id"
 
 
 def observe_udev(
-    kernel: Kernel, rules: Sequence[Rules], initramfs: str, verify: bool, timeout: float
+    kernel: Kernel,
+    rules: Sequence[Rules],
+    initramfs: str,
+    timeout: float,
+    *,
+    verify: bool,
+    partition_maps: bool,
 ) -> Host:
     """Return the host's maps and disks with what udev shows of them.
 
     `rules` are those that should be installed, `initramfs` says whether also there: always, never,
-    or auto, if it makes mounts of multipath maps. To `verify`, LVM is asked what it sees, and the
-    image is looked into. Raises Refused for rules that this host's udev refuses.
+    or auto, if it makes mounts of multipath maps. To `verify`, LVM is asked what it sees, the image
+    is looked into, and, if udev is to make `partition_maps`, the partition tables are read of which
+    it makes some. Raises Refused for rules that this host's udev refuses.
     """
     udev = Udev()
     udev.settle(timeout)
@@ -85,7 +93,15 @@ def observe_udev(
         initramfs=_initramfs.initramfs(needed and verify, timeout),
     )
     links = {*glob.glob(f"{_BY_ID}/*"), *(link for each in seen.values() for link in each.links)}
-    return replace(host, udev=state, resolved=_resolved(links))
+    mapped = [each for each in maps if partition_maps and verify and _has_maps(seen[each.device])]
+    return replace(host, udev=state, resolved=_resolved(links), parents=readable_parents(mapped))
+
+
+def _has_maps(device: UdevDevice) -> bool:
+    """Tell whether udev makes the partition maps of a map: there are any, and nobody said no."""
+    properties = device.properties
+    forbidden = properties.get("DM_SUBSYSTEM_UDEV_FLAG1") == "1"
+    return bool(properties.get("ID_PART_TABLE_TYPE")) and not forbidden
 
 
 def multipath_maps(host: Host) -> tuple[Map, ...]:

@@ -12,7 +12,8 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ._errors import Refused
-from ._names import partition_number, wwid_of
+from ._linear import Linear
+from ._names import partition_number, partition_uuid, wwid_of
 from ._observe_udev import group_exists, multipath_maps, observe_udev, user_exists
 from ._table import devices
 from ._udev_options import ATTRIBUTE_OF, PATHS_ONLY, Request, Tuning
@@ -51,7 +52,14 @@ def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
                     f"permissions: {option}", name, "this host does not know it",
                     "Create it first, or state a number; at boot udev knows local ones only",
                 )  # fmt: skip
-    host = observe_udev(kernel, request.rules, request.initramfs, request.verify, timeout)
+    host = observe_udev(
+        kernel,
+        request.rules,
+        request.initramfs,
+        timeout,
+        verify=request.verify,
+        partition_maps=request.partition_maps,
+    )
     if host.udev.initramfs_needed and not host.udev.initramfs.generator:
         raise Refused(
             "initramfs", request.initramfs, "this host has neither dracut nor initramfs-tools",
@@ -88,11 +96,12 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
 
 
 def failures(request: Request, host: Host) -> tuple[Failure, ...]:
-    """Return what is not as it should be, in the order files, paths, maps, LVM, initramfs."""
+    """Return what is not as it should be: files, paths, maps, partitions, LVM, initramfs."""
     return (
         *_files(host),
         *(_paths(host) if request.hide_paths else ()),
         *_maps(request, host),
+        *_partitions(host),
         *_tuned(request, host),
         *(_lvm(host) if request.verify else ()),
         *(_initramfs(host) if request.verify and host.udev.initramfs_needed else ()),
@@ -172,6 +181,27 @@ def _maps(request: Request, host: Host) -> Iterator[Failure]:
             if request.links:
                 yield from _links(child, wwid, f"-part{number}" if number else "", host)
             yield from _permissions(child, wwid, request, host)
+
+
+def _partitions(host: Host) -> Iterator[Failure]:
+    """Yield the partitions that have no map, whatever its name, or one of another place."""
+    for parent in host.parents:
+        table = parent.partition_table
+        if table.problem:
+            yield Failure(parent.name, "partition table", "one that can be read", table.problem)
+        maps = {each.uuid: each for each in host.partition_maps(parent.uuid, parent.device)}
+        for each in table.partitions:
+            expected = Linear(parent.device, each.start)
+            length = table.mapped_sectors(each)
+            present = maps.get(partition_uuid(each.number, parent.uuid))
+            found = present.live[0] if present and present.live else None
+            if found is None or (found.target, found.length) != (expected, length):
+                yield Failure(
+                    parent.name,
+                    f"partition {each.number}",
+                    f"a map of {length} sectors from {each.start}",
+                    f"{present.name} with another table" if present else "",
+                )
 
 
 def _links(each: Map, wwid: str, part: str, host: Host) -> Iterator[Failure]:

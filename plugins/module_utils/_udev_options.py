@@ -65,6 +65,7 @@ class Request:
 
     hide_paths: bool
     links: bool
+    partition_maps: bool
     permissions: tuple[Permission, ...]
     tuning: tuple[Tuning, ...]
     rules: tuple[Rules, ...]
@@ -81,6 +82,7 @@ def parse(options: Options) -> Request:
     return Request(
         hide_paths=options["hide_paths"],
         links=options["links"],
+        partition_maps=options["partition_maps"],
         permissions=permissions,
         tuning=tuple(_tuning(each) for each in options["tuning"] or ()),
         rules=rules,

@@ -30,6 +30,14 @@ options:
         partitions.
     type: bool
     default: true
+  partition_maps:
+    description:
+      - Whether each partition of a multipath map should have its map, as udev makes them; asked
+        where O(verify) is. Of a map that would not answer, or that udev was told to make no
+        partition maps of (O(san.device_mapper.multipath_map#module:skip_kpartx), or partition maps
+        that come back after a reboot as they are stated), nothing is expected.
+    type: bool
+    default: false
   permissions:
     description: Who owns the device nodes of maps and of their partition maps.
     type: list
@@ -113,8 +121,8 @@ options:
     default: auto
   verify:
     description:
-      - Whether to ask LVM if it sees a path, and to look into the initramfs, which can take
-        seconds. LVM is not asked while a map would not answer.
+      - Whether to ask LVM if it sees a path, to read partition tables, and to look into the
+        initramfs, which can take seconds. LVM is not asked while a map would not answer.
     type: bool
     default: true
   timeout:
@@ -266,6 +274,7 @@ def main() -> None:
         "argument_spec": {
             "hide_paths": {"type": "bool", "default": True},
             "links": {"type": "bool", "default": True},
+            "partition_maps": {"type": "bool", "default": False},
             "permissions": {"type": "list", "elements": "dict", "options": permission},
             "tuning": {"type": "list", "elements": "dict", "options": tuning},
             "rules": {

@@ -33,6 +33,31 @@ def test_what_nothing_hides_or_links_to_is_named(host: Host) -> None:
     assert not host.applied("udev_info", hide_paths=False, links=False)["failures"]
 
 
+def test_partitions_that_udev_has_made_no_maps_of_are_named(host: Host) -> None:
+    """Unless it was told to make none."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    table = "label: gpt\nstart=2048, size=131072\n"
+    options = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never")
+    host.run("sfdisk", *options, "/dev/mapper/data", input=table)
+    stated = {"hide_paths": False, "links": False, "partition_maps": True}
+
+    def summary() -> list[str]:
+        host.run("udevadm", "settle")
+        told: list[str] = host.applied("udev_info", **stated)["summary"]
+        return told
+
+    words = "data: partition 1: expected a map of 131072 sectors from 2048, found"
+    assert summary() == [f"{words} nothing"]
+    host.applied("partition_maps", device="data")
+    assert summary() == []
+    table = "0 8 linear /dev/mapper/data 2048"
+    host.shell(f"dmsetup load data1 --table '{table}'; dmsetup resume data1")
+    assert summary() == [f"{words} data1 with another table"]
+    host.applied("multipath_map", wwid=WWIDS[0], state="absent")
+    host.applied("multipath_map", name="data", wwid=WWIDS[0], skip_kpartx=True)
+    assert summary() == []
+
+
 @pytest.mark.parametrize(
     "line",
     ['SUBSYSTEM=="block", OWNER="no-such-user"', 'ENV{A}=="b", GOTO="nowhere"'],

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Host, Map
+from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+    Host,
+    Map,
+    Parent,
+    Partition,
+    PartitionTable,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 from ansible_collections.san.device_mapper.plugins.module_utils._udev_info import (
     failures,
@@ -84,6 +90,7 @@ HOST = Host(
 STATED = Request(
     hide_paths=True,
     links=True,
+    partition_maps=True,
     permissions=(Permission("3600", "oracle", "dba", "0660"),),
     tuning=(Tuning("PURE", "Flash*", (("scheduler", "none"),)),),
     rules=(),
@@ -211,6 +218,26 @@ def test_what_fails_is_named(host: Host, failure: tuple[str, str, str, str]) -> 
     assert len(found(host)) == (2 if host.maps[0].suspended else 1)
 
 
+def partitioned(*partitions: Partition, problem: str = "") -> Host:
+    """Return the host with what is found on the map; the map of partition 1 is 8 sectors from 8."""
+    table = PartitionTable("dos", partitions, problem=problem)
+    parent = Parent("data", "data", "mpath-3600", DM0, 2048, partition_table=table)
+    return replace(HOST, parents=(parent,))
+
+
+def test_each_partition_has_a_map_of_its_place() -> None:
+    one, two = Partition(1, 8, 8), Partition(2, 16, 100, extended=True)
+    assert found(partitioned(one)) == []
+    assert found(partitioned(one, two)) == [
+        ("data", "partition 2", "a map of 2 sectors from 16", "")
+    ]
+    for moved in (Partition(1, 16, 8), Partition(1, 8, 16)):
+        ((_map, what, _expected, present),) = found(partitioned(moved))
+        assert (what, present) == ("partition 1", "data-part1 with another table")
+    unread = ("data", "partition table", "one that can be read", "it lies")
+    assert found(partitioned(problem="it lies")) == [unread]
+
+
 def test_what_multipath_tools_hides_may_keep_what_is_on_it() -> None:
     hidden = {**HIDDEN, "ID_FS_TYPE": "xfs"}
     del hidden["SAN_DEVICE_MAPPER_MAP"]
@@ -218,7 +245,7 @@ def test_what_multipath_tools_hides_may_keep_what_is_on_it() -> None:
 
 
 def test_only_what_is_stated_is_expected() -> None:
-    nothing = Request(False, False, (), (), (), "never", False)
+    nothing = Request(False, False, False, (), (), (), "never", False)
     bare = {number: replace(each, properties={}, links=()) for number, each in DEVICES.items()}
     bare[DM0] = replace(bare[DM0], properties={"DM_UDEV_RULES_VSN": "2"})
     assert found(replace(HOST, resolved={}, udev=replace(STATE, devices=bare)), nothing) == []

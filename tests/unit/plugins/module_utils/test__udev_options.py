@@ -34,6 +34,7 @@ TUNING = {"vendor": "PURE", "model": "FlashArray", "scheduler": "none"}
 DEFAULTS: dict[str, Any] = {
     "hide_paths": True,
     "links": True,
+    "partition_maps": False,
     "permissions": None,
     "tuning": None,
     "rules": None,
