@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The multipath daemon and its files: the only file that knows them, and its versions.
-
-Tried with 0.9.4, 0.11.1 and 0.15.1.
-"""
+"""The multipath daemon and its files: the only file that knows them."""
 
 from __future__ import annotations
 
@@ -25,6 +22,7 @@ from ._errors import MultipathdError, Refused
 from ._files import write_whole
 from ._host import DaemonMap, DaemonPath, Multipathd
 from ._multipath_conf import DIRECTORY, MARK, parse_sections
+from ._multipathd_versions import SOCKETS, parse_storage, parse_version
 from ._programs import run
 
 if t.TYPE_CHECKING:
@@ -33,8 +31,6 @@ if t.TYPE_CHECKING:
     from ._multipath_conf import Section
 
 _PID_FILE = "/run/multipathd.pid"
-_SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
-"""The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
 _CONFIGURATION = "/etc/multipath.conf"
 _WWIDS = "/etc/multipath/wwids"
 _LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
@@ -74,12 +70,13 @@ def read_view(timeout: float) -> Multipathd:
         return Multipathd(is_installed(), drop_ins=_own_drop_ins())
     end = time.monotonic() + timeout
     try:
+        version = parse_version(_ask("help", end))
         return Multipathd(
             installed=True,
             runs=True,
-            version=_version(_ask("help", end)),
+            version=version,
             maps=tuple(_maps(end)),
-            paths=tuple(_paths(end)),
+            paths=tuple(_paths(version, end)),
             drop_ins=_own_drop_ins(),
         )
     except MultipathdError as silent:
@@ -202,23 +199,18 @@ def _is_idle(end: float) -> bool:
     return state in (["idle"], ["running"]) and "busy: False" in _ask("show status", end)
 
 
-def _version(usage: str) -> tuple[int, ...]:
-    """Return the daemon's version from its answer to a question that it does not know."""
-    match = re.search(r"multipath-tools v([0-9.]+)", usage)
-    return tuple(map(int, match.group(1).split("."))) if match else ()
-
-
 def _maps(end: float) -> t.Iterator[DaemonMap]:
     for name, wwid in _rows('show maps raw format "%n|%w"', 2, end):
         yield DaemonMap(name, wwid)
 
 
-def _paths(end: float) -> t.Iterator[DaemonPath]:
+def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
     for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s"', 6, end):
         name, device, wwid, state, holder, storage = row
         with contextlib.suppress(ValueError):
             number = DeviceNumber.parse(device)
-            yield DaemonPath(name, number, wwid, state, holder, tuple(storage.split(",", 1)))
+            known = parse_storage(storage, version)
+            yield DaemonPath(name, number, wwid, state, holder, known)
 
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
@@ -254,7 +246,7 @@ def _asked(request: str, timeout: float) -> str:
 
 
 def _connected(timeout: float) -> socket.socket:
-    for address in _SOCKETS:
+    for address in SOCKETS:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)
         try:
@@ -262,7 +254,7 @@ def _connected(timeout: float) -> socket.socket:
             return connection
         except OSError:
             connection.close()
-            if address == _SOCKETS[-1]:
+            if address == SOCKETS[-1]:
                 raise
     raise OSError("no socket")
 

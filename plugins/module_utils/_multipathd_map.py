@@ -25,7 +25,6 @@ from ._multipathd_refusals import (
     refuse_overridden,
     refuse_renames,
     refuse_unmanaged_paths,
-    version_text,
 )
 from ._multipathd_steps import (
     AddWwid,
@@ -38,6 +37,7 @@ from ._multipathd_steps import (
     Tell,
     WriteDropIn,
 )
+from ._multipathd_versions import POLICIES, version_text
 from ._names import check_wwid, multipath_uuid
 from ._plan import Absent, plan
 from ._steps import Message, Remove
@@ -51,8 +51,6 @@ if t.TYPE_CHECKING:
     from ._plan import Desired
     from ._steps import Plan, Step
     from ._table import Table
-
-_SINCE = {"group_by_tpg": (0, 9, 6)}
 
 
 @dataclass(frozen=True)
@@ -342,7 +340,7 @@ def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) 
     policy = request.path_grouping_policy
     if policy == "auto":
         return "group_by_prio" if all(path.access_state for path in paths) else "failover"
-    needed = _SINCE.get(policy, ())
+    needed = POLICIES.get(policy, ())
     if daemon.runs and daemon.version < needed:
         raise Refused(
             "path_grouping_policy", policy,

@@ -13,6 +13,7 @@ from ._host import BlockDevice
 from ._multipath import handler_in_use
 from ._multipath_conf import blacklisting, drop_in_path, multipath_sections
 from ._multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
+from ._multipathd_versions import OLDEST, version_text
 from ._table import devices
 
 if t.TYPE_CHECKING:
@@ -24,17 +25,14 @@ if t.TYPE_CHECKING:
     from ._multipathd_steps import Managed
     from ._steps import Step
 
-_SUPPORTED = (0, 9)
-"""Before, `reconfigure` reloaded all maps of the host, whether they had changed or not."""
-
 
 def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
     """Refuse to change a host whose daemon, or whose files, are not fit for it."""
-    if daemon.runs and daemon.version < _SUPPORTED:
+    if daemon.runs and daemon.version < OLDEST:
         raise Refused(
             "manager", "multipathd",
             f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older than"
-            f" {version_text(_SUPPORTED)}, and would reload every map of the host",
+            f" {version_text(OLDEST)}, and would reload every map of the host",
             "Upgrade multipath-tools; nothing was changed",
         )  # fmt: skip
     if daemon.complaints:
@@ -218,7 +216,3 @@ def refuse_handler(request: Request, paths: Sequence[BlockDevice]) -> None:
 
 def disk(device: DeviceNumber, host: Host) -> BlockDevice:
     return host.disk_at(device) or BlockDevice("", device, 0)
-
-
-def version_text(version: Sequence[int]) -> str:
-    return ".".join(map(str, version))

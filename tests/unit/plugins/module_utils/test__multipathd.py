@@ -86,7 +86,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaem
     directory = tmp_path / "conf.d"
     (tmp_path / "pid").write_text(f"{os.getpid()}\n")
     monkeypatch.setattr(_multipathd, "is_running", lambda: True)
-    monkeypatch.setattr(_multipathd, "_SOCKETS", ("/nowhere", str(tmp_path / "socket")))
+    monkeypatch.setattr(_multipathd, "SOCKETS", ("/nowhere", str(tmp_path / "socket")))
     monkeypatch.setattr(_multipathd, "DIRECTORY", str(directory))
     monkeypatch.setattr(_multipathd, "_CONFIGURATION", str(tmp_path / "multipath.conf"))
     monkeypatch.setattr(_multipathd, "_WWIDS", str(tmp_path / "wwids"))

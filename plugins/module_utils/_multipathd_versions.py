@@ -1,0 +1,49 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where versions of multipath-tools differ in what this collection needs: here, and nowhere else.
+
+Tried with 0.9.4, 0.11.1 and 0.15.1. A version is a tuple of numbers.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OLDEST = (0, 9)
+"""Before, `reconfigure` reloaded all maps of the host, whether they had changed or not."""
+
+POLICIES = {"group_by_tpg": (0, 9, 6)}
+"""The path grouping policies that not all versions know, and those that do."""
+
+SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
+"""The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
+
+_REVISION = (0, 9, 9)
+
+
+def parse_version(usage: str) -> tuple[int, ...]:
+    """Return the version from the daemon's answer to a question that it does not know."""
+    match = re.search(r"multipath-tools v([0-9.]+)", usage)
+    return tuple(int(each) for each in match.group(1).split(".") if each) if match else ()
+
+
+def version_text(version: Sequence[int]) -> str:
+    """Return the version as multipath-tools write it."""
+    return ".".join(map(str, version))
+
+
+def parse_storage(text: str, version: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the vendor and the product of a path from what the wildcard `%s` stands for.
+
+    The product's revision follows them since 0.9.9 (NEWS.md).
+    """
+    vendor, comma, rest = text.partition(",")
+    if version >= _REVISION:
+        rest = rest.rpartition(",")[0]
+    return (vendor, rest) if comma else (vendor,)
