@@ -3,7 +3,7 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
+steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
 	campaign lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
@@ -20,6 +20,7 @@ help:
 	@echo 'make lint      format, style, documentation, changelog'
 	@echo 'make typing    mypy, strict'
 	@echo 'make unit      the tests that need no host'
+	@echo 'make docs      build the documentation site, and say where it is'
 	@echo 'make browser   open the report in Chromium, and look at what it shows'
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact and install it'

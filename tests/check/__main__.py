@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import shlex
 import shutil
@@ -23,9 +22,9 @@ if not __package__:
 from check import messages
 from check.artefact import build
 from check.sanity import sanity
+from check.site import docs
 from check.steps import HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
 from check.workspace import (
-    CACHE,
     PROGRAMS,
     ROOT,
     Failed,
@@ -33,16 +32,18 @@ from check.workspace import (
     Workspace,
     call,
     laid_out,
+    of_checkout,
     run,
 )
 from lab.directories import checkout_directory
 from lab.storage import wwid
 
-WHOLE = ("lint", "typing", "unit", "browser", "sanity", "build", "hosts", "fleet")
+WHOLE = ("lint", "typing", "unit", "docs", "browser", "sanity", "build", "hosts", "fleet")
 STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "lint": lint,
     "typing": typing,
     "unit": unit,
+    "docs": docs,
     "browser": browser,
     "sanity": sanity,
     "build": build,
@@ -152,7 +153,7 @@ def lab_stop() -> None:
 
 def checkout_collections() -> Path:
     """Return where Ansible finds this checkout as a collection."""
-    return CACHE / f"collections-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"
+    return of_checkout("collections")
 
 
 def format_in_place() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import hashlib
 import os
 import shutil
 import signal
@@ -55,6 +56,11 @@ def laid_out() -> t.Iterator[Workspace]:
             shutil.copy2(ROOT / path, collection / path, follow_symlinks=False)
         (Path(name) / "ansible.cfg").touch()
         yield Workspace(Path(name).resolve(), collection)
+
+
+def of_checkout(name: str) -> Path:
+    """Return where this checkout, and no other one, keeps what is called so."""
+    return CACHE / f"{name}-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"
 
 
 def listed_files() -> list[str]:

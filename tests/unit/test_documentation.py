@@ -39,3 +39,5 @@ def test_each_guide_is_in_the_table_of_contents() -> None:
     contents = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text("utf-8"))
     listed = [name for section in contents["sections"] for name in section["toctree"]]
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "docs/docsite/rst").glob("*.rst"))
+    index = (ROOT / "docs/index.rst").read_text("utf-8")
+    assert re.findall(r"^   docsite/(\w+)$", index, re.MULTILINE) == listed
