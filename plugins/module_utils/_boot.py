@@ -19,6 +19,7 @@ from ._boot_files import ENDINGS, MANAGED, RECORDS, STATIC
 from ._boot_steps import Announce, RemoveFile, WriteFile
 from ._errors import Refused
 from ._names import partition_number, wwid_of
+from ._path_groups import SOURCES
 from ._steps import Remove, foresee
 
 if t.TYPE_CHECKING:
@@ -32,8 +33,6 @@ if t.TYPE_CHECKING:
 
 _BY_PATH = "/dev/disk/by-path/"
 _STABLE = re.compile(r"[0-9A-Za-z#+.:=@_,-]+", re.ASCII)
-_BY_NUMBER = ("group_by_serial", "group_by_node_name", "group_by_tpg")
-"""The policies that go by what a path never changes: which group is noted for each path."""
 
 
 def record_path(uuid: str) -> str:
@@ -94,7 +93,8 @@ def record(request: Request, desired: Desired, host: Host) -> str:
     ]
     if desired.read_only:
         lines.append("read_only")
-    if request.listed or request.path_selector.of_paths or policy in _BY_NUMBER:
+    # What never changes of a path is not asked for at boot: its group is noted here.
+    if request.listed or request.path_selector.of_paths or policy in SOURCES:
         lines += _path_lines(request, target, host)
     return MANAGED + "".join(f"{line}\n" for line in lines)
 

@@ -18,16 +18,6 @@ if t.TYPE_CHECKING:
 
 Groups = tuple[tuple["BlockDevice", ...], ...]
 
-POLICIES = (
-    "auto",
-    "failover",
-    "multibus",
-    "group_by_prio",
-    "group_by_serial",
-    "group_by_node_name",
-    "group_by_tpg",
-)
-
 
 def groups(paths: Sequence[BlockDevice], policy: str) -> Groups:
     """Return the paths in groups, the one to use first at the front, with multipath.conf's meaning.
@@ -73,18 +63,21 @@ _CRITERIA: dict[str, Callable[[BlockDevice], Hashable]] = {
 }
 """What the paths of one group have in common."""
 
-_SOURCES = {
+POLICIES = ("auto", *_CRITERIA)
+
+SOURCES = {
     "group_by_serial": "the unit's serial number (VPD page 0x80)",
     "group_by_node_name": "the target's node name (FC, iSCSI, SAS or ATA, in sysfs)",
     "group_by_tpg": "the target port group (VPD page 0x83)",
 }
+"""Where it is from, for the policies by what never changes of a path, and may be unknown."""
 
 
 def _refuse_unknown(policy: str, paths: Sequence[BlockDevice]) -> None:
     if paths:
         names = ", ".join(path.name for path in paths)
         raise Refused(
-            "path_grouping_policy", policy, f"{_SOURCES[policy]} of {names} is unknown",
+            "path_grouping_policy", policy, f"{SOURCES[policy]} of {names} is unknown",
             "Choose another policy, or state the groups themselves (path_groups)",
         )  # fmt: skip
 

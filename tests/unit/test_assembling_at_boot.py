@@ -30,7 +30,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._device import D
 from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice, Host
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map import desire
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_options import parse
-from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import POLICIES
+from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import (
+    POLICIES,
+    SOURCES,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._plan import Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._table import format_table
 
@@ -201,13 +204,10 @@ def test_paths_in_any_state_form_the_groups_that_the_module_forms(root: Root, se
         )
         for number in range(rng.randrange(1, 9))
     ]
-    policy = rng.choice([each for each in POLICIES if each not in STATED])
+    policy = rng.choice([each for each in POLICIES if each not in SOURCES])
     desired = arrive(root, disks, path_grouping_policy=policy)
     root.assemble(disks[0].name)
     assert root.log == [created(desired)]
-
-
-STATED = ("group_by_serial", "group_by_node_name", "group_by_tpg")
 
 
 def test_a_late_path_joins_by_a_second_table(root: Root) -> None:
