@@ -24,6 +24,8 @@ antsibull_ext_color_scheme = "none"
 pygments_style = "ansible"
 highlight_language = "YAML+Jinja"
 default_role = "any"
+# They would make another command of one with two hyphens.
+smartquotes = False
 nitpicky = True
 # Before the first release the changelog is empty.
 suppress_warnings = ["toc.no_title"]

@@ -21,18 +21,72 @@ HEAD = """\
 Messages
 ========
 
-All messages of the modules: what was found, and the way out. A message that refuses a task begins
-with the option and its value, and nothing has been changed then. Words in angle brackets stand for
-what the message names. This page is made from the code (``make format``), and a test holds it to
-that.
+All messages of the modules: what was found, and the way out. Words in angle brackets stand for what
+the message names. A task that is refused says first which option and value it is about, and has
+changed nothing:
+
+.. code-block:: text
+
+   min_paths: 0: a map needs a path. State 1 or more
+
+This page is made from the code, and a test holds it to that.
 """
 
 PAGE = "docs/docsite/rst/messages.rst"
 
 OTHERS = "Other errors"
 SEVERAL = "Several options"
-CALLED = ("filter", "join", "len", "map", "repr", "sorted", "str", "uuid", "words")
-"""Names in an expression that do not say what its value is."""
+INTRODUCTIONS = {
+    SEVERAL: "The message names the option; these are said of more than one.",
+    OTHERS: "About no option: what the host, its kernel, a daemon or a program did not do. Where\n"
+    "no way out is named, the kernel's log (``dmesg``) says more.",
+}
+CALLED = ("_listed", "filter", "join", "len", "map", "repr", "sorted", "str", "uuid", "words")
+"""What is called in an expression and does not say what its value is."""
+PLACEHOLDERS = {
+    "attribute of": "the settings",
+    "by": "kernel or program",
+    "by path": "/dev/disk/by-path",
+    "control": "/dev/mapper/control",
+    "controllers": "names",
+    "each": "uuid",
+    "for": "",
+    "fought": "step",
+    "get": "least",
+    "group": "character",
+    "holder": "uuid",
+    "is nvme": "SCSI host or NVMe controller",
+    "known": "those that are known",
+    "libblkid version": "version",
+    "longest name": "number",
+    "longest uuid": "number",
+    "lost": "seconds",
+    "min paths": "min_paths",
+    "others": "names",
+    "own": "names",
+    "owner": "uuid",
+    "paths": "number",
+    "paths in": "number",
+    "present": "uuid",
+    "read only": "directory",
+    "record path": "file",
+    "release": "version",
+    "scanned": "",
+    "seen": "another",
+    "short": "maps",
+    "silent": "error",
+    "sources": "what it goes by",
+    "strerror": "error",
+    "takes": "names",
+    "there": "names",
+    "twin": "uuid",
+    "version text": "version",
+    "where": "place",
+    "word": "infinity or off",
+    "words": "details",
+    "wwid of": "wwid",
+}
+"""What a reader is told where a name in the code says less; "" where it may be left out."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +114,15 @@ def _last(option: str) -> tuple[bool, bool, str]:
 
 def _section(option: str, messages: set[Message]) -> str:
     title = f"``{option}``" if option.replace("_", "").islower() else option
+    introduction = f"\n{INTRODUCTIONS[option]}\n" if option in INTRODUCTIONS else ""
     entries = sorted(messages, key=lambda each: (each.found, each.way_out))
-    return f"\n{title}\n{'-' * len(title)}\n" + "".join(map(_entry, entries))
+    return f"\n{title}\n{'-' * len(title)}\n{introduction}" + "".join(map(_entry, entries))
 
 
 def _entry(message: Message) -> str:
-    way_out = f"\n  {_escaped(message.way_out)}.\n" if message.way_out else ""
-    return f"\n* {_escaped(message.found)}\n{way_out}"
+    if not message.way_out:
+        return f"\n* {_escaped(message.found)}\n"
+    return f"\n{_escaped(message.found)}\n  {_escaped(message.way_out)}.\n"
 
 
 def _escaped(text: str) -> str:
@@ -87,11 +143,7 @@ def _messages(tree: ast.Module) -> Iterator[Message]:
         and isinstance(node.value, ast.Constant)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name in (
-            "Interrupted",
-            "KernelError",
-            "MultipathdError",
-        ):
+        if isinstance(node, ast.ClassDef) and node.name in ("Interrupted", "KernelError"):
             for call in ast.walk(node):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
                     yield from (Message("", found) for found in _texts(call.args[0]))
@@ -126,19 +178,26 @@ def _texts(node: ast.expr) -> list[str]:
         texts = [""]
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
-                texts = [f"{text}<{_placeholder(part.value)}>" for text in texts]
+                texts = [text + _placeholder(part.value) for text in texts]
             else:
                 texts = [text + more for text in texts for more in _texts(part)]
         return texts
-    return [f"<{_placeholder(node)}>"]
+    return [_placeholder(node)]
 
 
 def _placeholder(node: ast.expr) -> str:
-    """Return the last name in an expression, which says what the value is."""
+    """Return what stands for an expression: its outermost name that says what the value is."""
+    called = {each.func for each in ast.walk(node) if isinstance(each, ast.Call)}
     names = [
-        each.attr if isinstance(each, ast.Attribute) else each.id
+        _name(each)
         for each in ast.walk(node)
         if isinstance(each, (ast.Attribute, ast.Name))
+        and not (each in called and _name(each) in CALLED)
     ]
-    telling = [name for name in names if name not in CALLED]
-    return (telling[0] if telling else "value").strip("_").replace("_", " ").lower()
+    found = (names[0] if names else "value").strip("_").replace("_", " ").lower()
+    shown = PLACEHOLDERS.get(found, found)
+    return shown and f"<{shown}>"
+
+
+def _name(node: ast.Attribute | ast.Name) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id
