@@ -27,7 +27,7 @@ help:
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
 	@echo '               integration, reboot or multipathd. SUITE=trixie or sid for another Debian than bookworm'
 	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other'
-	@echo 'make format    format the Python files in place, and write the page of messages anew'
+	@echo 'make format    format the Python files in place, and make anew what is made from the code'
 
 $(steps):
 	@environment=$$(tests/prepare) && \

@@ -19,7 +19,7 @@ if not __package__:
     # Run as a directory: import this package by its name all the same.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from check import messages
+from check import house, messages
 from check.artefact import build
 from check.sanity import sanity
 from check.site import docs
@@ -162,6 +162,7 @@ def format_in_place() -> None:
         argv = [str(PROGRAMS / "ruff"), *words, "--no-cache", "."]
         run(argv, ROOT, dict(os.environ), shown=True)
     (ROOT / messages.PAGE).write_text(messages.page(ROOT / "plugins"), "utf-8")
+    (ROOT / house.PICTURE).write_text(house.picture(), "utf-8")
 
 
 if __name__ == "__main__":

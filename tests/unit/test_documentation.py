@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
+import guides
 import pytest
 import yaml
 
-from check import messages
+from check import house, messages
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
@@ -41,3 +46,52 @@ def test_each_guide_is_in_the_table_of_contents() -> None:
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "docs/docsite/rst").glob("*.rst"))
     index = (ROOT / "docs/index.rst").read_text("utf-8")
     assert re.findall(r"^   docsite/(\w+)$", index, re.MULTILINE) == listed
+
+
+@pytest.mark.parametrize("name", ["README.md", "roles/udev_rules/README.md"])
+def test_what_a_readme_links_to_is_there(name: str) -> None:
+    readme = ROOT / name
+    for target in re.findall(r"\]\(([^)]*)\)|(?:src|srcset)=\"(.*?)\"", readme.read_text("utf-8")):
+        path = "".join(target)
+        assert path.startswith("https://") or (readme.parent / path).exists(), path
+
+
+def test_no_floor_of_the_house_looks_up() -> None:
+    floors = {name: floor for floor in house.FLOORS for name in floor.files.split()}
+    directory = ROOT / "plugins/module_utils"
+    assert sorted(floors) == sorted(path.stem[1:] for path in directory.glob("_*.py"))
+    for name, other in house.imports(directory):
+        below = house.FLOORS.index(floors[name]) <= house.FLOORS.index(floors[other])
+        assert below, f"_{name} ({floors[name].name}) imports _{other} ({floors[other].name})"
+
+
+def test_the_picture_is_of_the_house() -> None:
+    assert (ROOT / house.PICTURE).read_text("utf-8") == house.picture(), "make format draws it"
+
+
+def test_the_path_grouping_policy_in_ten_lines_works(tmp_path: Path) -> None:
+    (change,) = (block.text for block in guides.blocks("diff"))
+    assert len(re.findall(r"^\+(?!\+)", change, re.MULTILINE)) <= 10
+    collection = tmp_path / "ansible_collections/san/device_mapper"
+    for name in ("plugins", "tests/unit"):
+        shutil.copytree(ROOT / name, collection / name)
+    subprocess.run(["git", "apply", "-"], cwd=collection, input=change, text=True, check=True)
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+    ]
+    done = subprocess.run(
+        [*argv, "tests/unit/plugins/module_utils/test__path_groups.py"],
+        cwd=collection,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "group_by_hba" in (collection / "plugins/modules/multipath_map.py").read_text("utf-8")
