@@ -66,7 +66,7 @@ class San:
         kinds = iter(states.replace("D", "A"))
         groups_words = " ".join(
             f"{state} 0 {len(each)} 1 {' '.join(f'{path} {next(kinds)} 0 0' for path in each)}"
-            for state, each in zip("AE", numbers, strict=False)
+            for state, each in zip("AE", numbers)
         )
         status = MultipathStatus.parse(f"2 0 0 0 {len(numbers)} 1 {groups_words}")
         data = Map(

@@ -152,7 +152,7 @@ def partition_tables(draw: st.DrawFn) -> PartitionTable:
     numbers = draw(st.permutations(range(1, 4)))
     partitions = [
         Partition(number, start, end - start, extended=draw(st.integers(0, 5)) == 0)
-        for number, start, end in zip(numbers, edges[::2], edges[1::2], strict=True)
+        for number, start, end in zip(numbers, edges[::2], edges[1::2])
     ]
     return PartitionTable("dos", tuple(partitions[: draw(st.integers(0, 3))]))
 
@@ -216,7 +216,7 @@ def daemon_scenes(draw: st.DrawFn) -> Scene:
     host = MemoryHost(kernel, draw(disks().filter(lambda found: all(d.wwid for d in found))))
     kernel.daemon.disks = host.block_devices
     known = [uuid for uuid in LUNS if draw(st.booleans())]
-    for uuid, name in zip(known, draw(st.permutations(("data", "log", "other"))), strict=False):
+    for uuid, name in zip(known, draw(st.permutations(("data", "log", "other")))):
         kernel.daemon.wwids.add(uuid[-1])
         kernel.daemon.files[drop_in_path(uuid[-1])] = drop_in(
             {"wwid": uuid[-1], "alias": name, **draw(st.sampled_from(SAID))}, {}
@@ -238,7 +238,7 @@ def daemon_scenes(draw: st.DrawFn) -> Scene:
             "skip_kpartx": draw(st.sampled_from((True, None))),
             "persistent": draw(st.sampled_from((True, False, None))),
         }
-        for uuid, name in zip(LUNS, draw(st.permutations(("data", "log", "third"))), strict=True)
+        for uuid, name in zip(LUNS, draw(st.permutations(("data", "log", "third"))))
         if draw(st.integers(0, 3))
     ]
     manager = draw(st.sampled_from(("auto", "auto", "multipathd", "kernel")))

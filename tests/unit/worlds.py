@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, Union
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -70,7 +70,7 @@ FOREIGN = (
     ("stripes", "LVM-part1-mpath-0", "0 64 striped 2 16 8:240 0 8:240 64"),
 )
 
-Stated = tuple[Desired | Absent, ...]
+Stated = tuple[Union[Desired, Absent], ...]
 
 
 @dataclass

@@ -330,7 +330,7 @@ POOL = tuple(
 def test_laws(known: list[BlockDevice], luns: list[dict[str, Any]], data: st.DataObject) -> None:
     """A second run is quiet, what is not stated is not touched, and check mode foresees."""
     sizes = data.draw(st.lists(st.sampled_from((0, 4096)), min_size=9, max_size=9))
-    disks = [replace(each, reported_sectors=size) for each, size in zip(POOL, sizes, strict=True)]
+    disks = [replace(each, reported_sectors=size) for each, size in zip(POOL, sizes)]
     stated = {str(lun["wwid"]) for lun in luns}
     kernel = MemoryKernel({})
     kernel.known = tuple(disks[POOL.index(each)] for each in known)

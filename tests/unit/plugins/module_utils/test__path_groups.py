@@ -80,7 +80,7 @@ def test_disks_without_an_address_are_in_the_order_of_their_names() -> None:
 
 def facts(name: str, *values: Any) -> tuple[BlockDevice, ...]:
     """Return the plain paths, each with its value of the fact `name`."""
-    return tuple(replace(path, **{name: value}) for path, value in zip(PLAIN, values, strict=True))
+    return tuple(replace(path, **{name: value}) for path, value in zip(PLAIN, values))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_paths_with_one_fact_are_a_group(
 def test_the_group_with_the_best_paths_goes_first() -> None:
     """Its priority is the average, as in libmultipath's path_group_prio_update."""
     ports = (1, 2, 1, 2)
-    paths = [replace(path, target_port_group=port) for path, port in zip(ALUA, ports, strict=True)]
+    paths = [replace(path, target_port_group=port) for path, port in zip(ALUA, ports)]
     # sda has priority 10 and sdc 50, sdb has 50 and sdd 1.
     assert names(paths, "group_by_tpg") == [["sdc", "sda"], ["sdb", "sdd"]]
     paths[2] = replace(paths[2], access_state="standby")

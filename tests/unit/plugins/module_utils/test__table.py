@@ -63,7 +63,9 @@ def test_parse_is_the_inverse_of_format(table: Table) -> None:
 def test_what_a_kernel_prints_is_typed_and_printed_the_same(text: str) -> None:
     table = parse_table(text)
     known = {"multipath": Multipath, "linear": Linear}
-    for segment, line in zip(table, text.splitlines(), strict=True):
+    lines = text.splitlines()
+    assert len(table) == len(lines)
+    for segment, line in zip(table, lines):
         assert isinstance(segment.target, known.get(line.split()[2], Other))
         assert str(segment).split() == line.split()
 
