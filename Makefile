@@ -23,7 +23,7 @@ help:
 	@echo 'make docs      build the documentation site, and say where it is'
 	@echo 'make browser   open the report in Chromium, and look at what it shows'
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
-	@echo 'make build     build the artefact and install it'
+	@echo 'make build     build the artefact, the same bytes each time, look at it as Galaxy does, install it'
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
 	@echo '               integration, reboot or multipathd. SUITE=trixie or sid for another Debian than bookworm'
 	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other'

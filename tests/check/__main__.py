@@ -20,7 +20,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from check import house, messages
-from check.artefact import build
+from check.artefact import build, keep
 from check.sanity import sanity
 from check.site import docs
 from check.steps import HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
@@ -50,6 +50,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "hosts": hosts,
     **{name: functools.partial(booted, names=[name]) for name in HOSTS},
     "fleet": fleet,
+    "artefact": keep,
 }
 
 
@@ -67,6 +68,7 @@ def main() -> int:
         "test": functools.partial(check, *WHOLE),
     }
     commands |= {step: functools.partial(check, step) for step in STEPS}
+    commands["build"] = functools.partial(check, "artefact")
     try:
         commands[sys.argv[1]]()
     except Failed as failed:

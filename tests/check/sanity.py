@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import subprocess
+import tempfile
 from pathlib import Path
 
+from .pythons import found
 from .workspace import CACHE, PROGRAMS, Workspace, call
 
 # What ansible-test may test modules with, from python_requires in tests/config.yml up.
@@ -31,8 +31,11 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
 
-def sanity(workspace: Workspace) -> str:
-    """Run ansible-test sanity without containers, with every Python that is here."""
+def sanity(workspace: Workspace, programs: Path = PROGRAMS) -> str:
+    """Run ansible-test sanity without containers, with every Python that is here.
+
+    `programs` is the directory of the ansible-test to run.
+    """
     home = CACHE / "ansible-test"
     downloads = home / ".ansible/test/cache"
     downloads.mkdir(parents=True, exist_ok=True)
@@ -42,8 +45,9 @@ def sanity(workspace: Workspace) -> str:
         for name in GET_PIP_NAMES:
             (downloads / name).write_text(GET_PIP, encoding="utf-8")
         pip_configuration(home)
-        pythons = link_pythons(workspace.directory / "pythons")
-        path = f"{PROGRAMS}:{workspace.directory / 'pythons'}:{os.defpath}:/usr/sbin:/sbin"
+        links = Path(tempfile.mkdtemp(prefix="pythons-", dir=workspace.directory))
+        pythons = link_pythons(links)
+        path = f"{programs}:{links}:{os.defpath}:/usr/sbin:/sbin"
         argv = ("ansible-test", "sanity", "--color=no")
         # First what they install, so that the output of a failure is not about that.
         call(workspace, *argv, "--prime-venvs", HOME=str(home), PATH=path)
@@ -61,18 +65,7 @@ def pip_configuration(home: Path) -> None:
 
 def link_pythons(directory: Path) -> list[str]:
     """Make links to the Pythons that really run, for ansible-test dies of one that does not."""
-    directory.mkdir()
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    places = [*os.get_exec_path(), *map(str, pyenv.glob("versions/*/bin"))]
-    found = []
-    for version in MODULE_PYTHONS:
-        for place in places:
-            python = Path(place) / f"python{version}"
-            question = "import ensurepip, sys, venv; print(sys.executable)"
-            with contextlib.suppress(OSError, subprocess.CalledProcessError):
-                argv = [str(python), "-c", question]
-                answer = subprocess.check_output(argv, text=True, stderr=subprocess.DEVNULL)
-                (directory / python.name).symlink_to(answer.strip())
-                found.append(version)
-                break
-    return found
+    pythons = found(MODULE_PYTHONS)
+    for version, python in pythons.items():
+        (directory / f"python{version}").symlink_to(python)
+    return list(pythons)
