@@ -17,7 +17,7 @@ help:
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo 'make lab-stop  end it'
 	@echo 'make test      lint to fleet, in this order, up to the first failure'
-	@echo 'make lint      format, style, documentation, changelog'
+	@echo 'make lint      format, style, documentation, changelog, licences'
 	@echo 'make typing    mypy, strict'
 	@echo 'make unit      the tests that need no host'
 	@echo 'make docs      build the documentation site, and say where it is'

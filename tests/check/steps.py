@@ -18,23 +18,16 @@ from .workspace import Failed, NotRun, Workspace, call, call_in_turn, module_nam
 
 
 def lint(workspace: Workspace) -> str:
-    """Format, style, documentation, changelog."""
+    """Format, style, documentation, changelog, licences."""
     call(workspace, "ruff", "format", "--check", ".")
     call(workspace, "ruff", "check", ".")
     call(workspace, "yamllint", "--strict", ".")
     call(workspace, "ansible-lint")
     call(workspace, "antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")
     call(workspace, "antsibull-changelog", "lint")
-    licences(workspace)
+    call(workspace, "reuse", "lint")
     action_group(workspace)
     return ""
-
-
-def licences(workspace: Workspace) -> None:
-    """Refuse a Python file without its licence."""
-    for path in workspace.collection.rglob("*.py"):
-        if "# SPDX-License-Identifier: GPL-3.0-or-later\n" not in path.read_text("utf-8")[:500]:
-            raise Failed(f"{path.relative_to(workspace.collection)}: no SPDX-License-Identifier")
 
 
 def action_group(workspace: Workspace) -> None:
