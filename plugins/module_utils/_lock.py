@@ -23,8 +23,17 @@ LOCK_FILE = "/run/san.device_mapper.lock"
 
 @contextlib.contextmanager
 def exclusive(timeout: float, path: str = LOCK_FILE) -> Iterator[None]:
-    """Hold the host's lock; DeviceMapperError if another task has it after `timeout` seconds."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    """Hold the host's lock; DeviceMapperError if another task has it after `timeout` seconds.
+
+    Or if its file cannot be made: /run may be full, or not writeable in a container.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as refused:
+        raise DeviceMapperError(
+            f"{path}: {refused.strerror}; tasks on one host take turns by the lock on this file,"
+            " which may be no link. Nothing was changed; make room for it, or remove what is there"
+        ) from refused
     try:
         _wait_for(descriptor, timeout, path)
         yield

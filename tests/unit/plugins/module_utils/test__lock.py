@@ -102,5 +102,6 @@ def test_the_lock_is_the_owners_and_no_link(path: str, tmp_path: Path) -> None:
         assert os.stat(path).st_mode & 0o777 == 0o600
     link = tmp_path / "link"
     link.symlink_to(path)
-    with pytest.raises(OSError, match="symbolic links"), exclusive(5, str(link)):
-        pytest.fail("a link was followed")
+    for refused, words in ((link, "symbolic links"), (tmp_path / "no/lock", "No such file")):
+        with pytest.raises(DeviceMapperError, match=words), exclusive(5, str(refused)):
+            pytest.fail("it was taken for a lock")
