@@ -13,7 +13,14 @@ if t.TYPE_CHECKING:
 
 
 class DeviceMapperError(Exception):
-    """Any expected failure; its text is the message that the user reads."""
+    """Any expected failure; its text is the message that the user reads.
+
+    What the text names may be hostile, be it a mount point or a serial number: what a terminal
+    would act on is shown, and not sent to it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_visible(message))
 
 
 class Refused(DeviceMapperError):
@@ -60,6 +67,10 @@ class Interrupted(DeviceMapperError):
         self.cause = cause
         self.done = done
         self.left = left
+
+
+def _visible(text: str) -> str:
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _shown(value: object) -> str:

@@ -281,9 +281,14 @@ def _unescaped(word: str) -> str:
 
 
 def _lines(path: str) -> list[str]:
+    """Return the lines of a file of /proc.
+
+    Only a newline ends one, which the kernel escapes in names (fs/proc_namespace.c mangle): a
+    mount point may have any other character in it that Python takes for the end of a line.
+    """
     with (
         contextlib.suppress(OSError),
-        open(path, encoding="utf-8", errors="surrogateescape") as file,
+        open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file,
     ):
-        return file.read().splitlines()
+        return [line for line in file.read().split("\n") if line]
     return []

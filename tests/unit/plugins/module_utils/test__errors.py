@@ -22,6 +22,13 @@ def test_a_refusal_shows_option_value_finding_and_way_out(value: object, shown: 
     assert str(refused) == f"name: {shown}: it is taken. Choose another one"
 
 
+def test_what_a_terminal_would_act_on_is_shown() -> None:
+    """A mount point is chosen by whoever mounts; the message names it in the way out, too."""
+    refused = Refused("name", "data", "mounted at /srv/\x1b[2J\udcff\u202e", "Unmount /srv/\n")
+    message = r"name: data: mounted at /srv/\x1b[2J\udcff\u202e. Unmount /srv/\n"
+    assert str(refused) == message
+
+
 def test_an_interruption_tells_what_was_done_and_what_was_not() -> None:
     cause = KernelError("resume", "data", 22, "Invalid argument")
     message = str(Interrupted(cause, ("create data",), ("load data", "resume data")))

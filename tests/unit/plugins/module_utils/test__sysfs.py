@@ -14,9 +14,16 @@ from ansible_collections.san.device_mapper.plugins.module_utils._device import D
 from ansible_collections.san.device_mapper.plugins.module_utils._libudev import Udev
 from ansible_collections.san.device_mapper.plugins.module_utils._sysfs import (
     has_address,
+    mounts,
     read_block_devices,
     read_uses,
 )
+
+MOUNTS = """\
+25 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw
+90 25 0:45 / /home/u/a\x0c\u2028\r\x1c\x85b rw,nosuid - fuse.sshfs u@host: rw
+91 25 253:7 / /srv/with\\040space\\012line rw - ext4 /dev/mapper/none rw
+"""
 
 
 class Database(Udev):
@@ -121,3 +128,16 @@ def test_what_uses_a_partition_uses_its_disk(sysfs: Sysfs, monkeypatch: pytest.M
     ]
     assert len(uses[DeviceNumber(8, 0)]) == 2
     assert DeviceNumber(252, 0) not in uses
+
+
+def test_a_mount_point_may_have_any_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users may mount by FUSE, at names of their choice; only a newline is escaped for sure."""
+    file = tmp_path / "mountinfo"
+    file.write_bytes(MOUNTS.encode())
+    lines = _sysfs._lines
+    monkeypatch.setattr(_sysfs, "_lines", lambda _path: lines(str(file)))
+    found = mounts()
+    assert found[DeviceNumber(0, 45)] == ["/home/u/a\x0c\u2028\r\x1c\x85b"]
+    assert found[DeviceNumber(253, 7)] == ["/srv/with space\nline"]
