@@ -11,6 +11,7 @@ import ctypes
 import functools
 import os
 import struct
+import threading
 import typing as t
 
 from ._errors import DeviceMapperError, Refused
@@ -33,13 +34,38 @@ _LIKE_MBR = (b"vfat", b"exfat", b"ntfs")
 """The file systems that begin with what else could be an MBR: boot code, and 0x55 0xaa."""
 
 
-def read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
+def read_partition_table(path: str, device: DeviceNumber | None, timeout: float) -> PartitionTable:
     """Return the partition table on `path`, a block device with the number `device` or a file.
 
-    Reads a few sectors; whoever calls has made sure that reading does not hang. Raises Refused
-    when the device cannot be read, or has a partition table that this host's libblkid reads
-    wrongly, and DeviceMapperError when it is another one by now.
+    Reads a few sectors. Raises Refused when the device cannot be read, or has a partition table
+    that this host's libblkid reads wrongly, and DeviceMapperError when it is another one by now.
+
+    Whoever calls has made sure that nobody knows that reading would hang. Nobody may have noticed
+    yet that the last path is gone; a read that takes longer than `timeout` seconds is left to the
+    kernel, which gives it up when the process ends (filemap.c waits for a page killably).
     """
+    outcome: list[PartitionTable | Exception] = []
+
+    def read() -> None:
+        try:
+            outcome.append(_read_partition_table(path, device))
+        except Exception as error:  # It is raised by the thread that waits.
+            outcome.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(timeout)
+    if not outcome:
+        raise Refused(
+            "device", path, f"a read has not been answered within {timeout:g} seconds",
+            "See whether its paths are alive (device_mapper_info), or raise the timeout",
+        )  # fmt: skip
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
     with _opened(path, device) as descriptor, _probe(path, descriptor) as (library, probe):
         table = _read(library, probe, path)
         if table.kind == "dos":

@@ -85,7 +85,7 @@ def observe_health(
     if reading:
         chosen_maps = (each for each in host.maps if wwid_of(each.uuid) and chosen(each))
         mapped = [each for each in chosen_maps if host.partition_maps(each.uuid, each.device)]
-        host = replace(host, parents=readable_parents(mapped))
+        host = replace(host, parents=readable_parents(mapped, timeout))
     return host
 
 
@@ -103,20 +103,25 @@ def _missing_links(each: Map, udev: Udev) -> Iterator[str]:
     yield from (link for link in links if device_number(link) != each.device)
 
 
-def readable_parents(maps: Sequence[Map]) -> tuple[Parent, ...]:
+def readable_parents(maps: Sequence[Map], timeout: float) -> tuple[Parent, ...]:
     """Return the multipath maps whose partition tables can be read without hanging, with them."""
     return tuple(
         Parent(
-            each.name, each.name, each.uuid, each.device, each.sectors, partition_table=_table(each)
-        )
+            each.name,
+            each.name,
+            each.uuid,
+            each.device,
+            each.sectors,
+            partition_table=_table(each, timeout),
+        )  # fmt: skip
         for each in maps
         if each.status and each.status.active_paths() and not each.suspended
     )
 
 
-def _table(each: Map) -> PartitionTable:
+def _table(each: Map, timeout: float) -> PartitionTable:
     try:
-        return read_partition_table(f"/dev/mapper/{each.name}", each.device)
+        return read_partition_table(f"/dev/mapper/{each.name}", each.device, timeout)
     except DeviceMapperError as error:
         return PartitionTable(problem=str(error))
 
@@ -195,16 +200,21 @@ def observe_partitions(
     )
     parents: list[Parent] = []
     for each in stated:
-        parent = _parent(each, host, {other.device for other in parents if other.image}, reading)
+        taken = {other.device for other in parents if other.image}
+        parent = _parent(each, host, taken, timeout if reading else None)
         if parent is not None:
             parents.append(parent)
     return replace(host, parents=tuple(parents))
 
 
-def _parent(stated: str, host: Host, taken: set[DeviceNumber], reading: bool) -> Parent | None:
+def _parent(
+    stated: str, host: Host, taken: set[DeviceNumber], timeout: float | None
+) -> Parent | None:
+    """Return the stated device; its partition table is read, unless `timeout` is None."""
+    reading = timeout is not None
     present = _map_stated(stated, host)
     if present is None and _is_image(stated, reading):
-        return _image(stated, host, taken, reading)
+        return _image(stated, host, taken, timeout)
     number = present.device if present else device_number(stated) if "/" in stated else None
     if number is None:
         if not reading:
@@ -224,12 +234,12 @@ def _parent(stated: str, host: Host, taken: set[DeviceNumber], reading: bool) ->
         sectors=size_in_sectors(name),
         read_only=is_read_only(name),
     )
-    if not reading:
+    if timeout is None:
         return parent
     _refuse_path(stated, number, host)
     _refuse_hanging(stated, number, host)
     path = f"/dev/mapper/{present.name}" if present else stated
-    table = read_partition_table(path, number)
+    table = read_partition_table(path, number, timeout)
     if not table.kind:
         _refuse_dasd(stated, number, host)
     return replace(parent, partition_table=table)
@@ -242,7 +252,7 @@ def _is_image(stated: str, reading: bool) -> bool:
     return os.path.isfile(stated) if reading else bool(loop_devices(stated))
 
 
-def _image(stated: str, host: Host, taken: set[DeviceNumber], reading: bool) -> Parent:
+def _image(stated: str, host: Host, taken: set[DeviceNumber], timeout: float | None) -> Parent:
     """Return the loop device that shows the file `stated`, or the one that would."""
     image = os.path.realpath(stated)
     # One that was attached for part of the maps before, rather than another program's.
@@ -262,10 +272,10 @@ def _image(stated: str, host: Host, taken: set[DeviceNumber], reading: bool) -> 
     if shown:
         name = kernel_name(device)
         parent = replace(parent, sectors=size_in_sectors(name), read_only=is_read_only(name))
-    if not reading:
+    if timeout is None:
         return parent
     path, number = (f"/dev/{parent.name}", device) if shown else (image, None)
-    return replace(parent, partition_table=read_partition_table(path, number))
+    return replace(parent, partition_table=read_partition_table(path, number, timeout))
 
 
 def _refuse_dasd(stated: str, number: DeviceNumber, host: Host) -> None:

@@ -94,7 +94,9 @@ def observe_udev(
     )
     links = {*glob.glob(f"{_BY_ID}/*"), *(link for each in seen.values() for link in each.links)}
     mapped = [each for each in maps if partition_maps and verify and _has_maps(seen[each.device])]
-    return replace(host, udev=state, resolved=_resolved(links), parents=readable_parents(mapped))
+    return replace(
+        host, udev=state, resolved=_resolved(links), parents=readable_parents(mapped, timeout)
+    )
 
 
 def _has_maps(device: UdevDevice) -> bool:

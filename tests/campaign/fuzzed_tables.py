@@ -170,7 +170,7 @@ def outcome(table: PartitionTable, chance: random.Random) -> str:
 def read(path: Path) -> PartitionTable | None:
     """Return the table; None if libblkid, or what holds it to the MBR, turns it down."""
     try:
-        return read_partition_table(str(path), None)
+        return read_partition_table(str(path), None, 60)
     except DeviceMapperError:
         return None
 

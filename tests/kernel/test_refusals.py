@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -185,6 +186,22 @@ def test_a_suspended_map_hangs_nobody(host: Host) -> None:
     host.applied("multipath_map", name="data", wwid=WWIDS[0])
     host.run("dmsetup", "suspend", "data")
     assert "suspended" in host.refused("partition_maps", device="data")
+
+
+def test_a_read_that_nobody_answers_is_given_up(host: Host) -> None:
+    """All paths are gone, and nobody has noticed: the kernel queues the read itself."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0], no_path_retry="queue")
+    host.run("dmsetup", "create", "data-part1", "--uuid", f"part1-{UUIDS[0]}", "--table",
+             "0 8 linear /dev/mapper/data 2048")  # fmt: skip
+    host.shell("udevadm settle; echo 3 > /proc/sys/vm/drop_caches")
+    for disk in host.disks(0):
+        host.shell(f"echo offline > /sys/block/{disk}/device/state")
+    assert " F " not in host.run("dmsetup", "status", "--noflush", "data")
+    started = time.monotonic()
+    message = host.module("partition_maps", device="data", timeout=3)["msg"]
+    assert "not been answered within 3 seconds" in message
+    assert time.monotonic() - started < 30
+    assert "queues and has no active path" in host.refused("partition_maps", device="data")
 
 
 def test_a_path_is_no_device_for_partition_maps(host: Host) -> None:

@@ -157,7 +157,7 @@ def test_a_partition_table_is_read_only_where_that_is_asked_for_and_does_not_han
 ) -> None:
     read: list[str] = []
 
-    def reading(path: str, _device: DeviceNumber | None) -> PartitionTable:
+    def reading(path: str, _device: DeviceNumber | None, _timeout: float) -> PartitionTable:
         read.append(path)
         if len(read) > 1:
             raise DeviceMapperError("it is gone")

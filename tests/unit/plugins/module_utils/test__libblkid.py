@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import random
 import struct
+import threading
 import uuid
 import zlib
 from pathlib import Path
@@ -77,7 +78,7 @@ def gpt(image: Path) -> None:
 
 
 def read(image: Path) -> PartitionTable:
-    return read_partition_table(str(image), FILE)
+    return read_partition_table(str(image), FILE, 60)
 
 
 def test_an_empty_device_has_no_partition_table(image: Path) -> None:
@@ -236,7 +237,7 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_device_that_has_become_another_one_is_refused(image: Path) -> None:
     with pytest.raises(DeviceMapperError, match="is no longer the device 253:1"):
-        read_partition_table(str(image), DeviceNumber(253, 1))
+        read_partition_table(str(image), DeviceNumber(253, 1), 60)
 
 
 def test_a_device_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -254,3 +255,12 @@ def test_a_host_without_the_library_is_told_what_to_install(
     _libblkid._load_library.cache_clear()
     with pytest.raises(DeviceMapperError, match=r"this host has no libblkid \(libblkid.so.1\)"):
         read(image)
+
+
+def test_a_read_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a map that queues whose last path is gone, which nobody has noticed yet."""
+    answered = threading.Event()
+    monkeypatch.setattr(_libblkid, "_read_partition_table", lambda _path, _device: answered.wait())
+    with pytest.raises(Refused, match="not been answered"):
+        read_partition_table("/dev/mapper/data", None, 0.1)
+    answered.set()
