@@ -40,11 +40,15 @@ class Files:
         _tell_udev(path)
 
     def remove_file(self, path: str) -> None:
-        """Remove a file, and the directory of the records with the last one."""
+        """Remove a file, and the directory of the records with the last one.
+
+        And what a run that was killed has left beside it, half-written.
+        """
         with _refused("remove", path):
             with _directory(path) as directory:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.basename(path), dir_fd=directory)
+                for name in (os.path.basename(path), _NEW):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=directory)
                 os.fsync(directory)
             if os.path.dirname(path) == RECORDS:
                 with contextlib.suppress(OSError):

@@ -81,6 +81,14 @@ def test_a_link_is_replaced_and_not_followed(records: Path, tmp_path: Path) -> N
     assert (target.read_text("utf-8"), path.read_text("utf-8")) == ("theirs", "ours\n")
 
 
+def test_what_a_killed_run_has_left_goes_with_the_last_file(records: Path) -> None:
+    path = records / "mpath-3600.map"
+    Files().write_file(str(path), "ours\n")
+    (records / _files._NEW).write_text("ou", "utf-8")
+    Files().remove_file(str(path))
+    assert not records.exists()
+
+
 def test_a_directory_that_is_a_link_is_refused(records: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     records.symlink_to(tmp_path / "elsewhere")
