@@ -22,7 +22,7 @@ from campaign import fuzzed_tables, fuzzed_words
 
 CAMPAIGNS: dict[str, Callable[[Path, int, int], Counter[str]]] = {
     "partition tables": fuzzed_tables.run,
-    "tables, statuses, options": lambda _folder, cases, seed: fuzzed_words.run(cases, seed),
+    "tables, statuses, options": fuzzed_words.run,
 }
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Table and status lines with other words than the kernel's, and options with hostile text.
+"""Table and status lines with other words than the kernel's, options and devices with hostile text.
 
 A line is read, and then means what it says, or it is turned down; a task ends with one printable
 message, or makes maps whose names device-mapper takes as they are.
@@ -9,10 +9,13 @@ message, or makes maps whose names device-mapper takes as they are.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import string
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from unit.captures import captures
@@ -20,6 +23,7 @@ from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
+from ansible_collections.san.device_mapper.plugins.module_utils import _scsi
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
 from ansible_collections.san.device_mapper.plugins.module_utils._host import (
@@ -28,6 +32,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
+from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import POLICIES
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     canonical,
     equivalent,
@@ -82,6 +87,9 @@ NEEDED = {
     "partition_maps": {"device": "data"},
     "multipath_path": {"state": "failed"},
 }
+SHOWN = ("serial", "target_node_name", "access_state", "state", "address", "hardware_handler")
+"""What a disk or its transport says of itself."""
+ATTRIBUTES = ("vpd_pg80", "vpd_pg83", "dh_state", "serial", "sas_address")
 PLAIN = re.compile(r"[A-Za-z0-9#+\-.:=@_]{1,127}", re.ASCII)
 
 
@@ -145,12 +153,16 @@ def status_line(line: str) -> str:
 
 
 def task(chance: random.Random) -> str:
-    """Return the outcome of a task with a hostile text in one option."""
+    """Return the outcome of a task with a hostile text in one option, and more on the host."""
     device = DeviceNumber(8, 0)
     kernel = MemoryKernel({device: Disk(1 << 21)})
     disk = BlockDevice("sda", device, 1 << 21, wwid=WWID, address="0:0:0:0", state="running")
     host = MemoryHost(kernel, (disk,))
     host.run("multipath_map", name="data", wwid=WWID)
+    shown: dict[str, Any] = {field: text(chance) for field in SHOWN if chance.random() < 0.2}
+    host.block_devices = (replace(disk, **shown, links=(f"/dev/disk/by-path/{text(chance)}",)),)
+    if chance.random() < 0.5:
+        host.mounts[kernel.maps()[0].device] = f"/srv/{text(chance)}"
     host.partition_tables["data"] = PartitionTable(
         "gpt", (Partition(1, 2048, 2048, name=text(chance)),)
     )
@@ -159,8 +171,11 @@ def task(chance: random.Random) -> str:
     options: dict[str, Any] = {option: [stated] if kind is list else stated}
     for needed, value in NEEDED[module].items():
         options.setdefault(needed, value)
+    if module == "multipath_map":
+        options["path_grouping_policy"] = chance.choice(POLICIES)
+        options["state"] = chance.choice(("present", "present", "absent"))
     try:
-        host.run(module, **options)
+        json.dumps(host.run(module, **options))
     except DeviceMapperError as refused:
         message = str(refused)
     else:
@@ -171,7 +186,27 @@ def task(chance: random.Random) -> str:
     return "task refused" if message else "task done"
 
 
-def run(cases: int, seed: int) -> Counter[str]:
+def sysfs(folder: Path, chance: random.Random) -> str:
+    """Return the outcome of reading the directory of a SCSI device with random contents."""
+    for name in ATTRIBUTES:
+        length = chance.choice((0, 1, 3, 4, 5, 8, 20, 255, 4096))
+        content = bytearray(chance.randbytes(length))
+        if length > 4 and chance.random() < 0.7:
+            content[2:4] = chance.choice((length - 4, length, 0, 65535)).to_bytes(2, "big")
+        if length > 8 and chance.random() < 0.7:
+            # A designator of a target port group, of any length.
+            content[5] = 0x95
+            content[7] = chance.randrange(8)
+        (folder / name).write_bytes(content)
+    group = _scsi.target_port_group(str(folder))
+    assert group is None or 0 <= group < 1 << 16
+    words = (_scsi.serial(str(folder)), _scsi.hardware_handler(str(folder)))
+    json.dumps([*words, _scsi.target_node_name(str(folder))])
+    _scsi.transport(str(folder))
+    return "attributes without a target port group" if group is None else "attributes with one"
+
+
+def run(folder: Path, cases: int, seed: int) -> Counter[str]:
     """Return how often each outcome came."""
     chance = random.Random(seed)
     tables, statuses = lines()
@@ -181,4 +216,5 @@ def run(cases: int, seed: int) -> Counter[str]:
         found[status_line(changed(chance.choice(statuses), chance))] += 1
     for _case in range(cases // 10):
         found[task(chance)] += 1
+        found[sysfs(folder, chance)] += 1
     return found

@@ -16,8 +16,8 @@ def test_damaged_partition_tables_end_in_a_message_or_in_maps_within(tmp_path: P
     assert min(found["mapped"], found["refused"], found["nothing"]) > 100
 
 
-def test_hostile_words_end_in_a_message() -> None:
+def test_hostile_words_end_in_a_message(tmp_path: Path) -> None:
     """Lines that mean something else are read as that, or turned down."""
-    found = fuzzed_words.run(1000, 1)
+    found = fuzzed_words.run(tmp_path, 1000, 1)
     assert min(found["table read"], found["table turned down"], found["status read"]) > 50
-    assert found["task refused"] > 50
+    assert min(found["task refused"], found["attributes with one"]) > 10
