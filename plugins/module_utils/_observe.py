@@ -113,7 +113,7 @@ def readable_parents(maps: Sequence[Map], timeout: float) -> tuple[Parent, ...]:
             each.device,
             each.sectors,
             partition_table=_table(each, timeout),
-        )  # fmt: skip
+        )
         for each in maps
         if each.status and each.status.active_paths() and not each.suspended
     )

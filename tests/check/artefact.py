@@ -128,8 +128,8 @@ def _normalise(tarball: Path, seconds: int, repository: str | None) -> None:
             member = members[name]
             member.mtime, member.size, member.pax_headers = seconds, len(content[name]), {}
             archive.addfile(member, io.BytesIO(content[name]))
-    with open(tarball, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, seconds) as file:
-        file.write(buffer.getvalue())
+    with open(tarball, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, seconds) as packed:
+        packed.write(buffer.getvalue())
 
 
 def _json(value: object) -> bytes:

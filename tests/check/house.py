@@ -48,7 +48,8 @@ FLOORS = (
     Floor(
         "Values",
         "what knows nothing of a host",
-        "host table linear multipath device names multipath_conf udev_state boot_files errors",
+        "host table linear multipath device names multipath_conf multipathd_versions udev_state"
+        " boot_files errors",
     ),
 )
 """From the top to the bottom: a file imports from its own floor, and from those below."""
