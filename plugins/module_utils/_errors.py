@@ -27,7 +27,7 @@ class Refused(DeviceMapperError):
     """A task that ends before any change: option, value, what was found, the way out."""
 
     def __init__(self, option: str, value: object, found: str, way_out: str) -> None:
-        super().__init__(f"{option}: {_shown(value)}: {found}. {way_out}")
+        super().__init__(f"{option}: {shown(value)}: {found}. {way_out}")
         self.option = option
         self.value = value
         self.found = found
@@ -73,7 +73,7 @@ def _visible(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return `value` so that control characters of hostile input stay visible."""
     text = str(value)
     return text if text.isprintable() and text else repr(text)

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ._linear import Linear
-from ._multipath_conf import drop_in_path, multipath_sections, parse_sections
+from ._multipath_conf import Configuration, drop_in_path, parse_sections
 from ._names import partition_number, wwid_of
 from ._table import devices
 
@@ -169,8 +169,8 @@ def _drop_in_reasons(each: Map, host: Host) -> Iterator[Reason]:
     """Yield where a map is not what its drop-in for multipathd says, as far as a table shows it."""
     wwid = wwid_of(each.uuid)
     path = drop_in_path(wwid)
-    sections = parse_sections(host.multipathd.drop_ins.get(path, ""), path)
-    for section in multipath_sections(sections, wwid):
+    text = host.multipathd.drop_ins.get(path, "")
+    for section in Configuration(parse_sections(text, path)).multipath(wwid):
         for setting in section.settings:
             found = _differing(setting.keyword, setting.value, each)
             if found:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ._device import UNASSIGNED, DeviceNumber
 from ._linear import Linear
 from ._multipath import Multipath, MultipathStatus
+from ._multipath_conf import Configuration
 from ._names import partition_of
 from ._table import Table, devices, sectors
 from ._udev_state import UdevState
@@ -20,7 +21,6 @@ from ._udev_state import UdevState
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._multipath_conf import Section
 
 _BY_PATH = "/dev/disk/by-path/"
 
@@ -197,7 +197,8 @@ class DaemonMap:
 class DaemonPath:
     """A path as multipathd sees it: its checker's `state`, and its map, or `[orphan]`.
 
-    `storage` are the vendor and the product by which the daemon knows what it is.
+    `storage` are the vendor and the product by which the daemon knows what it is, `protocol` is
+    how it is reached (`scsi:fcp`); empty if it does not say.
     """
 
     name: str
@@ -206,16 +207,18 @@ class DaemonPath:
     state: str
     map: str
     storage: tuple[str, ...] = ()
+    protocol: str = ""
 
 
 @dataclass(frozen=True)
 class Multipathd:
     """The multipath daemon and its files.
 
-    `known` is what it has read, `sections` is what the files say now. `drop_ins` are those files
+    `known` is what it has read, `files` is what they say now. `drop_ins` are those files
     that this collection has written, `wwids` the LUNs that are taken for multipath devices,
     `read_only` a directory that cannot be written to, `complaints` what the daemon's parser says
-    against the files.
+    against the files. `left_out` is what multipath-tools say of disks that the daemon has not as
+    paths, `log` what it has logged, where that was asked for.
     """
 
     installed: bool = False
@@ -223,12 +226,14 @@ class Multipathd:
     version: tuple[int, ...] = ()
     maps: tuple[DaemonMap, ...] = ()
     paths: tuple[DaemonPath, ...] = ()
-    known: tuple[Section, ...] = ()
-    sections: tuple[Section, ...] = ()
+    known: Configuration = field(default_factory=Configuration)
+    files: Configuration = field(default_factory=Configuration)
     complaints: tuple[str, ...] = ()
     drop_ins: Mapping[str, str] = field(default_factory=dict)
     wwids: frozenset[str] = frozenset()
     read_only: str = ""
+    left_out: Mapping[DeviceNumber, str] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
 
     def path_at(self, device: DeviceNumber) -> DaemonPath | None:
         """Return the path with this device number."""
@@ -237,6 +242,23 @@ class Multipathd:
     def paths_of_wwid(self, wwid: str) -> tuple[DaemonPath, ...]:
         """Return the paths that the daemon takes for those of this LUN."""
         return self._paths_by_wwid.get(wwid, ())
+
+    def wwids_of_storage(self, storage: tuple[str, ...]) -> frozenset[str]:
+        """Return the LUNs of this vendor and product."""
+        return self._wwids_by_storage.get(storage, frozenset())
+
+    @functools.cached_property
+    def others(self) -> Configuration:
+        """What the files say that this collection has not written."""
+        sections = self.files.sections
+        return Configuration(tuple(each for each in sections if each.file not in self.drop_ins))
+
+    @functools.cached_property
+    def _wwids_by_storage(self) -> Mapping[tuple[str, ...], frozenset[str]]:
+        found: dict[tuple[str, ...], set[str]] = {}
+        for each in self.paths:
+            found.setdefault(each.storage, set()).add(each.wwid)
+        return {storage: frozenset(wwids) for storage, wwids in found.items()}
 
     @functools.cached_property
     def _paths_by_number(self) -> Mapping[DeviceNumber, DaemonPath]:

@@ -13,8 +13,8 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ._device import DeviceNumber
-    from ._host import BlockDevice, Map
-    from ._multipath_conf import Section
+    from ._host import BlockDevice, Map, Multipathd
+    from ._multipath_conf import Configuration
     from ._steps import UdevFlag
     from ._table import Table
 
@@ -27,6 +27,9 @@ class Kernel(t.Protocol):
 
     def maps(self) -> tuple[Map, ...]:
         """Return all maps of the host in the order of their names; opens no device."""
+
+    def map_of_uuid(self, uuid: str) -> Map | None:
+        """Return the map with this uuid, if there is one; reads no other."""
 
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""
@@ -105,9 +108,13 @@ class Kernel(t.Protocol):
     def tell_multipathd(self, request: str) -> None:
         """Tell the multipath daemon something."""
 
-    def multipathd_once(
-        self, enough: Callable[[tuple[Section, ...]], bool], timeout: float
-    ) -> bool:
+    def multipathd(self, disks: frozenset[DeviceNumber]) -> Multipathd:
+        """Return the daemon as it is now, and what it has against `disks` and has logged.
+
+        It logs from the moment on at which it was told something.
+        """
+
+    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
         """Tell whether the multipath daemon gets idle, and what it has read is `enough`.
 
         Waits `timeout` seconds at most.

@@ -80,6 +80,17 @@ class LibDeviceMapper:
         found = (self._map(device) for device in self._device_numbers())
         return tuple(sorted((each for each in found if each.name), key=lambda each: each.name))
 
+    def map_of_uuid(self, uuid: str) -> Map | None:
+        """Return the map with this uuid, if there is one; reads no other."""
+        with self._task(_TABLE, "read", uuid) as task:
+            task.set_uuid(uuid.encode())
+            task.no_flush()
+            if not task.run_if_there():
+                return None
+            info = task.info()
+        found = self._map(DeviceNumber(info.major, info.minor)) if info.exists else None
+        return found if found and found.uuid == uuid else None
+
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""
         with self._task(_CREATE, "create", name) as task:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 DIRECTORY = "/etc/multipath/conf.d"
 MARK = "# Written by the Ansible module san.device_mapper.multipath_map, which replaces all of it."
@@ -86,40 +87,105 @@ def _words(line: str) -> list[str]:
     return words
 
 
-def multipath_sections(sections: Sequence[Section], wwid: str) -> tuple[Section, ...]:
-    """Return the `multipath` sections of the LUN `wwid`."""
-    return tuple(
-        each
-        for each in sections
-        if each.names == ("multipaths", "multipath") and each.value("wwid") == wwid
-    )
+@dataclass(frozen=True)
+class Configuration:
+    """What the daemon's files say, in the order in which it reads them, or what it has read.
+
+    A host has a section for each of its maps, and each map asks for its own: each question is one
+    look.
+    """
+
+    sections: tuple[Section, ...] = ()
+
+    def multipath(self, wwid: str) -> tuple[Section, ...]:
+        """Return the `multipath` sections of the LUN `wwid`."""
+        return self._by_wwid.get(wwid, ())
+
+    def aliased(self, name: str) -> tuple[Section, ...]:
+        """Return the `multipath` sections that call their map `name`."""
+        return self._by_alias.get(name, ())
+
+    def within(self, name: str) -> tuple[Section, ...]:
+        """Return the outermost sections `name`, and those in them."""
+        return self._by_outermost.get(name, ())
+
+    def saying(self, keyword: str) -> tuple[Section, ...]:
+        """Return the sections that have a value for `keyword`."""
+        return self._by_keyword.get(keyword, ())
+
+    def device(self, device: Mapping[str, str]) -> Section | None:
+        """Return the last `device` section for the storage that `device` names."""
+        return self._by_storage.get((device["vendor"], device["product"]))
+
+    def says(self, settings: Mapping[str, str], device: Mapping[str, str]) -> bool:
+        """Tell whether it says `settings` of a map, and `device` of its storage."""
+        found = self.multipath(settings["wwid"])[-1:]
+        storage = self.device(device) if device else None
+        return (
+            bool(found)
+            and all(each.value(key) == settings[key] for each in found for key in settings)
+            and (not device or (storage is not None))
+            and all(storage.value(key) == device[key] for key in device if storage)
+        )
+
+    @functools.cached_property
+    def _multipath(self) -> tuple[Section, ...]:
+        return tuple(each for each in self.sections if each.names == ("multipaths", "multipath"))
+
+    @functools.cached_property
+    def _by_wwid(self) -> Mapping[str, tuple[Section, ...]]:
+        return _indexed(self._multipath, lambda each: (each.value("wwid"),))
+
+    @functools.cached_property
+    def _by_alias(self) -> Mapping[str, tuple[Section, ...]]:
+        return _indexed(self._multipath, lambda each: (each.value("alias"),))
+
+    @functools.cached_property
+    def _by_outermost(self) -> Mapping[str, tuple[Section, ...]]:
+        return _indexed(self.sections, lambda each: each.names[:1])
+
+    @functools.cached_property
+    def _by_keyword(self) -> Mapping[str, tuple[Section, ...]]:
+        return _indexed(
+            self.sections, lambda each: {s.keyword: None for s in each.settings if s.value}
+        )
+
+    @functools.cached_property
+    def _by_storage(self) -> Mapping[tuple[str, str], Section]:
+        return {
+            (each.value("vendor"), each.value("product")): each
+            for each in self.sections
+            if each.names == ("devices", "device")
+        }
 
 
-def device_section(sections: Sequence[Section], device: Mapping[str, str]) -> Section | None:
-    """Return the last `device` section for the storage that `device` names."""
-    for each in reversed(sections):
-        if each.names == ("devices", "device") and all(
-            each.value(key) == device.get(key) for key in ("vendor", "product")
-        ):
-            return each
-    return None
-
-
-def says(known: Sequence[Section], settings: Mapping[str, str], device: Mapping[str, str]) -> bool:
-    """Tell whether a configuration says `settings` of a map, and `device` of its storage."""
-    found = [*multipath_sections(known, settings["wwid"])[-1:]]
-    storage = device_section(known, device) if device else None
-    return (
-        bool(found)
-        and all(each.value(key) == settings[key] for each in found for key in settings)
-        and (not device or (storage is not None))
-        and all(storage.value(key) == device[key] for key in device if storage)
-    )
+def _indexed(
+    sections: Iterable[Section], keys: Callable[[Section], Iterable[str]]
+) -> Mapping[str, tuple[Section, ...]]:
+    found: dict[str, list[Section]] = {}
+    for section in sections:
+        for key in keys(section):
+            found.setdefault(key, []).append(section)
+    return {key: tuple(each) for key, each in found.items()}
 
 
 def exactly(text: str) -> str:
     """Return the POSIX pattern that matches `text`, and nothing else."""
     return "^" + re.sub(r"([][^$.*+?(){}|\\])", r"\\\1", text) + "$"
+
+
+def matches(pattern: str, subject: str) -> bool | None:
+    """Tell whether a POSIX pattern matches; a leading `!` says that it must not.
+
+    None for a pattern that is not the same one in Python.
+    """
+    if "[[" in pattern or "[:" in pattern:
+        return None
+    inverted = pattern.startswith("!")
+    try:
+        return (re.search(pattern[inverted:], subject) is not None) != inverted
+    except re.error:
+        return None
 
 
 def drop_in_path(wwid: str) -> str:
@@ -147,27 +213,3 @@ def drop_in(settings: Mapping[str, str], device: Mapping[str, str]) -> str:
 def _quoted(value: str) -> str:
     doubled = value.replace('"', '""')
     return f'"{doubled}"'
-
-
-def blacklisting(sections: Sequence[Section], devnode: str, wwid: str) -> Iterator[str]:
-    """Yield in words the rules of the host's files that keep a path from the daemon.
-
-    A rule for a device, protocol or property is one that may: only the daemon knows.
-    """
-    for section in sections:
-        if section.names[:1] != ("blacklist",):
-            continue
-        for each in section.settings:
-            subject = {"devnode": devnode, "wwid": wwid}.get(each.keyword)
-            if subject is None or _matches(each.value, subject):
-                yield f'{section.file} line {each.line} (blacklist: {each.keyword} "{each.value}")'
-
-
-def _matches(pattern: str, subject: str) -> bool:
-    """Tell whether a POSIX pattern matches; a leading `!` says that it must not (blacklist.c)."""
-    inverted = pattern.startswith("!")
-    try:
-        found = re.search(pattern[inverted:], subject) is not None
-    except re.error:
-        return True
-    return found != inverted

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import os
 import re
@@ -16,19 +17,18 @@ import struct
 import subprocess
 import time
 import typing as t
+from dataclasses import replace
 
 from ._device import DeviceNumber
 from ._errors import MultipathdError, Refused
 from ._files import write_whole
 from ._host import DaemonMap, DaemonPath, Multipathd
-from ._multipath_conf import DIRECTORY, MARK, parse_sections
+from ._multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
 from ._multipathd_versions import SOCKETS, parse_storage, parse_version
 from ._programs import run
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ._multipath_conf import Section
 
 _PID_FILE = "/run/multipathd.pid"
 _CONFIGURATION = "/etc/multipath.conf"
@@ -39,6 +39,9 @@ _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _LOOK_AGAIN = 0.1  # Seconds
 _PATIENCE = 5.0  # Seconds
 _TRY_AGAIN = 5.0  # Seconds, as long as the kernel's own removals wait for udev's short opens
+_FEW = 5  # Disks: enough to see why
+_LINES = 50
+_AGAINST = re.compile("blacklisted")
 _COMPLAINT = re.compile(r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-9]+ of .*)$")
 _HARMLESS = re.compile(r"ignoring|deprecated|duplicate|capping", re.IGNORECASE)
 
@@ -68,19 +71,22 @@ def read_view(timeout: float) -> Multipathd:
     """
     if not is_running():
         return Multipathd(is_installed(), drop_ins=_own_drop_ins())
-    end = time.monotonic() + timeout
     try:
-        version = parse_version(_ask("help", end))
-        return Multipathd(
-            installed=True,
-            runs=True,
-            version=version,
-            maps=tuple(_maps(end)),
-            paths=tuple(_paths(version, end)),
-            drop_ins=_own_drop_ins(),
-        )
+        return _view(time.monotonic() + timeout)
     except MultipathdError as silent:
         raise _unanswered(silent, timeout) from silent
+
+
+def _view(end: float) -> Multipathd:
+    version = parse_version(_ask("help", end))
+    return Multipathd(
+        installed=True,
+        runs=True,
+        version=version,
+        maps=tuple(_maps(end)),
+        paths=tuple(_paths(version, end)),
+        drop_ins=_own_drop_ins(),
+    )
 
 
 def read(timeout: float, disks: frozenset[DeviceNumber]) -> Multipathd:
@@ -90,16 +96,16 @@ def read(timeout: float, disks: frozenset[DeviceNumber]) -> Multipathd:
     some seconds more to know all of `disks`: it is told of a new one by udev, as everybody is.
     """
     if not is_running():
-        return _with_files(Multipathd(is_installed()))
+        return _with_files(Multipathd(is_installed()), Configuration(), frozenset())
     end = time.monotonic() + timeout
     patience = time.monotonic() + min(timeout, _PATIENCE)
     try:
         while True:
             idle = _is_idle(end)
-            view = read_view(timeout)
+            view = _view(end)
             unknown = disks - {each.device for each in view.paths}
             if idle and (not unknown or time.monotonic() >= patience):
-                return _with_files(view, _known(end))
+                return _with_files(view, _known(end), unknown)
             if time.monotonic() >= end:
                 raise MultipathdError("show status", "it is busy all the time")
             time.sleep(_LOOK_AGAIN)
@@ -107,21 +113,20 @@ def read(timeout: float, disks: frozenset[DeviceNumber]) -> Multipathd:
         raise _unanswered(silent, timeout) from silent
 
 
-def _with_files(daemon: Multipathd, known: tuple[Section, ...] = ()) -> Multipathd:
+def _with_files(
+    daemon: Multipathd, known: Configuration, unknown: frozenset[DeviceNumber]
+) -> Multipathd:
     files = {path: _text(path) for path in (_CONFIGURATION, *_drop_ins())}
-    complaints = _complaints() if daemon.installed else ()
-    return Multipathd(
-        **{
-            **vars(daemon),
-            "known": known,
-            "sections": tuple(
-                s for path, text in files.items() for s in parse_sections(text, path)
-            ),
-            "complaints": complaints,
-            "drop_ins": _own_drop_ins(),
-            "wwids": frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
-            "read_only": _read_only(),
-        }
+    sections = (each for path, text in files.items() for each in parse_sections(text, path))
+    return replace(
+        daemon,
+        known=known,
+        files=Configuration(tuple(sections)),
+        complaints=_complaints() if daemon.installed else (),
+        drop_ins=_own_drop_ins(),
+        wwids=frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
+        read_only=_read_only(),
+        left_out={each: _said_against(each) for each in sorted(unknown)[:_FEW]},
     )
 
 
@@ -157,11 +162,14 @@ class MultipathDaemon:
         """Remove a WWID from those that are taken for multipath devices."""
         _multipath("-w", wwid)
 
+    _told: float = 0.0
+
     def tell_multipathd(self, request: str) -> None:
         """Tell the daemon something; MultipathdError if it does not do it.
 
         It is told again for a few seconds: it refuses what udev still works on, or has open.
         """
+        self._told = time.time()
         end = time.monotonic() + _TRY_AGAIN
         while True:
             reply = _ask(request, end)
@@ -171,9 +179,7 @@ class MultipathDaemon:
                 raise MultipathdError(request, f"it answers {reply!r}")
             time.sleep(_LOOK_AGAIN)
 
-    def multipathd_once(
-        self, enough: Callable[[tuple[Section, ...]], bool], timeout: float
-    ) -> bool:
+    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
         """Tell whether the daemon gets idle, and what it has read is `enough`.
 
         Waits `timeout` seconds at most.
@@ -187,10 +193,31 @@ class MultipathDaemon:
                 return False
             time.sleep(_LOOK_AGAIN)
 
+    def multipathd(self, disks: frozenset[DeviceNumber]) -> Multipathd:
+        """Return the daemon as it is now, and what it has against `disks` and has logged.
 
-def _known(end: float) -> tuple[Section, ...]:
+        It logs from the moment on at which it was told something.
+        """
+        end = time.monotonic() + _PATIENCE
+        log = _logged(self._told)
+        if not is_running():
+            return replace(
+                _with_files(Multipathd(is_installed()), Configuration(), frozenset()), log=log
+            )
+        view = _view(end)
+        unknown = disks - {each.device for each in view.paths}
+        return replace(_with_files(view, _known(end), unknown), log=log)
+
+
+def _known(end: float) -> Configuration:
     """Return the daemon's configuration; `show config local` has not all of the maps in it."""
-    return parse_sections(_ask("show config", end), "")
+    return _parsed(_ask("show config", end))
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(text: str) -> Configuration:
+    """Return a configuration, without parsing again what has not changed since: it is long."""
+    return Configuration(parse_sections(text, ""))
 
 
 def _is_idle(end: float) -> bool:
@@ -205,12 +232,12 @@ def _maps(end: float) -> t.Iterator[DaemonMap]:
 
 
 def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
-    for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s"', 6, end):
-        name, device, wwid, state, holder, storage = row
+    for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s|%P"', 7, end):
+        name, device, wwid, state, holder, storage, protocol = row
         with contextlib.suppress(ValueError):
             number = DeviceNumber.parse(device)
             known = parse_storage(storage, version)
-            yield DaemonPath(name, number, wwid, state, holder, known)
+            yield DaemonPath(name, number, wwid, state, holder, known, protocol)
 
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
@@ -321,10 +348,38 @@ def _complaints() -> tuple[str, ...]:
     return (*unreadable, *harmful)
 
 
+def _said_against(device: DeviceNumber) -> str:
+    """Return what multipath-tools have against a disk, in their own words; empty if nothing.
+
+    They go by the same files as the daemon (libmultipath/valid.c). They make the file of WWIDs if
+    it is not there, so that then they are not asked.
+    """
+    if not os.path.exists(_WWIDS):
+        return ""
+    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device}"))
+    with contextlib.suppress(MultipathdError):
+        done = _run("-v4", "-c", f"/dev/{name}")
+        lines = (line.split(" | ", 1)[-1].strip() for line in done.stderr.splitlines())
+        return "; ".join(line for line in lines if _AGAINST.search(line))
+    return ""
+
+
+def _logged(since: float) -> tuple[str, ...]:
+    """Return the last lines of the daemon's log since then; none where there is no journal."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        journal = run(
+            "journalctl", "--quiet", "--unit=multipathd.service", f"--since=@{since:.3f}",
+            f"--lines={_LINES}", "--output=cat", timeout=_PATIENCE, path=_PATH,
+        )  # fmt: skip
+        return tuple(journal.stdout.splitlines())
+    return ()
+
+
 def _multipath(*arguments: str) -> None:
     done = _run(*arguments)
     if done.returncode:
-        words = "; ".join((done.stderr or done.stdout).strip().splitlines())
+        said = "; ".join((done.stderr or done.stdout).strip().splitlines())
+        words = said or f"it ends with status {done.returncode}, and says nothing"
         raise MultipathdError(f"multipath {' '.join(arguments)}", words, "multipath")
 
 

@@ -44,13 +44,17 @@ from ._steps import Message, Remove
 from ._table import devices, equivalent, sectors
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._host import BlockDevice, Host, Multipathd
     from ._multipath_options import Request
     from ._plan import Desired
     from ._steps import Plan, Step
     from ._table import Table
+
+
+Alike = dict[tuple[tuple[str, str], ...], set[str]]
+"""The LUNs for which a task states the same of their storage."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ def by_multipathd(stated: Stated, host: Host) -> bool:
 
 def wwid_of_drop_in(name: str, host: Host) -> str:
     """Return the WWID of the map that this collection told the daemon to call `name`, or none."""
-    for section in host.multipathd.sections:
-        if section.file in host.multipathd.drop_ins and section.value("alias") == name:
+    for section in host.multipathd.files.aliased(name):
+        if section.file in host.multipathd.drop_ins:
             return section.value("wwid")
     return ""
 
@@ -105,11 +109,17 @@ def multipathd_plan(stated: Sequence[Stated], host: Host) -> Plan:
     """Return what is missing of maps that the daemon manages; Refused if it cannot be made so."""
     # What the kernel would refuse is refused here as well: names above all.
     plan([*flat(stated)], host.maps)
-    managed = [(each, _managed(each, stated, host)) for each in stated if each.desired]
+    alike: Alike = {}
+    for each in stated:
+        alike.setdefault(each.request.device_options, set()).add(each.wwid)
+    managed = [(each, _managed(each, alike, host)) for each in stated if each.desired]
+    removals: dict[str, list[Step]] = {}
+    for step in plan([absent for each in stated for absent in each.absent], host.maps):
+        removals.setdefault(step.uuid, []).append(step)
     steps: list[Step] = []
     for each in stated:
         if not each.desired:
-            steps += _removal(each, host)
+            steps += _removal(each, removals, host)
     files = [step for each, wanted in managed for step in _files(each, wanted, host)]
     steps += files
     steps += _requests([wanted for _each, wanted in managed], bool(files), host)
@@ -193,7 +203,7 @@ def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[St
         found = host.map_of_uuid(wanted.uuid)
         renamed = found is not None and found.live and found.name != wanted.name
         if found and renamed and not equivalent(_foreseen(wanted, host), found.live):
-            yield AwaitName(wanted.name, wanted.wwid, each.request.timeout)
+            yield AwaitName(wanted, each.request.timeout)
             again = True
     if again:
         yield Tell("reconfigure")
@@ -202,8 +212,8 @@ def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[St
 
 
 def _wait(each: Stated, wanted: Managed, host: Host) -> AwaitMap:
-    paths = host.multipathd.paths_of_wwid(wanted.wwid)
-    return AwaitMap(wanted, _foreseen(wanted, host), paths, each.request.timeout)
+    disks = tuple(disk(device, host) for device in devices(wanted.table))
+    return AwaitMap(wanted, _foreseen(wanted, host), disks, each.request.timeout)
 
 
 def _foreseen(wanted: Managed, host: Host) -> Table:
@@ -216,8 +226,10 @@ def _foreseen(wanted: Managed, host: Host) -> Table:
     return wanted.settled(present) if present else wanted.table
 
 
-def _removal(each: Stated, host: Host) -> Iterator[Step]:
+def _removal(each: Stated, removals: Mapping[str, Sequence[Step]], host: Host) -> Iterator[Step]:
     """Yield the removal of a map with its partition maps, and of what the files say of it.
+
+    `removals` are the steps by which the kernel would do so, by uuid.
 
     Its WWID goes first: the removal has udev tell the daemon of the paths, which would make the map
     again. It reads its files for no event.
@@ -225,7 +237,7 @@ def _removal(each: Stated, host: Host) -> Iterator[Step]:
     uuid = multipath_uuid(each.wwid)
     files = tuple(_forget_files(each.wwid, host.multipathd))
     yield from (step for step in files if isinstance(step, RemoveWwid))
-    for step in plan(each.absent, host.maps):
+    for step in (step for absent in each.absent for step in removals.get(absent.uuid, ())):
         deferred = isinstance(step, Remove) and step.deferred
         if host.multipathd.runs and deferred:
             raise Refused(
@@ -251,7 +263,7 @@ def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
         yield RemoveDropIn(wwid, path)
 
 
-def _managed(each: Stated, stated: Sequence[Stated], host: Host) -> Managed:
+def _managed(each: Stated, alike: Alike, host: Host) -> Managed:
     """Return the map in the daemon's own terms; Refused where it has none."""
     request, desired = each.request, t.cast("Desired", each.desired)
     check_wwid("wwid", each.wwid)
@@ -289,7 +301,7 @@ def _managed(each: Stated, stated: Sequence[Stated], host: Host) -> Managed:
         table=desired.table,
         read_only=desired.read_only,
         settings=settings,
-        device=_device(request, each.wwid, stated, host),
+        device=_device(request, each.wwid, alike, host),
         stated_features=request.stated_features,
         handler_stated=request.hardware_handler != "auto",
         retries=request.no_path_retry not in ("fail", "queue"),
@@ -303,7 +315,7 @@ def _features(request: Request) -> dict[str, str]:
     return {"features": " ".join((str(len(words)), *words))}
 
 
-def _device(request: Request, wwid: str, stated: Sequence[Stated], host: Host) -> dict[str, str]:
+def _device(request: Request, wwid: str, alike: Alike, host: Host) -> dict[str, str]:
     """Return what the daemon is told of the LUN's storage; it knows this of a whole product only.
 
     Refused if other LUNs of the same product would have to follow.
@@ -319,8 +331,8 @@ def _device(request: Request, wwid: str, stated: Sequence[Stated], host: Host) -
             "Start it before this is stated; see `multipathd show paths format %s`",
         )  # fmt: skip
     (product,) = storage
-    same = {each.wwid for each in stated if each.request.device_options == request.device_options}
-    others = sorted({path.wwid for path in host.multipathd.paths if path.storage == product} - same)
+    luns = host.multipathd.wwids_of_storage(product)
+    others = sorted(luns - alike[request.device_options])
     if others:
         raise Refused(
             option, value,

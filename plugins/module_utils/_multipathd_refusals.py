@@ -11,7 +11,8 @@ import typing as t
 from ._errors import Refused
 from ._host import BlockDevice
 from ._multipath import handler_in_use
-from ._multipath_conf import blacklisting, drop_in_path, multipath_sections
+from ._multipath_conf import drop_in_path
+from ._multipathd_reasons import left_out, to_be_left_out
 from ._multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
 from ._multipathd_versions import OLDEST, version_text
 from ._table import devices
@@ -78,7 +79,7 @@ def refuse_defeated(request: Request, wanted: Managed, host: Host) -> None:
     one does, multipath.conf being read before the directory (multipath.conf(5)).
     """
     daemon, path = host.multipathd, drop_in_path(wanted.wwid)
-    for section in multipath_sections(daemon.sections, wanted.wwid):
+    for section in daemon.files.multipath(wanted.wwid):
         if section.file == path and path in daemon.drop_ins:
             continue
         if section.file == path or not request.adopt:
@@ -99,9 +100,8 @@ def refuse_defeated(request: Request, wanted: Managed, host: Host) -> None:
                     f" after {path}",
                     f"Remove it there, or state the same here ({keyword} {value})",
                 )  # fmt: skip
-    for section in daemon.sections:
-        named = section.names[:1] == ("multipaths",) and section.value("alias") == wanted.name
-        if named and section.value("wwid") != wanted.wwid and section.file not in daemon.drop_ins:
+    for section in daemon.others.aliased(wanted.name):
+        if section.value("wwid") != wanted.wwid:
             raise Refused(
                 "name", wanted.name,
                 f"{section.place('alias')} gives it to {section.value('wwid')}",
@@ -115,7 +115,7 @@ def _refuse_detected_priority(request: Request, wanted: Managed, host: Host) -> 
     if not request.prio or request.prio in ("alua", "sysfs"):
         return
     paths = [disk(device, host) for device in devices(wanted.table)]
-    said = [s for s in host.multipathd.sections if s.value("detect_prio")]
+    said = host.multipathd.others.saying("detect_prio")
     off = any(s.value("detect_prio") in ("no", "off") for s in said)
     if all(path.access_state for path in paths) and not off:
         where = said[-1].place("detect_prio") if said else "multipathd's default"
@@ -129,10 +129,10 @@ def _refuse_detected_priority(request: Request, wanted: Managed, host: Host) -> 
 
 def refuse_overridden(options: Sequence[tuple[str, str]], host: Host) -> None:
     """Refuse what the overrides section precedes (multipath.conf(5))."""
-    for section in host.multipathd.sections:
-        for option, value in options:
+    for option, value in options:
+        for section in host.multipathd.others.saying(option):
             said = section.value(option)
-            if section.names[:1] == ("overrides",) and said and said != value:
+            if section.names[:1] == ("overrides",) and said != value:
                 raise Refused(
                     option, value,
                     f"{section.place(option)} says {option} {said} in the overrides section, which"
@@ -148,10 +148,10 @@ def refuse_unmanaged_paths(request: Request, wanted: Managed, host: Host) -> Non
     for device in devices(wanted.table):
         found, path = disk(device, host), host.multipathd.path_at(device)
         if path is None:
-            rules = "; ".join(blacklisting(host.multipathd.sections, found.name, wanted.wwid))
+            reason = left_out(found, wanted.wwid, host.multipathd)
             raise Refused(
                 request.source, wanted.wwid,
-                f"multipathd leaves the path {found.name} out: {rules or 'for its own reasons'}",
+                f"multipathd leaves the path {found.name} out: {reason}",
                 "Add an exception (blacklist_exceptions), or remove the rule; see `multipathd show"
                 " blacklist` and `multipathd show devices`",
             )  # fmt: skip
@@ -161,6 +161,13 @@ def refuse_unmanaged_paths(request: Request, wanted: Managed, host: Host) -> Non
                 f"multipathd takes the path {found.name} for one of {path.wwid or 'no LUN'}",
                 "See uid_attribute and uid_attrs in `multipathd show config`, and the path's"
                 " properties in udev",
+            )  # fmt: skip
+        rules = to_be_left_out(found, wanted.wwid, host.multipathd)
+        if rules:
+            raise Refused(
+                request.source, wanted.wwid,
+                f"multipathd leaves the path {found.name} out once it reads its files: {rules}",
+                "Add an exception (blacklist_exceptions), or remove the rule; nothing was changed",
             )  # fmt: skip
 
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from ._errors import MultipathdError
 from ._host import Map
 from ._multipath import Multipath
-from ._multipath_conf import says
+from ._multipathd_reasons import reasons
 from ._names import multipath_uuid
 from ._table import canonical, equivalent, format_table
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._host import DaemonPath, Host
+    from ._host import BlockDevice, Host
     from ._kernel import Kernel
-    from ._multipath_conf import Section
+    from ._multipath_conf import Configuration
     from ._table import Table
 
 
@@ -76,9 +76,9 @@ class Managed:
         )
         return (replace(segment, target=target),)
 
-    def is_known(self, known: Sequence[Section]) -> bool:
+    def is_known(self, known: Configuration) -> bool:
         """Tell whether the daemon has read what the task states."""
-        return says(known, self.settings, self.device)
+        return known.says(self.settings, self.device)
 
     def is_met(self, found: Map | None) -> bool:
         """Tell whether the map is there as it is to be."""
@@ -135,9 +135,8 @@ class RemoveDropIn:
         kernel.remove_drop_in(self.path)
 
     def foresee(self, host: Host) -> Host:
-        drop_ins = {
-            path: text for path, text in host.multipathd.drop_ins.items() if path != self.path
-        }
+        drop_ins = {**host.multipathd.drop_ins}
+        drop_ins.pop(self.path, None)
         return replace(host, multipathd=replace(host.multipathd, drop_ins=drop_ins))
 
 
@@ -221,24 +220,26 @@ class DeleteMap:
 class AwaitName:
     """Wait until the daemon has renamed a map, `timeout` seconds at most."""
 
-    name: str
-    wwid: str
+    managed: Managed
     timeout: float
 
     @property
     def uuid(self) -> str:
-        return multipath_uuid(self.wwid)
+        return self.managed.uuid
 
     def words(self) -> str:
-        return f"wait for {self.name}"
+        return f"wait for {self.managed.name}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        def is_renamed(_known: Sequence[Section]) -> bool:
-            return any(each.uuid == self.uuid and each.name == self.name for each in kernel.maps())
+        def is_renamed(_known: Configuration) -> bool:
+            found = kernel.map_of_uuid(self.uuid)
+            return found is not None and found.name == self.managed.name
 
         if not kernel.multipathd_once(is_renamed, self.timeout):
             raise MultipathdError(
-                self.words(), f"after {self.timeout:g} seconds the map has another name"
+                self.words(),
+                f"after {self.timeout:g} seconds the map has another name"
+                f"{_why(self.managed, (), kernel)}",
             )
 
     def foresee(self, host: Host) -> Host:
@@ -251,7 +252,7 @@ class AwaitMap:
 
     managed: Managed
     table: Table
-    paths: tuple[DaemonPath, ...]
+    disks: tuple[BlockDevice, ...]
     timeout: float
 
     @property
@@ -264,23 +265,19 @@ class AwaitMap:
     def carry_out(self, kernel: Kernel) -> None:
         managed = self.managed
 
-        def found() -> Map | None:
-            return next((each for each in kernel.maps() if each.uuid == managed.uuid), None)
-
-        def is_done(known: Sequence[Section]) -> bool:
-            return managed.is_met(found()) and managed.is_known(known)
+        def is_done(known: Configuration) -> bool:
+            return managed.is_known(known) and managed.is_met(kernel.map_of_uuid(self.uuid))
 
         if not kernel.multipathd_once(is_done, self.timeout):
-            raise MultipathdError(self.words(), self._reason(found()))
+            found = self._found(kernel.map_of_uuid(self.uuid))
+            raise MultipathdError(self.words(), found + _why(managed, self.disks, kernel))
 
-    def _reason(self, found: Map | None) -> str:
-        paths = ", ".join(f"{each.name} {each.state}" for each in self.paths) or "none"
+    def _found(self, found: Map | None) -> str:
         there = f"{found.name} '{format_table(found.live)}'" if found else "no map"
         same = " as stated, but not the settings" if self.managed.is_met(found) else ""
         return (
             f"after {self.timeout:g} seconds there is {there}{same}, instead of"
-            f" {self.managed.name} '{format_table(self.table)}'. The daemon's paths of this LUN"
-            f" were: {paths}; its log says more (journalctl -u multipathd)"
+            f" {self.managed.name} '{format_table(self.table)}'"
         )
 
     def foresee(self, host: Host) -> Host:
@@ -297,6 +294,17 @@ class AwaitMap:
         )
         others = tuple(each for each in host.maps if each.uuid != managed.uuid)
         return replace(host, maps=(*others, made))
+
+
+def _why(managed: Managed, disks: Sequence[BlockDevice], kernel: Kernel) -> str:
+    """Return in words why the daemon has the map not as it was told, and where more is said."""
+    try:
+        daemon = kernel.multipathd(frozenset(disk.device for disk in disks))
+        found = "; ".join(reasons(managed, disks, daemon))
+    except MultipathdError as silent:
+        found = f"it does not answer `{silent.request}`: {silent.words}"
+    more = "more is in multipathd's log (journalctl -u multipathd)"
+    return f". The daemon: {found}; {more}" if found else f"; {more}"
 
 
 MultipathdStep = t.Union[

@@ -25,7 +25,7 @@ SECTION = (
         ),
         (
             "blacklist {\n  device {\n    vendor QEMU\n    product .*\n  }\n}\n",
-            '/etc/multipath.conf line 3 (blacklist: vendor "QEMU")',
+            '/etc/multipath.conf line 2 (blacklist: device vendor "QEMU" product ".*")',
         ),
         (SECTION, "/etc/multipath.conf line 2 states the map"),
         (
@@ -41,6 +41,36 @@ def test_what_defeats_a_task_is_named(host: DaemonHost, text: str, found: str) -
     """With its file and line, before anything is changed."""
     host.configure(text)
     assert found in host.message()
+
+
+def test_rules_that_the_daemon_has_not_read_yet(host: DaemonHost) -> None:
+    """They are named before it is told to read its files."""
+    for rule in (f'wwid "{WWIDS[0]}"', 'protocol "scsi:.*"', "device {\n    vendor QEMU\n  }"):
+        host.run("tee", "/etc/multipath.conf", input=f"blacklist {{\n  {rule}\n}}\n")
+        assert "once it reads its files: /etc/multipath.conf line 2 (blacklist: " in host.message()
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (
+            "printf 'blacklist {\n property ID_SERIAL\n}\n' > /etc/multipath.conf",
+            "udev property ID_SERIAL blacklisted; /etc/multipath.conf line 2 (blacklist: property",
+        ),
+        (f"multipath -w {WWIDS[0]}", "find_multipaths is strict, and the WWID is not in"),
+        (
+            "printf 'overrides {\n uid_attribute ID_MODEL\n}\n' > /etc/multipath.conf",
+            "for one of QEMU_HARDDISK",
+        ),
+    ],
+)
+def test_what_defeats_a_task_under_way_is_named(
+    host: DaemonHost, command: str, reason: str
+) -> None:
+    """Somebody states otherwise just before the daemon is told: the wait ends with its reason."""
+    failed = host.module("multipath_map", **TASK, at=3, disturb=["sh", "-c", command], timeout=5)
+    assert "after 5 seconds there is no map, instead of data '0 " in failed["msg"]
+    assert reason in failed["msg"]
 
 
 def test_an_admins_section(host: DaemonHost) -> None:

@@ -52,6 +52,8 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         self.claimed: set[DeviceNumber] = set()
         self.files: dict[str, str] = {}
         self.requests = 0
+        self.readings = 0
+        self.lookups = 0
         self.fail_at: int | None = None
         self.kill_at: int | None = None
         self.batches: list[float] = []
@@ -60,7 +62,13 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
 
     def maps(self) -> tuple[Map, ...]:
         """Return all maps in the order of their names."""
+        self.readings += 1
         return tuple(self._observed(each) for each in sorted(self._maps, key=lambda m: m.name))
+
+    def map_of_uuid(self, uuid: str) -> Map | None:
+        """Return one map."""
+        self.lookups += 1
+        return next((self._observed(each) for each in self._maps if each.uuid == uuid), None)
 
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""

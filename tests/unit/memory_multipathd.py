@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from unit.memory_map import MemoryMap
 
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import MultipathdError
 from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     BlockDevice,
@@ -27,13 +28,16 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath impor
     PathGroup,
     PathSelector,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_blacklist import (
+    rules_against,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
     MARK,
+    Configuration,
     Section,
-    blacklisting,
-    multipath_sections,
     parse_sections,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_reasons import LOGGED
 from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import groups
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     Segment,
@@ -52,26 +56,34 @@ class Daemon:
     files: dict[str, str] = field(default_factory=dict)
     wwids: set[str] = field(default_factory=set)
     disks: tuple[BlockDevice, ...] = ()
-    known: tuple[Section, ...] = ()
+    known: Configuration = field(default_factory=Configuration)
     read_only: str = ""
     complaints: tuple[str, ...] = ()
     requests: list[str] = field(default_factory=list)
     deaf: bool = False
+    log: tuple[str, ...] = ()
 
-    def sections(self) -> tuple[Section, ...]:
+    def said(self) -> Configuration:
         """Return what the files say."""
         texts = sorted(self.files.items())
-        return tuple(each for path, text in texts for each in parse_sections(text, path))
+        return Configuration(
+            tuple(each for path, text in texts for each in parse_sections(text, path))
+        )
 
     def paths(self) -> Iterator[BlockDevice]:
-        """Yield the disks that no rule of its files keeps out."""
+        """Yield the disks that no rule of what it has read keeps out."""
         for each in self.disks:
-            if each.wwid and not any(blacklisting(self.known, each.name, each.wwid)):
+            if each.wwid and not self.left_out(each):
                 yield each
+
+    def left_out(self, disk: BlockDevice) -> str:
+        """Return what multipath-tools say against a disk; empty if they take it."""
+        known = {**_KNOWN, "devnode": disk.name, "wwid": disk.wwid}
+        rules = [rule for rule, certain in rules_against(known, self.known) if certain]
+        return f"{disk.name}: {LOGGED[rules[0].kind]} blacklisted" if rules else ""
 
     def view(self, maps: tuple[Map, ...]) -> Multipathd:
         """Return what is observed of it."""
-        sections = self.sections()
         return Multipathd(
             installed=self.installed,
             runs=self.runs,
@@ -82,31 +94,38 @@ class Daemon:
                 if self.runs and each.uuid.startswith("mpath-")
             ),
             paths=tuple(
-                DaemonPath(each.name, each.device, each.wwid, "ready", "", ("ACME", "disk+1"))
+                DaemonPath(
+                    *(each.name, each.device, each.wwid, "ready", "", ("ACME", "disk+1")),
+                    protocol="scsi:fcp",
+                )
                 for each in self.paths()
                 if self.runs
             ),
-            known=self.known if self.runs else (),
-            sections=sections,
+            known=self.known if self.runs else Configuration(),
+            files=self.said(),
             complaints=self.complaints,
             drop_ins={path: text for path, text in self.files.items() if text.startswith(MARK)},
             wwids=frozenset(self.wwids),
             read_only=self.read_only,
+            left_out={each.device: self.left_out(each) for each in self.disks if self.runs},
+            log=self.log,
         )
 
 
-def merged(sections: tuple[Section, ...]) -> tuple[Section, ...]:
+_KNOWN = {"vendor": "ACME", "product": "disk+1", "protocol": "scsi:fcp", "property": "ID_WWN"}
+
+
+def merged(files: Configuration) -> Configuration:
     """Return what the daemon has read: one section a LUN, of several the later one counts."""
-    others = tuple(each for each in sections if each.names != ("multipaths", "multipath"))
-    wwids = {each.value("wwid"): None for each in sections if each.value("alias")}
-    return others + tuple(
-        Section(
-            "",
-            0,
-            ("multipaths", "multipath"),
-            tuple(s for each in multipath_sections(sections, wwid) for s in each.settings),
+    names = ("multipaths", "multipath")
+    others = tuple(each for each in files.sections if each.names != names)
+    wwids = {each.value("wwid"): None for each in files.saying("alias")}
+    return Configuration(
+        others
+        + tuple(
+            Section("", 0, names, tuple(s for each in files.multipath(wwid) for s in each.settings))
+            for wwid in wwids
         )
-        for wwid in wwids
     )
 
 
@@ -120,6 +139,7 @@ class MemoryMultipathd:
     place_inactive: Callable[..., None]
     _open_count: Callable[[MemoryMap], int]
     message: Callable[[str, str], None]
+    maps: Callable[[], tuple[Map, ...]]
 
     def write_drop_in(self, path: str, text: str) -> None:
         """Put a whole file into the daemon's directory."""
@@ -151,7 +171,7 @@ class MemoryMultipathd:
             if verb.split()[0] in ("fail", "reinstate", "switch"):
                 self._messaged(request.split())
             elif request == "reconfigure":
-                self.daemon.known = merged(self.daemon.sections())
+                self.daemon.known = merged(self.daemon.said())
                 for wwid in sorted(self.daemon.wwids):
                     self._made(wwid, renames=True)
             elif verb == "add":
@@ -160,12 +180,14 @@ class MemoryMultipathd:
             else:
                 self._told(verb, next((each for each in self._maps if each.name == name), None))
 
-    def multipathd_once(
-        self, enough: Callable[[tuple[Section, ...]], bool], _timeout: float
-    ) -> bool:
+    def multipathd_once(self, enough: Callable[[Configuration], bool], _timeout: float) -> bool:
         """Tell at once: nothing happens here while anybody waits."""
         with self._request("wait for", "multipathd"):
             return self.daemon.runs and enough(self.daemon.known)
+
+    def multipathd(self, _disks: frozenset[DeviceNumber]) -> Multipathd:
+        """Return the daemon as it is now."""
+        return self.daemon.view(self.maps())
 
     def _told(self, verb: str, found: MemoryMap | None) -> None:
         if found is None:
@@ -197,7 +219,7 @@ class MemoryMultipathd:
         paths = [each for each in self.daemon.paths() if each.wwid == wwid]
         if not paths:
             return
-        said = (*multipath_sections(self.daemon.known, wwid), Section("", 0, ()))[0]
+        said = (*self.daemon.known.multipath(wwid), Section("", 0, ()))[0]
         name = said.value("alias") or wwid
         table = _table(paths, said)
         found = next((each for each in self._maps if each.uuid == f"mpath-{wwid}"), None)

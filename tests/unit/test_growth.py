@@ -41,6 +41,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath impor
     MultipathStatus,
     PathStatus,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+    Configuration,
+    parse_sections,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._steps import foresee
 
 PATHS = 8
@@ -69,10 +73,10 @@ def unmapped(luns: int) -> Host:
     return Host(block_devices=tuple(disks))
 
 
-def multipath_map(luns: int, host: Host, state: str = "present") -> Host:
+def multipath_map(luns: int, host: Host, state: str = "present", **options: Any) -> Host:
     """Return the host after a task with a multipath map for each LUN."""
     maps = [{"name": f"data{lun}", "wwid": wwid(lun)} for lun in range(luns)]
-    options = {**DEFAULTS["multipath_map"], "maps": maps, "state": state}
+    options = {**DEFAULTS["multipath_map"], "maps": maps, "state": state, **options}
     requests = _multipath_options.parse(options)
     after = foresee(_multipath_map.operations(requests, host), host)
     _multipath_map.report(requests, after)
@@ -89,10 +93,46 @@ def managed(luns: int) -> Host:
     """Return the host with a running multipathd that has none of the maps yet."""
     host = unmapped(luns)
     paths = [
-        DaemonPath(disk.name, disk.device, disk.wwid, "ready", "") for disk in host.block_devices
+        DaemonPath(disk.name, disk.device, disk.wwid, "ready", "", ("ACME", "disk"))
+        for disk in host.block_devices
     ]
     daemon = Multipathd(installed=True, runs=True, version=(0, 9, 4), paths=tuple(paths))
     return replace(host, multipathd=daemon)
+
+
+def known(luns: int) -> Host:
+    """Return the host with a running multipathd that has read of all maps, and has made them.
+
+    An administrator has stated as many other maps, some storage, and what to leave out.
+    """
+    host = multipath_map(luns, managed(luns))
+    others = [
+        f"multipaths {{\nmultipath {{\nwwid 1{lun}\nalias other{lun}\n}}\n}}\n"
+        f"devices {{\ndevice {{\nvendor V{lun}\nproduct P\ndetect_prio no\n}}\n}}\n"
+        for lun in range(luns)
+    ]
+    texts = {**host.multipathd.drop_ins, "/etc/multipath.conf": "".join(others)}
+    sections = [each for path, text in texts.items() for each in parse_sections(text, path)]
+    said = Configuration(tuple(sections))
+    maps = tuple(live(each, at) for at, each in enumerate(host.maps))
+    return replace(host, maps=maps, multipathd=replace(host.multipathd, known=said, files=said))
+
+
+def forgotten(luns: int, host: Host) -> Host:
+    """Return the host, whose daemon does not run any more, after a task that removes each map."""
+    host = replace(host, maps=(), multipathd=replace(host.multipathd, runs=False))
+    maps = [{"name": f"data{lun}"} for lun in range(luns)]
+    requests = _multipath_options.parse(
+        {**DEFAULTS["multipath_map"], "maps": maps, "state": "absent"}
+    )
+    return foresee(_multipath_map.operations(requests, host), host)
+
+
+def changed(luns: int, host: Host) -> Host:
+    """Return the host after a task with other policies for each map."""
+    return multipath_map(
+        luns, host, path_grouping_policy="multibus", prio="const", path_checker="directio"
+    )
 
 
 def live(each: Map, minor: int) -> Map:
@@ -165,6 +205,10 @@ TASKS: Mapping[str, tuple[Callable[[int], Host], Callable[[int, Host], Host]]] =
     "multipath maps are there": (mapped, multipath_map),
     "multipath maps go": (mapped, lambda luns, host: multipath_map(luns, host, "absent")),
     "multipathd is told of maps": (managed, multipath_map),
+    "multipathd has maps": (known, multipath_map),
+    "multipathd is told of other policies": (known, changed),
+    "multipathd forgets maps": (known, lambda luns, host: multipath_map(luns, host, "absent")),
+    "multipathd forgets maps by their names": (known, forgotten),
     "partition maps are made": (partitioned, partition_maps),
     "partition maps are there": (
         lambda luns: partition_maps(luns, partitioned(luns)),

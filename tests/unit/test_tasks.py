@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -298,6 +299,21 @@ def test_a_refused_task_changes_nothing_and_no_task_touches_what_is_not_its_own(
         assert scene.host.kernel.maps() == before
         assert scene.host.kernel.requests == 0
     assert scene.foreign() == foreign
+
+
+SMALLEST = "reconfigure|(add|resize|del|resume|disablequeueing) map [^ ]+"
+
+
+@given(daemon_scenes())
+def test_the_daemon_is_told_nothing_that_would_reload_other_maps(scene: Scene) -> None:
+    daemon = scene.host.kernel.daemon
+    texts = {f"/etc/multipath/conf.d/{name}": "# an admin's\n" for name in ("a.conf", "z.conf")}
+    daemon.files.update(texts)
+    scene.run()
+    assert [each for each in daemon.requests if not re.fullmatch(SMALLEST, each)] == []
+    assert {path: daemon.files[path] for path in texts} == texts
+    own = {drop_in_path(uuid[-1]) for uuid in LUNS}
+    assert {*daemon.files} - {*texts} <= own
 
 
 @given(scenes())

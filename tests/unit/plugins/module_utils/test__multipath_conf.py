@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+    Configuration,
     Section,
     Setting,
-    blacklisting,
     drop_in,
     drop_in_path,
-    multipath_sections,
     parse_sections,
     wwid_of_path,
 )
@@ -50,7 +49,7 @@ def test_the_daemons_own_configuration() -> None:
         ("multipaths",),
         ("multipaths", "multipath"),
     ]
-    (found,) = multipath_sections(sections, "35525400000000001")
+    (found,) = Configuration(sections).multipath("35525400000000001")
     assert [(each.keyword, each.value) for each in found.settings] == [
         ("wwid", "35525400000000001"),
         ("alias", "data"),
@@ -87,7 +86,7 @@ def test_any_text_is_read(text: str) -> None:
 @given(st.dictionaries(st.sampled_from(("alias", "prio", "features")), st.text('ab 0"#!{}')))
 def test_what_is_written_is_what_is_read(settings: dict[str, str]) -> None:
     text = drop_in({"wwid": "36", **settings}, {})
-    (found,) = multipath_sections(parse_sections(text, "x"), "36")
+    (found,) = Configuration(parse_sections(text, "x")).multipath("36")
     assert {each.keyword: each.value for each in found.settings} == {"wwid": "36", **settings}
 
 
@@ -95,22 +94,3 @@ def test_the_file_of_a_lun() -> None:
     path = drop_in_path("36")
     assert path == "/etc/multipath/conf.d/san.device_mapper.36.conf"
     assert wwid_of_path(path) == "36"
-
-
-@pytest.mark.parametrize(
-    ("rule", "keeps_out"),
-    [
-        ('devnode "^sd[b-z]"', False),
-        ('devnode "^sd[a-c]$"', True),
-        ('devnode "!^(sd[a-z])"', False),
-        ("wwid 36", True),
-        ("wwid ^6", False),
-        ("wwid (", True),
-        ('protocol "scsi:fcp"', True),
-    ],
-)
-def test_rules_that_keep_a_path_out(rule: str, keeps_out: bool) -> None:
-    sections = parse_sections(f"blacklist {{\n{rule}\n}}\n", "x")
-    assert bool(list(blacklisting(sections, "sda", "3600"))) is keeps_out
-    exceptions = parse_sections(f"blacklist_exceptions {{\n{rule}\n}}\n", "x")
-    assert list(blacklisting(exceptions, "sda", "3600")) == []

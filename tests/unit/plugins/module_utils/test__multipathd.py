@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import stat
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,9 +32,9 @@ ANSWERS = {
     "show daemon": "pid 566 idle\n",
     "show status": "path checker states:\nup                  8\n\npaths: 8\nbusy: False\n",
     'show maps raw format "%n|%w"': "data|35525400000000001\n",
-    'show paths raw format "%d|%D|%w|%T|%m|%s"': (
-        "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK\n"
-        "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK\n"
+    'show paths raw format "%d|%D|%w|%T|%m|%s|%P"': (
+        "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK|scsi:unspec\n"
+        "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK|scsi:unspec\n"
         "sdc|0:0|x\n"
     ),
     "show config": (
@@ -107,11 +109,21 @@ def test_the_view_of_a_daemon(daemon: FakeDaemon) -> None:
     view = _multipathd.read_view(5)
     assert (view.installed, view.runs, view.version) == (True, True, (0, 9, 4))
     assert view.maps == (DaemonMap("data", "35525400000000001"),)
-    storage = ("QEMU", "QEMU HARDDISK")
-    assert view.paths == (
-        DaemonPath("sda", DeviceNumber(8, 0), "35525400000000001", "ready", "data", storage),
-        DaemonPath("sdb", DeviceNumber(8, 16), "35525400000000002", "undef", "[orphan]", storage),
+    assert view.paths == tuple(
+        DaemonPath(*known, storage=("QEMU", "QEMU HARDDISK"), protocol="scsi:unspec")
+        for known in (
+            ("sda", DeviceNumber(8, 0), "35525400000000001", "ready", "data"),
+            ("sdb", DeviceNumber(8, 16), "35525400000000002", "undef", "[orphan]"),
+        )
     )
+
+
+def test_storage_is_told_with_its_revision_since_0_9_9(daemon: FakeDaemon) -> None:
+    daemon.answers["help"] = "help: not found\nmultipath-tools v0.11.1 (01/29, 2025)\n"
+    request = 'show paths raw format "%d|%D|%w|%T|%m|%s|%P"'
+    daemon.answers[request] = "sda|8:0|3600|ready|data|QEMU,QEMU HARDDISK,2.5+|scsi:unspec\n"
+    (path,) = _multipathd.read_view(5).paths
+    assert path.storage == ("QEMU", "QEMU HARDDISK")
 
 
 def test_a_daemon_without_maps_says_ok(daemon: FakeDaemon) -> None:
@@ -132,7 +144,7 @@ def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_pat
         "148.3 | sda: something else\n"
     )
     found = _multipathd.read(5, frozenset({DeviceNumber(8, 0)}))
-    assert [each.names for each in found.sections] == [
+    assert [each.names for each in found.files.sections] == [
         ("overrides",),
         ("devices",),
         ("multipaths",),
@@ -140,7 +152,7 @@ def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_pat
     assert list(found.drop_ins) == [str(tmp_path / "conf.d" / "b.conf")]
     assert found.wwids == {"3600"}
     assert found.complaints == ("/etc/multipath.conf line 3, invalid keyword: foo",)
-    assert found.known[-1].value("alias") == "data"
+    assert found.known.sections[-1].value("alias") == "data"
     assert found.read_only == ""
 
 
@@ -212,6 +224,9 @@ def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_pa
     command.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
     with pytest.raises(MultipathdError, match="multipath did not multipath -a 3600 : no"):
         changes.add_wwid("3600")
+    command.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(MultipathdError, match="ends with status 1, and says nothing"):
+        changes.add_wwid("3600")
     command.unlink()
     with pytest.raises(MultipathdError, match="No such file"):
         changes.add_wwid("3600")
@@ -219,5 +234,40 @@ def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_pa
 
 def test_a_wait_ends_when_it_is_enough_or_late(daemon: FakeDaemon) -> None:
     changes = _multipathd.MultipathDaemon()
-    assert changes.multipathd_once(lambda known: known[-1].value("alias") == "data", 5)
+    assert changes.multipathd_once(lambda known: bool(known.aliased("data")), 5)
     assert not changes.multipathd_once(lambda _known: False, 0.3)
+
+
+def test_what_the_daemon_has_against_disks_and_has_logged(
+    daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / "says").write_text(
+        "148.1 | sdc: udev property ID_WWN whitelisted\n"
+        "148.2 | sdc: (QEMU:QEMU HARDDISK) vendor/product blacklisted\n"
+    )
+    journal = tmp_path / "journalctl"
+    journal.write_text('#!/bin/sh\necho "$*" >> ${0%/*}/ran\necho "data: failed to load map"\n')
+    journal.chmod(0o755)
+    changes = _multipathd.MultipathDaemon()
+    changes.tell_multipathd("reconfigure")
+    disks = frozenset({DeviceNumber(8, 0), DeviceNumber(8, 99)})
+    assert changes.multipathd(disks).left_out == {DeviceNumber(8, 99): ""}
+    (tmp_path / "wwids").touch()
+    found = changes.multipathd(disks)
+    assert found.left_out == {
+        DeviceNumber(8, 99): "sdc: (QEMU:QEMU HARDDISK) vendor/product blacklisted"
+    }
+    assert found.log == ("data: failed to load map",)
+    assert found.known.aliased("data")
+    asked = (tmp_path / "ran").read_text()
+    assert "multipath -v4 -c /dev/" in asked
+    (since,) = re.findall(r"--since=@([0-9.]+) --lines=50", asked)[-1:]
+    assert 0 <= time.time() - float(since) < 60
+    journal.unlink()
+    assert changes.multipathd(frozenset()).log == ()
+
+
+def test_a_configuration_that_has_not_changed_is_not_parsed_again(daemon: FakeDaemon) -> None:
+    changes = _multipathd.MultipathDaemon()
+    read = [changes.multipathd(frozenset()).known for _time in range(2)]
+    assert read[0] is read[1]

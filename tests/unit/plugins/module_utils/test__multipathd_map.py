@@ -149,6 +149,14 @@ def test_the_smallest_request_is_made(host: MemoryHost) -> None:
     assert requests[-2:] == ["add map 3600", "resize map data"]
 
 
+def test_the_wait_for_a_map_reads_no_other(host: MemoryHost) -> None:
+    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
+    host.block_devices = (*host.block_devices, other)
+    host.kernel.disks[other.device] = Disk(other.sectors)
+    host.run("multipath_map", maps=[TASK, {"name": "log", "wwid": "3601"}])
+    assert (host.kernel.readings, host.kernel.lookups) == (2, 2)
+
+
 def test_features_that_are_no_longer_stated_are_foreseen_to_go(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK, features={"pg_init_retries": 5})
     expected = host.run("multipath_map", check_mode=True, **TASK)
@@ -320,17 +328,51 @@ LATER = "/etc/multipath/conf.d/z.conf"
             f"name: data: {CONF} line 4 gives it to 3601",
         ),
         (CONF, "blacklist {\n  wwid 36\n}\n", {}, f'{CONF} line 2 (blacklist: wwid "36")'),
-        (CONF, 'blacklist {\n  devnode "^sdb$"\n}\n', {}, "the path sdb out: " + CONF),
+        (
+            CONF,
+            'blacklist {\n  devnode "^sdb$"\n}\n',
+            {},
+            f"sdb: device node name blacklisted; {CONF} line 2",
+        ),
     ],
 )
 def test_what_defeats_the_task_is_named(
     host: MemoryHost, path: str, text: str, options: dict[str, Any], found: str
 ) -> None:
     host.kernel.daemon.files[path] = text
-    host.kernel.daemon.known = host.kernel.daemon.sections()
+    host.kernel.daemon.known = host.kernel.daemon.said()
     refused = refusal(host, **options)
     assert found in str(refused)
     assert host.kernel.daemon.files[path] == text
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'devnode "^sdb$"',
+        "wwid 36",
+        'protocol "scsi:fcp"',
+        'device {\nvendor ACME\nproduct "disk.*"\n}',
+    ],
+)
+def test_a_rule_that_the_daemon_is_about_to_read_is_named(host: MemoryHost, rule: str) -> None:
+    host.kernel.daemon.files[CONF] = f"blacklist {{\n{rule}\n}}\n"
+    refused = refusal(host)
+    assert "out once it reads its files: /etc/multipath.conf line 2 (blacklist: " in refused.found
+    host.kernel.daemon.files[CONF] += f"blacklist_exceptions {{\n{rule}\n}}\n"
+    assert host.run("multipath_map", **TASK)["changed"]
+
+
+def test_a_rule_that_only_the_daemon_can_judge_is_told_after_the_wait(host: MemoryHost) -> None:
+    host.kernel.daemon.files[CONF] = "blacklist {\nproperty ID_WWN\n}\n"
+    with pytest.raises(Interrupted) as interrupted:
+        host.run("multipath_map", **TASK, timeout=5)
+    message = str(interrupted.value)
+    assert "after 5 seconds there is no map" in message
+    assert (
+        "it leaves the path sda out: sda: udev property blacklisted;"
+        ' /etc/multipath.conf line 2 (blacklist: property "ID_WWN")'
+    ) in message
 
 
 def test_an_admins_section_is_adopted_and_never_rewritten(host: MemoryHost) -> None:
@@ -355,6 +397,7 @@ def test_a_daemon_that_does_nothing_ends_the_task_with_both_tables(host: MemoryH
     message = str(interrupted.value)
     assert "multipathd refused `wait for data" in message
     assert "after 5 seconds there is no map, instead of data '0 2048 multipath" in message
+    assert f". The daemon: it has not read {FILE}; more is in" in message
     host.kernel.daemon.deaf = False
     assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd reconfigure"
 
@@ -366,7 +409,7 @@ def test_a_map_in_use_is_handed_over_and_back(host: MemoryHost) -> None:
     host.kernel.placed("mpath-3600").opened = 1
     prepared = host.run("multipath_map", **TASK, manager="multipathd")
     assert prepared["plan"] == ["multipath -a 3600", f"write {FILE}"]
-    daemon.runs, daemon.known = True, daemon.sections()
+    daemon.runs, daemon.known = True, daemon.said()
     assert host.run("multipath_map", **TASK)["plan"] == []
     daemon.runs = False
     assert host.run("multipath_map", **TASK)["plan"] == []
