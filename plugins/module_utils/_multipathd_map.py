@@ -340,11 +340,14 @@ def _device(request: Request, wwid: str, alike: Alike, host: Host) -> dict[str, 
             f" has others of it: {', '.join(others)}",
             "State it for all of them in one task, or in a devices section of /etc/multipath.conf",
         )  # fmt: skip
-    refuse_overridden(request.device_options, host)
+    refuse_overridden(request.device_options, product, drop_in_path(wwid), host)
+    told = dict(request.device_options)
     return {
         "vendor": exactly(product[0]),
         "product": exactly(product[1]),
-        **dict(request.device_options),
+        # What it detects would precede (libmultipath/propsel.c select_checker).
+        **({"detect_checker": "no"} if "path_checker" in told else {}),
+        **told,
     }
 
 

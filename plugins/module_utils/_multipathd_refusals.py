@@ -11,10 +11,11 @@ import typing as t
 from ._errors import Refused
 from ._host import BlockDevice
 from ._multipath import handler_in_use
-from ._multipath_conf import drop_in_path
+from ._multipath_conf import drop_in_path, matches
 from ._multipathd_reasons import left_out, to_be_left_out
 from ._multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
-from ._multipathd_versions import OLDEST, version_text
+from ._multipathd_versions import OLDEST, detects_policy, version_text
+from ._path_groups import groups
 from ._table import devices
 
 if t.TYPE_CHECKING:
@@ -25,6 +26,8 @@ if t.TYPE_CHECKING:
     from ._multipath_options import Request
     from ._multipathd_steps import Managed
     from ._steps import Step
+
+_ALUA_PRIORITIES = ("alua", "sysfs")
 
 
 def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
@@ -107,28 +110,66 @@ def refuse_defeated(request: Request, wanted: Managed, host: Host) -> None:
                 f"{section.place('alias')} gives it to {section.value('wwid')}",
                 "Choose another name, or remove it there; nothing was changed",
             )  # fmt: skip
-    _refuse_detected_priority(request, wanted, host)
+    _refuse_detected(request, wanted, host)
 
 
-def _refuse_detected_priority(request: Request, wanted: Managed, host: Host) -> None:
-    """Refuse a prioritizer that the daemon's own detection precedes (propsel.c select_prio)."""
-    if not request.prio or request.prio in ("alua", "sysfs"):
-        return
+def _refuse_detected(request: Request, wanted: Managed, host: Host) -> None:
+    """Refuse what the daemon's own detection precedes (propsel.c select_prio, select_pgpolicy)."""
     paths = [disk(device, host) for device in devices(wanted.table)]
-    said = host.multipathd.others.saying("detect_prio")
-    off = any(s.value("detect_prio") in ("no", "off") for s in said)
-    if all(path.access_state for path in paths) and not off:
-        where = said[-1].place("detect_prio") if said else "multipathd's default"
+    where = _detecting("detect_prio", paths, host)
+    if where and request.prio not in ("", *_ALUA_PRIORITIES):
         raise Refused(
             "prio", request.prio,
             f"detect_prio is yes ({where}), and all paths have ALUA: multipathd goes by that",
             "Leave it out, or state detect_prio no in the overrides or devices section of"
             " /etc/multipath.conf",
         )  # fmt: skip
+    if not where and request.prio not in _ALUA_PRIORITIES:
+        return
+    where = _detecting("detect_pgpolicy", paths, host)
+    by_port = _says_yes("detect_pgpolicy_use_tpg", host)
+    detected, policy = "group_by_tpg" if by_port else "group_by_prio", request.path_grouping_policy
+    if where and detects_policy(host.multipathd.version) and policy != detected:
+        if _sets(paths, policy) == _sets(paths, detected):
+            return
+        raise Refused(
+            "path_grouping_policy", policy,
+            f"detect_pgpolicy is yes ({where}), and all paths have ALUA: multipathd groups them by"
+            f" {detected}, in other groups",
+            "Leave it out, or state detect_pgpolicy no in the overrides or devices section of"
+            " /etc/multipath.conf",
+        )  # fmt: skip
 
 
-def refuse_overridden(options: Sequence[tuple[str, str]], host: Host) -> None:
-    """Refuse what the overrides section precedes (multipath.conf(5))."""
+def _detecting(keyword: str, paths: Sequence[BlockDevice], host: Host) -> str:
+    """Return where it is said that the daemon goes by ALUA; empty if it does not, for these paths.
+
+    Its default is to do so.
+    """
+    said = host.multipathd.others.saying(keyword)
+    if not all(path.access_state for path in paths) or any(
+        each.value(keyword) in ("no", "off") for each in said
+    ):
+        return ""
+    return said[-1].place(keyword) if said else "multipathd's default"
+
+
+def _says_yes(keyword: str, host: Host) -> bool:
+    said = host.multipathd.files.saying(keyword)
+    return any(each.value(keyword) in ("yes", "on") for each in said)
+
+
+def _sets(paths: Sequence[BlockDevice], policy: str) -> set[frozenset[str]]:
+    return {frozenset(path.name for path in group) for group in groups(paths, policy)}
+
+
+def refuse_overridden(
+    options: Sequence[tuple[str, str]], storage: tuple[str, ...], path: str, host: Host
+) -> None:
+    """Refuse for the vendor and product of a `storage` what something precedes that `path` says.
+
+    That is the overrides section, and what is read later (multipath.conf(5)).
+    """
     for option, value in options:
         for section in host.multipathd.others.saying(option):
             said = section.value(option)
@@ -137,6 +178,16 @@ def refuse_overridden(options: Sequence[tuple[str, str]], host: Host) -> None:
                     option, value,
                     f"{section.place(option)} says {option} {said} in the overrides section, which"
                     " precedes it",
+                    "Remove it there, or state the same here; nothing was changed",
+                )  # fmt: skip
+            names = (section.value("vendor"), section.value("product"))
+            is_later = section.names[:1] == ("devices",) and section.file > path
+            of_this = all(matches(name, of) is not False for name, of in zip(names, storage))
+            if is_later and of_this and said != value:
+                raise Refused(
+                    option, value,
+                    f"{section.place(option)} says {option} {said} for this storage, and is read"
+                    f" after {path}",
                     "Remove it there, or state the same here; nothing was changed",
                 )  # fmt: skip
 

@@ -25,6 +25,7 @@ SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
 """The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
 
 _REVISION = (0, 9, 9)
+_DETECTED_POLICY = (0, 9, 6)
 
 
 def parse_version(usage: str) -> tuple[int, ...]:
@@ -36,6 +37,14 @@ def parse_version(usage: str) -> tuple[int, ...]:
 def version_text(version: Sequence[int]) -> str:
     """Return the version as multipath-tools write it."""
     return ".".join(map(str, version))
+
+
+def detects_policy(version: tuple[int, ...]) -> bool:
+    """Tell whether the daemon groups paths by ALUA whatever it is told, but for `detect_pgpolicy`.
+
+    It does since 0.9.6 (NEWS.md; libmultipath/propsel.c select_pgpolicy).
+    """
+    return version >= _DETECTED_POLICY
 
 
 def parse_storage(text: str, version: tuple[int, ...]) -> tuple[str, ...]:

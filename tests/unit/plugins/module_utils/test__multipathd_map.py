@@ -114,6 +114,7 @@ def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> 
         "\tdevice {",
         '\t\tvendor "^ACME$"',
         '\t\tproduct "^disk\\+1$"',
+        '\t\tdetect_checker "no"',
         '\t\tpath_checker "directio"',
         '\t\tfast_io_fail_tmo "5"',
         '\t\tdev_loss_tmo "infinity"',
@@ -125,6 +126,13 @@ def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> 
     host.kernel.daemon.files["/etc/multipath.conf"] = conf
     found = refusal(host, path_checker="directio").found
     assert "/etc/multipath.conf line 2 says path_checker tur in the overrides" in found
+    del host.kernel.daemon.files["/etc/multipath.conf"]
+    later = 'devices {\n  device {\n  vendor "AC.E"\n  path_checker tur\n  }\n}\n'
+    host.kernel.daemon.files[LATER] = later
+    found = refusal(host, path_checker="directio").found
+    assert f"{LATER} line 4 says path_checker tur for this storage, and is read after" in found
+    host.kernel.daemon.files[LATER] = later.replace("AC.E", "EMC")
+    host.run("multipath_map", **TASK, path_checker="directio")
 
 
 def test_what_holds_for_other_luns_as_well_is_refused(host: MemoryHost) -> None:
@@ -388,6 +396,41 @@ def test_a_priority_that_the_daemon_finds_itself_is_refused(host: MemoryHost) ->
     )
     assert "detect_prio is yes (multipathd's default)" in refusal(host, prio="const").found
     host.run("multipath_map", **TASK, prio="alua")
+
+
+def test_a_policy_that_the_daemon_finds_itself_is_refused(host: MemoryHost) -> None:
+    daemon, states = host.kernel.daemon, ("active/optimized", "active/non-optimized")
+    host.block_devices = tuple(
+        replace(each, access_state=state, target_port_group=1)
+        for each, state in zip(host.block_devices, states, strict=True)
+    )
+    daemon.version = (0, 9, 6)
+    refused = refusal(host, path_grouping_policy="multibus")
+    assert refused.option == "path_grouping_policy"
+    assert "detect_pgpolicy is yes (multipathd's default)" in refused.found
+    assert "by group_by_prio, in other groups" in refused.found
+    daemon.files[CONF] = "defaults {\ndetect_pgpolicy_use_tpg yes\ndetect_pgpolicy yes\n}\n"
+    refused = refusal(host)
+    assert f"({CONF} line 3)" in refused.found
+    assert "by group_by_tpg, in other groups" in refused.found
+    for alike in ("multibus", "group_by_tpg"):
+        host.run("multipath_map", **TASK, check_mode=True, path_grouping_policy=alike)
+    daemon.files[CONF] = "overrides {\ndetect_pgpolicy no\n}\n"
+    assert host.run("multipath_map", **TASK, path_grouping_policy="failover")["changed"]
+
+
+@pytest.mark.parametrize("reason", ["an older daemon", "no ALUA", "another priority"])
+def test_a_policy_that_the_daemon_takes(host: MemoryHost, reason: str) -> None:
+    if reason != "no ALUA":
+        host.block_devices = tuple(
+            replace(each, access_state="standby") for each in host.block_devices
+        )
+    options: dict[str, Any] = {"path_grouping_policy": "failover"}
+    host.kernel.daemon.version = (0, 9, 5) if reason == "an older daemon" else (0, 15, 1)
+    if reason == "another priority":
+        host.kernel.daemon.files[CONF] = "defaults {\ndetect_prio no\n}\n"
+        options["prio"] = "const"
+    assert host.run("multipath_map", **TASK, **options)["changed"]
 
 
 def test_a_daemon_that_does_nothing_ends_the_task_with_both_tables(host: MemoryHost) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_versions import (
+    detects_policy,
     parse_storage,
     parse_version,
     version_text,
@@ -41,3 +42,9 @@ def test_the_storage_is_a_vendor_and_a_product_in_all_versions(
     text: str, version: tuple[int, ...], storage: tuple[str, ...]
 ) -> None:
     assert parse_storage(text, version) == storage
+
+
+def test_since_when_the_daemon_groups_by_alua_by_itself() -> None:
+    assert [detects_policy(each) for each in ((), (0, 9, 5), (0, 9, 6), (0, 15, 1))] == [
+        *(False, False, True, True)
+    ]
