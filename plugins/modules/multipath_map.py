@@ -187,7 +187,7 @@ options:
   path_checker:
     description:
       - The way in which C(multipathd) checks paths, as C(multipath.conf) names it, for example
-        V(tur) or V(directio).
+        V(tur) or V(directio). The daemon is told to detect none (C(detect_checker no)).
       - The daemon knows it of a whole product of storage. Refused if the host has other LUNs of the
         same vendor and product that the task does not state as well.
     type: str

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from kernel.conftest import WWIDS
 
 from .conftest import TASK, DaemonHost, drop_in
 
 FILE = drop_in(WWIDS[0])
+ALUA = "1Linux_scsi_debug_2000"
 
 
 def test_the_life_of_a_map(host: DaemonHost) -> None:
@@ -106,3 +110,29 @@ def test_two_luns_in_one_task(host: DaemonHost) -> None:
     assert not host.applied("multipath_map", maps=maps)["changed"]
     maps = [{**each, "state": "absent"} for each in maps]
     assert len(host.applied("multipath_map", maps=maps)["plan"]) == 6
+
+
+@pytest.fixture
+def _alua(host: DaemonHost) -> Iterator[None]:
+    """Give the host a LUN with four paths, of which three ALUA states say how good they are."""
+    host.shell(
+        "modprobe scsi_dh_alua; modprobe scsi_debug"
+        " add_host=4 num_tgts=1 max_luns=1 vpd_use_hostno=0 dev_size_mb=64; udevadm settle"
+    )
+    yield
+    host.applied("multipath_map", wwid=ALUA, state="absent")
+    host.until(lambda: not host.shell("rmmod scsi_debug 2>&1", check=False))
+
+
+@pytest.mark.usefixtures("_alua")
+def test_groups_that_the_daemon_finds_by_itself(host: DaemonHost) -> None:
+    """Newer ones group by ALUA whatever they are told, which is refused unless they are not to."""
+    task = {"name": "alua", "wwid": ALUA}
+    assert len(host.twice(**task)["maps"][0]["path_groups"]) == 3
+    if "detect_pgpolicy" in host.shell("multipathd show config local"):
+        refused = host.message(**task, path_grouping_policy="multibus")
+        assert "detect_pgpolicy is yes (multipathd's default)" in refused
+        host.configure("overrides {\n  detect_pgpolicy no\n}\n")
+    made = host.twice(**task, path_grouping_policy="multibus", path_checker="directio")
+    assert len(made["maps"][0]["path_groups"]) == 1
+    assert '"checker" : "directio"' in host.shell("multipathd show map alua json")

@@ -232,6 +232,37 @@ def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_pa
         changes.add_wwid("3600")
 
 
+def test_reading_asks_and_tells_nothing(daemon: FakeDaemon, tmp_path: Path) -> None:
+    _multipathd.read(5, frozenset({DeviceNumber(8, 99)}))
+    _multipathd.read_view(5)
+    assert {each.split(maxsplit=1)[0] for each in daemon.asked} == {"help", "show"}
+    assert {*(tmp_path / "ran").read_text().split()} == {str(tmp_path / "multipath"), "-t"}
+
+
+@pytest.mark.parametrize("busy", ["show daemon", "show status"])
+def test_a_wait_is_for_an_idle_daemon(daemon: FakeDaemon, busy: str) -> None:
+    daemon.answers[busy] = {"show daemon": "pid 1 configure\n", "show status": "busy: True\n"}[busy]
+    changes = _multipathd.MultipathDaemon()
+    assert not changes.multipathd_once(lambda _known: True, 0.3)
+    daemon.answers.update(ANSWERS)
+    assert changes.multipathd_once(lambda _known: True, 5)
+
+
+def test_whether_the_daemon_runs_and_is_there_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    running = tmp_path / "pid"
+    monkeypatch.setattr(_multipathd, "_PID_FILE", str(running))
+    for text in ("", "x\n", "4194305\n", f"{os.getpid()}\n"):
+        running.write_text(text)
+        assert not _multipathd.is_running()
+    monkeypatch.setattr(_multipathd, "_PATH", str(tmp_path))
+    assert not _multipathd.is_installed()
+    there = tmp_path / "multipath"
+    there.touch(mode=0o755)
+    assert _multipathd.is_installed()
+
+
 def test_a_wait_ends_when_it_is_enough_or_late(daemon: FakeDaemon) -> None:
     changes = _multipathd.MultipathDaemon()
     assert changes.multipathd_once(lambda known: bool(known.aliased("data")), 5)
