@@ -35,7 +35,7 @@ FLOORS = (
     Floor(
         "Steps",
         "what a plan is made of",
-        "steps path_steps boot_steps multipathd_steps",
+        "steps path_steps boot_steps multipathd_steps multipathd_reasons",
     ),
     Floor("Observe", "one reading of the host", "observe observe_udev"),
     Floor("Report", "what is returned", "result tree health multipathd_view"),
@@ -48,8 +48,8 @@ FLOORS = (
     Floor(
         "Values",
         "what knows nothing of a host",
-        "host table linear multipath device names multipath_conf multipathd_versions udev_state"
-        " boot_files errors",
+        "host table linear multipath device names multipath_conf multipath_blacklist"
+        " multipathd_versions udev_state boot_files errors",
     ),
 )
 """From the top to the bottom: a file imports from its own floor, and from those below."""
