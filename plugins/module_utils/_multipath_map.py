@@ -93,7 +93,9 @@ def observe(requests: Sequence[Request], kernel: Kernel, timeout: float) -> Host
     return replace(
         host,
         missing_modules=missing_modules(_modules(requests)),
-        multipathd=read_multipathd(timeout, paths),
+        multipathd=read_multipathd(
+            timeout, paths, any(each.manager == "multipathd" for each in requests)
+        ),
         boot_files=read_boot_files(),
         missing_programs=missing_programs() if any(each.persistent for each in requests) else (),
     )

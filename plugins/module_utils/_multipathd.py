@@ -89,14 +89,16 @@ def _view(end: float) -> Multipathd:
     )
 
 
-def read(timeout: float, disks: frozenset[DeviceNumber]) -> Multipathd:
+def read(timeout: float, disks: frozenset[DeviceNumber], needed: bool = True) -> Multipathd:
     """Return the daemon as tasks for multipath maps need it: `read_view`, and what it goes by.
 
     Waits until it is idle, `timeout` seconds at most; Refused if it does not answer. It is given
     some seconds more to know all of `disks`: it is told of a new one by udev, as everybody is.
+    Unless it runs or is `needed`, its parser is not asked about its files: that takes a process.
     """
     if not is_running():
-        return _with_files(Multipathd(is_installed()), Configuration(), frozenset())
+        daemon = Multipathd(is_installed())
+        return _with_files(daemon, Configuration(), frozenset(), checked=needed)
     end = time.monotonic() + timeout
     patience = time.monotonic() + min(timeout, _PATIENCE)
     try:
@@ -114,7 +116,10 @@ def read(timeout: float, disks: frozenset[DeviceNumber]) -> Multipathd:
 
 
 def _with_files(
-    daemon: Multipathd, known: Configuration, unknown: frozenset[DeviceNumber]
+    daemon: Multipathd,
+    known: Configuration,
+    unknown: frozenset[DeviceNumber],
+    checked: bool = True,
 ) -> Multipathd:
     files = {path: _text(path) for path in (_CONFIGURATION, *_drop_ins())}
     sections = (each for path, text in files.items() for each in parse_sections(text, path))
@@ -122,7 +127,7 @@ def _with_files(
         daemon,
         known=known,
         files=Configuration(tuple(sections)),
-        complaints=_complaints() if daemon.installed else (),
+        complaints=_complaints() if daemon.installed and checked else (),
         drop_ins=_own_drop_ins(),
         wwids=frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
         read_only=_read_only(),

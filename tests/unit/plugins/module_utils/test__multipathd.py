@@ -162,6 +162,15 @@ def test_a_file_that_cannot_be_read_is_a_complaint(daemon: FakeDaemon, tmp_path:
     assert complaint == f"{tmp_path}/multipath.conf: Is a directory"
 
 
+def test_no_process_is_started_for_a_daemon_that_is_not_needed(
+    daemon: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "multipath.conf").mkdir()
+    monkeypatch.setattr(_multipathd, "is_running", lambda: False)
+    assert _multipathd.read(5, frozenset(), needed=False).complaints == ()
+    assert _multipathd.read(5, frozenset(), needed=True).complaints != ()
+
+
 def test_a_path_that_is_unknown_is_waited_for(daemon: FakeDaemon) -> None:
     _multipathd.read(5, frozenset({DeviceNumber(8, 99)}))
     assert daemon.asked.count("show daemon") > 1
