@@ -99,12 +99,12 @@ def _daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """
     lab = Lab.from_environment()
     install(lab, tmp_path_factory.mktemp("modules"))
-    host = DaemonHost(lab)
-    host.shell(
+    script = (
         "modprobe -a dm-multipath dm-service-time dm-queue-length dm-round-robin;"
         " dpkg --no-triggers --force-unsafe-io --install /opt/packages/*.deb > /dev/null 2>&1;"
         " udevadm control --reload"
     )
+    lab.ssh(["sh", "-euc", script], timeout=600)
     with serving(lab):
         yield lab
 

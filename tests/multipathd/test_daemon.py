@@ -57,7 +57,6 @@ def test_rules_that_the_daemon_has_not_read_yet(host: DaemonHost) -> None:
             "printf 'blacklist {\n property ID_SERIAL\n}\n' > /etc/multipath.conf",
             "udev property ID_SERIAL blacklisted; /etc/multipath.conf line 2 (blacklist: property",
         ),
-        (f"/sbin/multipath -w {WWIDS[0]}", "find_multipaths is strict, and the WWID is not in"),
         (
             "printf 'overrides {\n uid_attribute ID_MODEL\n}\n' > /etc/multipath.conf",
             "for one of QEMU_HARDDISK",
