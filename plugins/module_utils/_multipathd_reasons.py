@@ -15,7 +15,7 @@ from ._multipath_conf import drop_in_path
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ._host import BlockDevice, Multipathd
+    from ._host import BlockDevice, Map, Multipathd
     from ._multipathd_steps import Managed
 
 _TAKES_ALL = ("off", "no", "greedy")
@@ -33,13 +33,19 @@ LOGGED = {
 """What the daemon calls the kinds of its rules (blacklist.c log_filter)."""
 
 
-def reasons(managed: Managed, disks: Sequence[BlockDevice], daemon: Multipathd) -> Iterator[str]:
-    """Yield what keeps the daemon from having the map; what tells most comes first."""
+def reasons(
+    managed: Managed, disks: Sequence[BlockDevice], daemon: Multipathd, found: Map | None
+) -> Iterator[str]:
+    """Yield what keeps the daemon from having the map; what tells most comes first.
+
+    `found` is the map that there is instead.
+    """
     if daemon.runs:
         for disk in disks:
             yield from _against_path(disk, managed.wwid, daemon)
         yield from _against_wwid(managed.wwid, disks, daemon)
         yield from _against_reading(managed, daemon)
+        yield from _against_groups(disks, daemon, found)
     else:
         yield "it does not run any more"
     about = (managed.name, managed.wwid, *(disk.name for disk in disks))
@@ -95,3 +101,22 @@ def _against_reading(managed: Managed, daemon: Multipathd) -> Iterator[str]:
         for keyword, value in managed.settings.items():
             if section.value(keyword) != value:
                 yield f"it goes by {keyword} {section.value(keyword) or 'of its own'}, not {value}"
+
+
+def _against_groups(
+    disks: Sequence[BlockDevice], daemon: Multipathd, found: Map | None
+) -> Iterator[str]:
+    """Yield that the daemon asks the storage for ALUA states, and the kernel's handler does not.
+
+    It does once the daemon has made the map, which loads the handler (dm-mpath.c).
+    """
+    unknown = [disk.name for disk in disks if not disk.access_state]
+    detects = any(
+        each.value("detect_pgpolicy") == "yes" for each in daemon.known.saying("detect_pgpolicy")
+    )
+    there = found.multipath if found else None
+    if there and there.hardware_handler == ("alua",) and unknown and detects:
+        yield (
+            f"it groups the paths by ALUA (detect_pgpolicy), of which the kernel has shown nothing"
+            f" ({', '.join(unknown)}): scsi_dh_alua was not loaded before"
+        )

@@ -239,7 +239,7 @@ class AwaitName:
             raise MultipathdError(
                 self.words(),
                 f"after {self.timeout:g} seconds the map has another name"
-                f"{_why(self.managed, (), kernel)}",
+                f"{_why(self.managed, (), kernel, None)}",
             )
 
     def foresee(self, host: Host) -> Host:
@@ -269,10 +269,11 @@ class AwaitMap:
             return managed.is_known(known) and managed.is_met(kernel.map_of_uuid(self.uuid))
 
         if not kernel.multipathd_once(is_done, self.timeout):
-            found = self._found(kernel.map_of_uuid(self.uuid))
-            raise MultipathdError(self.words(), found + _why(managed, self.disks, kernel))
+            found = kernel.map_of_uuid(self.uuid)
+            reason = _why(managed, self.disks, kernel, found)
+            raise MultipathdError(self.words(), self._instead(found) + reason)
 
-    def _found(self, found: Map | None) -> str:
+    def _instead(self, found: Map | None) -> str:
         there = f"{found.name} '{format_table(found.live)}'" if found else "no map"
         same = " as stated, but not the settings" if self.managed.is_met(found) else ""
         return (
@@ -296,15 +297,15 @@ class AwaitMap:
         return replace(host, maps=(*others, made))
 
 
-def _why(managed: Managed, disks: Sequence[BlockDevice], kernel: Kernel) -> str:
+def _why(managed: Managed, disks: Sequence[BlockDevice], kernel: Kernel, found: Map | None) -> str:
     """Return in words why the daemon has the map not as it was told, and where more is said."""
     try:
         daemon = kernel.multipathd(frozenset(disk.device for disk in disks))
-        found = "; ".join(reasons(managed, disks, daemon))
+        why = "; ".join(reasons(managed, disks, daemon, found))
     except MultipathdError as silent:
-        found = f"it does not answer `{silent.request}`: {silent.words}"
+        why = f"it does not answer `{silent.request}`: {silent.words}"
     more = "more is in multipathd's log (journalctl -u multipathd)"
-    return f". The daemon: {found}; {more}" if found else f"; {more}"
+    return f". The daemon: {why}; {more}" if why else f"; {more}"
 
 
 MultipathdStep = t.Union[

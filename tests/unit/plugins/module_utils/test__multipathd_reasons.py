@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._device import D
 from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     BlockDevice,
     DaemonPath,
+    Map,
     Multipathd,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
@@ -22,6 +24,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf 
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_reasons import reasons
 from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_steps import Managed
+from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
 
 SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
 DISKS = (BlockDevice("sda", SDA, 2048, "3600"), BlockDevice("sdb", SDB, 2048, "3600"))
@@ -43,7 +46,9 @@ BLACKLIST = "blacklist {\nwwid 36\n}\n"
 LEFT_OUT = {SDB: "wwid 3600 blacklisted"}
 
 
-def found(disks: tuple[BlockDevice, ...] = DISKS, **daemon: Any) -> list[str]:
+def found(
+    disks: tuple[BlockDevice, ...] = DISKS, there: Map | None = None, **daemon: Any
+) -> list[str]:
     """Return what is found against a daemon that is otherwise content."""
     content = {
         "installed": True,
@@ -52,7 +57,7 @@ def found(disks: tuple[BlockDevice, ...] = DISKS, **daemon: Any) -> list[str]:
         "known": said(KNOWN, ""),
         "wwids": frozenset({"3600"}),
     }
-    return [*reasons(MANAGED, disks, Multipathd(**{**content, **daemon}))]
+    return [*reasons(MANAGED, disks, Multipathd(**{**content, **daemon}), there)]
 
 
 @pytest.mark.parametrize(
@@ -137,3 +142,24 @@ def test_only_the_rules_of_the_kind_that_the_daemon_names_are_told() -> None:
         (reason,) = found(DISKS[:1], paths=(), left_out={SDA: words}, files=said(rules))
         for kind in ("protocol", "property", "devnode"):
             assert (f"(blacklist: {kind}" in reason) is (kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("handler", "state", "detects", "is_reason"),
+    [
+        ("1 alua", "", "yes", True),
+        ("1 alua", "standby", "yes", False),
+        ("1 alua", "", "no", False),
+        ("0", "", "yes", False),
+    ],
+)
+def test_a_handler_that_was_not_loaded(
+    handler: str, state: str, detects: str, is_reason: bool
+) -> None:
+    table = parse_table(f"0 2048 multipath 0 {handler} 1 1 service-time 0 1 2 8:0 1 1")
+    there = Map("data", "mpath-3600", live=table)
+    disks = (replace(DISKS[0], access_state=state),)
+    known = said(KNOWN.replace("strict", f"strict\ndetect_pgpolicy {detects}"), "")
+    reason = found(disks, there, known=known)
+    assert bool(reason) is is_reason
+    assert not is_reason or "(sda): scsi_dh_alua was not loaded before" in reason[0]
