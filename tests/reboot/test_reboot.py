@@ -33,6 +33,13 @@ FSTAB = f"""
 UUID={LOG_UUID} /srv/log ext4 nofail,x-systemd.device-timeout=300 0 2
 """
 """The second one by what each of the single paths has, too."""
+SILENT_RULES = "/etc/udev/rules.d/61-silent.rules"
+SILENT = 'ENV{{ID_PATH}}=="{}", ENV{{ID_SERIAL}}=""\n'
+KPARTX = """
+systemctl --quiet mask multipathd.service multipathd.socket
+dpkg --no-triggers --force-unsafe-io --install /opt/packages/*.deb >/dev/null 2>&1
+"""
+"""kpartx and multipath-tools with their rules, without the daemon."""
 ENOUGH = 120.0
 """Seconds within which udev and systemd have dealt with a path, under software emulation."""
 
@@ -130,6 +137,17 @@ def present(host: Host, lun: int) -> set[str]:
     return set(host.run("sh", "-euc", script, "sh", link, check=False).split())
 
 
+def test_a_path_comes_before_the_first_reboot(booting: Host) -> None:
+    """It joins those in the map, of which udev's rule has seen none yet."""
+    host, lab = booting, booting.lab
+    *_others, path = lab.paths(0)
+    lab.unplug(path)
+    lab.plug(path)
+    await_paths(host, "data", functools.partial(present, host, 0))
+    assert len(members(host, "data")) == 4
+    assert_quiet(host, *MAPS)
+
+
 def test_paths_come_late(booting: Host) -> None:
     """The host boots from half of the paths of one LUN, and with nofail without the other LUN."""
     host, lab = booting, booting.lab
@@ -138,7 +156,10 @@ def test_paths_come_late(booting: Host) -> None:
     unmount(host)
     for path in late:
         lab.unplug(path)
+    # Nothing at boot is to need it.
+    host.shell("chmod a-x $(realpath /usr/bin/python3)")
     lab.reset()
+    host.shell("chmod a+x $(realpath /usr/bin/python3)")
     assert [mounted(host, name) for name in NAMES] == ["/dev/mapper/data_1", ""]
     assert len(members(host, "data")) == 2
     assert UUIDS[1] not in host.run("dmsetup", "info", "-c", "-o", "uuid")
@@ -183,12 +204,16 @@ def test_nothing_is_assembled_where_the_daemon_is_enabled(booting: Host) -> None
 def test_paths_have_changed_places_and_one_leads_to_another_lun(booting: Host) -> None:
     """The first disk is a path of the other LUN now; one path leads to a LUN that nobody states.
 
-    It comes last, for the paths stay where they are.
+    And one is silent when udev asks for its WWID, and kpartx is there with its rule, which names
+    partition maps in its own way. It comes last, for the paths stay where they are.
     """
     host, lab = booting, booting.lab
     before = [contents(host, name) for name in NAMES]
     names = present(host, 0)
     foreign, *kept = lab.paths(0)
+    silent = lab.paths(1)[-1]  # Where the last one of the first LUN will be.
+    host.run("tee", SILENT_RULES, input=SILENT.format(silent.by_path))
+    host.shell(KPARTX)
     unmount(host)
     for path in (*lab.paths(0), *lab.paths(1)):
         lab.unplug(path)
@@ -199,6 +224,10 @@ def test_paths_have_changed_places_and_one_leads_to_another_lun(booting: Host) -
     host.run("udevadm", "wait", "--timeout=60", "/dev/mapper/log_1")
     host.run("systemctl", "start", "srv-log.mount")
     assert [mounted(host, name) for name in NAMES] == ["/dev/mapper/data_1", "/dev/mapper/log_1"]
+    assert sorted(host.run("dmsetup", "ls").split()[::2]) == ["data", "data_1", "log", "log_1"]
+    asked = host.run("udevadm", "info", "-q", "property", f"/dev/disk/by-path/{silent.by_path}")
+    assert "ID_SERIAL=" not in asked
+    assert f"SAN_DEVICE_MAPPER_BOOT={WWIDS[0]}\n" in asked
     assert [contents(host, name) for name in NAMES] == before
     assert present(host, 0) != names
     for lun, name in enumerate(NAMES):
