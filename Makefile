@@ -4,16 +4,17 @@
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
 steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
-	campaign lab lab-stop format
+	campaign initramfs lab lab-stop format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help $(steps)
 
 help:
-	@echo 'make demo      boot a SAN host, provision it over SSH twice, take paths away, stop it'
+	@echo 'make demo      boot a SAN host, provision it over SSH twice, take paths away, reset it, stop it'
 	@echo 'make bench     time the modules and what people use instead, on a booted host'
 	@echo 'make campaign  give the readers damaged and hostile input, in great numbers'
+	@echo 'make initramfs build images with the rules of the role inside, by both builders, on a booted host'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo 'make lab-stop  end it'
 	@echo 'make test      lint to fleet, in this order, up to the first failure'

@@ -92,6 +92,7 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
         "initramfs_needed": state.initramfs_needed,
         "initramfs_generator": state.initramfs.generator,
         "initramfs_told": state.initramfs.told,
+        "multipath_rules": list(state.multipath_rules),
     }
 
 
@@ -307,6 +308,9 @@ def _initramfs(host: Host) -> Iterator[Failure]:
     if state.initramfs.files is None:
         yield Failure(image, "initramfs", "an image that can be listed", "none")
         return
-    names = {*(each.name for each in state.rule_files), *state.multipath_rules}
+    names = {
+        *(each.name for each in state.rule_files),
+        *(os.path.basename(path) for path in state.multipath_rules),
+    }
     for name in sorted(names - state.initramfs.files):
         yield Failure(image, os.path.join("udev/rules.d", name), "in the image", "missing")

@@ -109,8 +109,16 @@ def shadowed(directory: str = ETC, packages: Sequence[str] = PACKAGES) -> dict[s
 
 
 def multipath_rules(directories: Sequence[str] = (ETC, *PACKAGES)) -> tuple[str, ...]:
-    """Return the names that the rule files of multipath-tools and kpartx have on this host."""
-    return tuple(sorted({name for each in directories for name in _names(each, _MULTIPATH)}))
+    """Return the paths that the rule files of multipath-tools and kpartx have on this host.
+
+    Each in the first of the directories that has its name, which is the one that counts; without
+    those that are masked there, by a link to /dev/null.
+    """
+    found: dict[str, str] = {}
+    for directory in directories:
+        for name in _names(directory, _MULTIPATH):
+            found.setdefault(name, os.path.join(directory, name))
+    return tuple(path for _name, path in sorted(found.items()) if os.path.isfile(path))
 
 
 def _names(directory: str, patterns: Sequence[str]) -> list[str]:

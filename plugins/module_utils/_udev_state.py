@@ -71,6 +71,7 @@ class UdevState:
     """One reading of it. `partitions` are the kernel's own on each path, `version` is systemd's.
 
     `shadowed` are rule files of packages, by the path of the file in /etc that hides each.
+    `multipath_rules` are the paths of multipath-tools' and kpartx' own.
     `physical_volumes` is what LVM sees, None where it was not asked, or has nothing to ask.
     `initramfs_needed` says that the rules should be in the initramfs, too.
     """

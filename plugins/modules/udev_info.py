@@ -238,6 +238,12 @@ initramfs_told:
   description: Whether what builds the initramfs has been told of the collection's rule files.
   type: bool
   returned: success
+multipath_rules:
+  description: The rule files of multipath-tools and kpartx, by the names that this host has.
+  type: list
+  elements: str
+  returned: success
+  sample: [/usr/lib/udev/rules.d/60-multipath.rules]
 initramfs_generator:
   description: What builds the host's initramfs; empty if neither of both is there.
   type: str

@@ -23,7 +23,7 @@ from check import house, messages
 from check.artefact import build, keep
 from check.sanity import sanity
 from check.site import docs
-from check.steps import HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
+from check.steps import APART, HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
 from check.workspace import (
     PROGRAMS,
     ROOT,
@@ -48,7 +48,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "sanity": sanity,
     "build": build,
     "hosts": hosts,
-    **{name: functools.partial(booted, names=[name]) for name in HOSTS},
+    **{name: functools.partial(booted, names=[name]) for name in (*HOSTS, *APART)},
     "fleet": fleet,
     "artefact": keep,
 }

@@ -63,6 +63,8 @@ def browser(workspace: Workspace) -> str:
 
 HOSTS = ("kernel", "integration", "reboot", "multipathd")
 """The tests that have a booted host of their own, below `tests`; those that take long first."""
+APART = ("initramfs",)
+"""Likewise, but not of `make test`: what takes minutes, and concerns few changes."""
 AT_ONCE = 2
 """Each booted host keeps a processor busy, not more, and the tests are for two."""
 

@@ -86,14 +86,37 @@ def test_the_hook_puts_the_rules_into_an_image(host: Host) -> None:
     templates = HERE.parents[1] / "roles/udev_rules/templates"
     loader = jinja2.FileSystemLoader(templates)
     hook = jinja2.Environment(loader=loader, trim_blocks=True).get_template("initramfs-tools.j2")
-    text = hook.render(__udev_rules_names=[NAME])
+    other = "/usr/lib/udev/rules.d/60-persistent-storage.rules"  # It stands for multipath-tools'.
+    names = {"multipath_rules": [other]}
+    text = hook.render(__udev_rules_names=[NAME], __udev_rules_host=names)
     host.run("sh", "-euc", "cat >/run/hook", input=text)
+    build = "DESTDIR=/run/image verbose=n version=$(uname -r) sh /run/hook"
     host.shell(
-        f"echo '# of the role' >/etc/udev/rules.d/{NAME}; mkdir /run/image;"
-        " DESTDIR=/run/image verbose=n version=$(uname -r) sh /run/hook; sh /run/hook prereqs"
+        f"echo '# of the role' >/etc/udev/rules.d/{NAME}; mkdir -p /run/image/sbin;"
+        f" {build}; test ! -e /run/image{other}; sh /run/hook prereqs"
     )
     assert host.run("cat", f"/run/image/etc/udev/rules.d/{NAME}") == "# of the role\n"
+    again = f"rm /run/image/etc/udev/rules.d/{NAME}; {build}"
+    host.shell(f"touch /run/image/sbin/multipath; {again}; test -e /run/image{other}; {again}")
     host.shell(f"rm -r /run/image /run/hook /etc/udev/rules.d/{NAME}")
+
+
+def test_a_mount_that_fstab_leaves_to_the_initramfs_needs_the_rules_there(host: Host) -> None:
+    """If it is one of a multipath map; the root file system of the lab host is none."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    host.shell(
+        "mkfs.ext4 -q -F /dev/mapper/data; mkdir -p /mnt/test; mount /dev/mapper/data /mnt/test;"
+        " cp /etc/fstab /run/fstab"
+    )
+    try:
+        for options, early in (("nofail", []), ("nofail,x-initrd.mount", ["/mnt/test"])):
+            line = f"/dev/mapper/data /mnt/test ext4 {options} 0 0\n"
+            host.run("tee", "/etc/fstab", input=line)
+            answer = host.applied("udev_info", verify=False)
+            assert answer["initramfs_needed"] is bool(early)
+            assert answer["early_mounts"] == [{"place": each, "wwid": WWIDS[0]} for each in early]
+    finally:
+        host.shell("cp /run/fstab /etc/fstab")
 
 
 def test_the_image_is_looked_into_by_the_names_that_this_host_has(host: Host) -> None:

@@ -197,7 +197,7 @@ def test_nothing_fails_where_all_is_as_stated() -> None:
         (
             state(
                 initramfs_needed=True,
-                multipath_rules=("60-multipath.rules", "60-kpartx.rules"),
+                multipath_rules=("/lib/60-multipath.rules", "/lib/60-kpartx.rules"),
                 initramfs=Initramfs(
                     "initramfs-tools",
                     True,

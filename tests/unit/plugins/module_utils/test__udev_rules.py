@@ -92,7 +92,9 @@ def test_packages_rule_files_about_maps_and_disks_may_be_hidden(tmp_path: Path) 
         f"{etc}/55-dm.rules": f"{usr}/55-dm.rules",
         f"{etc}/60-multipath.rules": f"{usr}/60-multipath.rules",
     }
+    for folder in (etc, usr):
+        (folder / "56-dm-mpath.rules").symlink_to("/dev/null")
     assert _udev_rules.multipath_rules([str(etc), str(usr)]) == (
-        "60-kpartx.rules",
-        "60-multipath.rules",
+        f"{usr}/60-kpartx.rules",
+        f"{etc}/60-multipath.rules",
     )
