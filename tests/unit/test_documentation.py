@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
 import shutil
@@ -59,7 +61,8 @@ def test_what_a_readme_links_to_is_there(name: str) -> None:
 def test_no_floor_of_the_house_looks_up() -> None:
     floors = {name: floor for floor in house.FLOORS for name in floor.files.split()}
     directory = ROOT / "plugins/module_utils"
-    assert sorted(floors) == sorted(path.stem[1:] for path in directory.glob("_*.py"))
+    files = {path.stem[1:] for path in directory.glob("_*.py")}
+    assert set(floors) == files, "tests/check/house.py gives each file its floor"
     for name, other in house.imports(directory):
         below = house.FLOORS.index(floors[name]) <= house.FLOORS.index(floors[other])
         assert below, f"_{name} ({floors[name].name}) imports _{other} ({floors[other].name})"
@@ -67,6 +70,22 @@ def test_no_floor_of_the_house_looks_up() -> None:
 
 def test_the_picture_is_of_the_house() -> None:
     assert (ROOT / house.PICTURE).read_text("utf-8") == house.picture(), "make format draws it"
+
+
+def test_the_pairs_of_tables_are_what_a_kernel_printed() -> None:
+    text = (ROOT / "docs/docsite/rst/model.rst").read_text("utf-8")
+    pairs = re.findall(r"\* - ``(\d.*)``\n     - ``(.*)``\n", text)
+    captured = json.loads((ROOT / "tests/unit/captured/linux-6.1.json").read_text("utf-8"))
+    known = {
+        tuple(
+            table.partition("multipath ")[2].strip() for table in (loaded["given"], read["table"])
+        )
+        for case in captured["cases"]
+        for loaded, read in itertools.pairwise(case["steps"])
+        if "given" in loaded and "table" in read
+    }
+    assert len(pairs) > 3
+    assert set(pairs) <= known
 
 
 def test_the_path_grouping_policy_in_ten_lines_works(tmp_path: Path) -> None:

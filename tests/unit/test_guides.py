@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import json
@@ -26,6 +27,14 @@ from ansible.playbook.play import Play
 from ansible.playbook.role.include import RoleInclude
 from ansible.playbook.task import Task
 from guides import ROOT, Block, Item
+from unit.memory_host import MemoryHost
+from unit.memory_kernel import MemoryKernel
+from unit.memory_multipath import Disk
+
+from ansible_collections.san.device_mapper.plugins.module_utils import _run
+from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
 
 OURS = "san.device_mapper."
 PLAY_LISTS = ("pre_tasks", "tasks", "handlers", "post_tasks")
@@ -101,6 +110,28 @@ def test_wrong_yaml_is_found(wrong: str) -> None:
 def test_a_wrong_command_is_found(wrong: str) -> None:
     with pytest.raises((AssertionError, SystemExit)):
         test_each_command_can_be_run(Block(Path("guide"), "console", f"$ {wrong}"))
+
+
+def test_the_model_shows_what_its_task_returns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
+    monkeypatch.setattr(_run, "exclusive", lock)
+    model = [block for block in guides.blocks() if block.guide.stem == "model"]
+    stated = next(each for each in model if each.language == "yaml").items()[0]
+    options = stated["san.device_mapper.multipath_map"]
+    addresses = {"sda": "0:0:0:0", "sdc": "0:0:1:0", "sde": "1:0:0:0", "sdg": "1:0:1:0"}
+    paths = tuple(
+        BlockDevice(name, DeviceNumber(8, 32 * number), 524288, options["wwid"], address=address)
+        for number, (name, address) in enumerate(addresses.items())
+    )
+    host = MemoryHost(MemoryKernel({path.device: Disk(path.sectors) for path in paths}), paths)
+    host.run("multipath_map", **{**options, "path_grouping_policy": "multibus"})
+    result = host.run("multipath_map", **options)
+    before, after = (result["diff"][side].splitlines() for side in ("before", "after"))
+    shown = [block.text.strip().splitlines() for block in model if block.language == "text"]
+    assert [f"- {step}" for step in result["plan"]] in shown
+    assert [*difflib.unified_diff(before, after, "before", "after", lineterm="")] in shown
 
 
 def tasks(items: list[Item]) -> Iterator[Item]:
