@@ -4,7 +4,7 @@
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
 steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
-	campaign initramfs lab lab-stop format
+	campaign initramfs lab lab-stop play format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -16,7 +16,9 @@ help:
 	@echo 'make campaign  give the readers damaged and hostile input, in great numbers'
 	@echo 'make initramfs build images with the rules of the role inside, by both builders, on a booted host'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
+	@echo '               LAYOUT=FILE says how many LUNs, HBAs and targets it has, and SUITE=trixie which Debian'
 	@echo 'make lab-stop  end it'
+	@echo 'make play PLAYBOOK=FILE  boot such a host, run your playbook on it twice, and stop it'
 	@echo 'make test      lint to fleet, in this order, up to the first failure'
 	@echo 'make lint      format, style, documentation, changelog, licences'
 	@echo 'make typing    mypy, strict'
@@ -27,7 +29,7 @@ help:
 	@echo 'make build     build the artefact, the same bytes each time, look at it as Galaxy does, install it'
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
 	@echo '               integration, reboot or multipathd. SUITE=trixie or sid for another Debian than bookworm'
-	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other'
+	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other; boot one for the guide'
 	@echo 'make format    format the Python files in place, and make anew what is made from the code'
 
 $(steps):

@@ -60,7 +60,9 @@ def main() -> int:
 def demonstrate(lab: Lab) -> None:
     """Show it all; raise DemoFailed at the first thing that is not as it should be."""
     count = len(lab.paths(0))
-    say(f"a SAN host with {lab.machine.hbas} HBAs and {lab.machine.luns} LUNs of {count} paths")
+    say(
+        f"a SAN host with {lab.machine.hbas} HBAs and {len(lab.machine.luns)} LUNs of {count} paths"
+    )
     say(f"ansible-playbook {PLAYBOOK.parent.name}/{PLAYBOOK.name}")
     require(provision(lab) > 0, "the playbook changed nothing")
     say("the same again")

@@ -65,6 +65,7 @@ def main() -> int:
         "format": format_in_place,
         "lab": lab,
         "lab-stop": lab_stop,
+        "play": play,
         "test": functools.partial(check, *WHOLE),
     }
     commands |= {step: functools.partial(check, step) for step in STEPS}
@@ -132,7 +133,7 @@ def lab() -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(ROOT)
-    run([sys.executable, "tests/lab", "start"], ROOT, dict(os.environ), shown=True)
+    run([sys.executable, "tests/lab", "start", *layout()], ROOT, dict(os.environ), shown=True)
     collections = shlex.quote(str(checkout_collections()))
     print(
         "Ansible with this checkout as its collection, and single tests, in a shell:\n"
@@ -145,6 +146,25 @@ def lab() -> None:
         "  ansible-playbook -i $SAN_LAB/inventory.yml playbooks/provision.yml\n"
         "  pytest tests/integration -k partition_maps"
     )
+
+
+def play() -> None:
+    """Run a user's playbook twice on a booted host of the layout that the user wants."""
+    playbook = Path(os.environ.get("PLAYBOOK") or "")
+    if not playbook.is_file():
+        raise Failed("make play PLAYBOOK=FILE: name the playbook to run on the lab host")
+    argv = [sys.executable, "tests/play.py", str(playbook.resolve())]
+    arguments = shlex.split(os.environ.get("ARGUMENTS", ""))
+    with laid_out() as workspace:
+        call(workspace, *lab_run(*layout()), *argv, *arguments, shown=True)
+
+
+def layout() -> list[str]:
+    """Return the options of the lab for the layout and the Debian suite that the user names."""
+    options = {"--layout": os.environ.get("LAYOUT"), "--suite": os.environ.get("SUITE")}
+    if options["--layout"]:
+        options["--layout"] = str(Path(options["--layout"]).resolve())
+    return [f"{name}={value}" for name, value in options.items() if value]
 
 
 def lab_stop() -> None:

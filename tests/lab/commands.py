@@ -18,7 +18,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from . import connection, directories, qemu
+from . import connection, directories, layout, qemu
 from .errors import LabError
 from .host import Lab
 from .image import image
@@ -51,13 +51,15 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description="A SAN host to test on.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    plain = qemu.Machine()
     machine = argparse.ArgumentParser(add_help=False)
-    machine.add_argument("--luns", type=int, default=2, help="default: %(default)s")
-    machine.add_argument("--hbas", type=int, default=2, help="default: %(default)s")
-    machine.add_argument("--targets", type=int, default=2, help="default: %(default)s")
-    machine.add_argument("--lun-size", type=_size, default="256M", help="default: %(default)s")
+    machine.add_argument("--luns", type=int, help=f"default: {len(plain.luns)}")
+    machine.add_argument("--hbas", type=int, help=f"default: {plain.hbas}")
+    machine.add_argument("--targets", type=int, help=f"default: {plain.targets}")
+    machine.add_argument("--lun-size", help="of each LUN, such as 1G; default: 256M")
+    machine.add_argument("--layout", type=Path, help="a file that says all that, and more")
     suite = argparse.ArgumentParser(add_help=False)
-    suite.add_argument("--suite", default="bookworm", help="default: %(default)s")
+    suite.add_argument("--suite", help=f"default: {plain.suite}")
 
     command = commands.add_parser("image", parents=[suite], help="build the image")
     command.set_defaults(command=_image)
@@ -77,24 +79,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _size(text: str) -> int:
-    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-    if text[-1:] in units:
-        return int(text[:-1]) * units[text[-1]]
-    return int(text)
+def _machine(options: argparse.Namespace) -> qemu.Machine:
+    """Return what the layout describes, with what the command line says otherwise."""
+    machine = layout.read(options.layout) if options.layout else qemu.Machine()
+    stated = {key: getattr(options, key) for key in ("suite", "hbas", "targets")}
+    machine = dataclasses.replace(machine, **{key: each for key, each in stated.items() if each})
+    if options.luns or options.lun_size:
+        size = layout.size(options.lun_size) if options.lun_size else machine.luns[0]
+        machine = dataclasses.replace(machine, luns=(size,) * (options.luns or len(machine.luns)))
+    return machine
 
 
 def _image(options: argparse.Namespace) -> int:
-    print(image(options.suite))
+    print(image(options.suite or qemu.Machine().suite))
     return 0
 
 
 def _start(options: argparse.Namespace) -> int:
+    machine = _machine(options)
     directory = directories.checkout_directory()
-    if not directories.is_abandoned(directory):
+    if directories.is_abandoned(directory):
+        _boot(machine, directory, dies_with_us=False)
+    elif Lab.from_directory(directory).machine == machine:
         print("The lab host of this checkout runs already.")
     else:
-        _boot(options, directory, dies_with_us=False)
+        raise LabError("a lab host of another layout runs already: end it by `make lab-stop`")
     print(_how_to_reach(directory))
     return 0
 
@@ -115,7 +124,7 @@ def _stop_running(_arguments: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    lab = _boot(options, None, dies_with_us=True)
+    lab = _boot(_machine(options), None, dies_with_us=True)
     try:
         return _run_command(options.argv, lab)
     finally:
@@ -150,24 +159,21 @@ def _ssh(options: argparse.Namespace) -> int:
     os.execvp(argv[0], argv)
 
 
-def _boot(options: argparse.Namespace, directory: Path | None, *, dies_with_us: bool) -> Lab:
+def _boot(machine: qemu.Machine, directory: Path | None, *, dies_with_us: bool) -> Lab:
     """Boot a host; end it if anything fails until it is ready."""
-    machine = qemu.Machine(
-        options.suite, options.luns, options.hbas, options.targets, options.lun_size
-    )
-    root = image(options.suite)
+    root = image(machine.suite)
     directory, lock = directories.create(directory)
     try:
         started = time.monotonic()
         print("lab: booting the host ...", file=sys.stderr, flush=True)
         try:
+            text = json.dumps(dataclasses.asdict(machine))
+            (directory / "machine.json").write_text(text, encoding="utf-8")
             qemu.launch(machine, root, directory, lock, dies_with_us=dies_with_us)
         finally:
             os.close(lock)
-        text = json.dumps(dataclasses.asdict(machine))
-        (directory / "machine.json").write_text(text, encoding="utf-8")
         lab = Lab(directory, machine)
-        connection.write(directory, root, lab.forwarded_port())
+        connection.write(directory, root, lab.forwarded_port(), machine.groups)
         lab.wait_until_ready()
     except BaseException:
         _end(directory)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import typing as t
 from pathlib import Path
 
 SSH_CONFIG = """\
@@ -29,7 +30,7 @@ Host *
 """
 
 INVENTORY = """\
-san:
+{group}:
   hosts:
     lab:
       ansible_host: 127.0.0.1
@@ -43,16 +44,26 @@ san:
       ansible_ssh_use_tty: false
       ansible_python_interpreter: /usr/bin/python3
 """
+ANOTHER_GROUP = """\
+{group}:
+  hosts:
+    lab:
+"""
 
 
-def write(directory: Path, image: Path, port: int) -> None:
-    """Write ssh_config, known_hosts, the private key and inventory.yml."""
+def write(directory: Path, image: Path, port: int, groups: t.Sequence[str]) -> None:
+    """Write ssh_config, known_hosts, the private key and inventory.yml with the host in groups."""
     shutil.copy(image / "id_ed25519", directory / "id_ed25519")
     key_type, key = (image / "ssh_host_ed25519_key.pub").read_text().split()[:2]
     texts = {
         "known_hosts": f"[127.0.0.1]:{port} {key_type} {key}\n",
         "ssh_config": SSH_CONFIG.format(directory=directory, port=port),
-        "inventory.yml": INVENTORY.format(directory=directory, port=port),
+        "inventory.yml": "".join(
+            [
+                INVENTORY.format(directory=directory, port=port, group=groups[0]),
+                *(ANOTHER_GROUP.format(group=group) for group in groups[1:]),
+            ]
+        ),
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")

@@ -47,7 +47,10 @@ class Lab:
     def from_directory(cls, directory: Path) -> Lab:
         """Return the host that lives in the directory."""
         text = (directory / "machine.json").read_text(encoding="utf-8")
-        return cls(directory, qemu.Machine(**json.loads(text)))
+        kept: dict[str, t.Any] = json.loads(text)
+        for key in ("luns", "groups"):
+            kept[key] = tuple(kept[key])
+        return cls(directory, qemu.Machine(**kept))
 
     # The guest.
 

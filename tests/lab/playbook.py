@@ -11,13 +11,20 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from .errors import LabError
+
 CALLBACKS = Path(__file__).resolve().parents[1] / "callback"
 
 
 def run(
-    directory: Path, inventory: Path, playbook: Path, *arguments: str, timeout: float = 600
+    directory: Path,
+    inventory: Path,
+    playbook: Path,
+    *arguments: str,
+    timeout: float | None = 600,
+    shown: bool = False,
 ) -> tuple[int, list[dict[str, t.Any]]]:
-    """Run a playbook; return its status and results."""
+    """Run a playbook; return its status and results. What it prints is shown or else kept back."""
     written = directory / "results"
     written.unlink(missing_ok=True)
     environment = {
@@ -30,10 +37,11 @@ def run(
         ["ansible-playbook", "-i", str(inventory), str(playbook), *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        capture_output=not shown,
         text=True,
         check=False,
         timeout=timeout,
     )
-    assert written.exists(), done.stdout + done.stderr
+    if not written.exists():
+        raise LabError(f"{playbook} has not run\n{done.stdout or ''}{done.stderr or ''}")
     return done.returncode, [json.loads(line) for line in written.read_text("utf-8").splitlines()]

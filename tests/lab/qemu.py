@@ -25,13 +25,14 @@ QUIT_TIMEOUT = 15.0
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What the lab host is made of; sizes in bytes."""
+    """What the lab host is made of: `luns` are the sizes of the LUNs in bytes, `targets` the target
+    ports that each HBA reaches, `groups` those of the inventory that the host is in."""
 
-    suite: str
-    luns: int
-    hbas: int
-    targets: int
-    lun_size: int
+    suite: str = "bookworm"
+    luns: tuple[int, ...] = (256 << 20, 256 << 20)
+    hbas: int = 2
+    targets: int = 2
+    groups: tuple[str, ...] = ("san",)
 
 
 def launch(
@@ -42,8 +43,8 @@ def launch(
     if program is None:
         raise LabError("qemu-system-x86_64 is not installed")
     (directory / "luns").mkdir()
-    for lun in range(machine.luns):
-        create_backing_file(directory, lun, machine.lun_size)
+    for lun, size in enumerate(machine.luns):
+        create_backing_file(directory, lun, size)
     # The kernel ends QEMU when this process dies, however it dies.
     tied = ["setpriv", "--pdeathsig", "KILL", "--"] if dies_with_us else []
     with open(directory / "qemu.log", "wb") as log:
@@ -111,7 +112,7 @@ def _arguments(machine: Machine, image: Path, directory: Path) -> t.Iterator[str
     yield from ("-device", "virtio-net-pci,netdev=net,romfile=")
     for hba in range(machine.hbas):
         yield from ("-device", json.dumps(storage.host_bus_adapter(hba)))
-    for lun in range(machine.luns):
+    for lun in range(len(machine.luns)):
         for path in storage.paths(lun, machine.hbas, machine.targets):
             node = storage.block_node(path, backing_file(directory, lun))
             yield from ("-blockdev", json.dumps(node))
