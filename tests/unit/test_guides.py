@@ -39,7 +39,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._lock import exc
 OURS = "san.device_mapper."
 PLAY_LISTS = ("pre_tasks", "tasks", "handlers", "post_tasks")
 BLOCK_LISTS = ("block", "rescue", "always")
-LANGUAGES = {"console", "diff", "text", "yaml"}
+LANGUAGES = {"console", "diff", "text", "yaml", "toml"}
 PROGRAMS = {
     # Which are not ours, and whose arguments nothing here can know.
     "$EDITOR", "awk", "blkid", "cat", "cd", "cp", "dmsetup", "echo", "export", "git", "journalctl",
