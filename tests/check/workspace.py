@@ -64,7 +64,12 @@ def of_checkout(name: str) -> Path:
 
 
 def listed_files() -> list[str]:
-    """Return the files of the checkout, those too that are not yet in git."""
+    """Return the files of the checkout, those too that are not yet in git.
+
+    What git does not know, as a workspace, is taken whole.
+    """
+    if not (ROOT / ".git").exists():
+        return [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if not path.is_dir()]
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.check_output(argv, cwd=ROOT, text=True).split("\0")
     return [name for name in names if name and os.path.lexists(ROOT / name)]
