@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The in-memory daemon is held to what a real 0.9.4 did on a host with four paths."""
+"""The in-memory daemon is held to what a real 0.9.4 did on a host with four paths.
+
+What is said of paths that it leaves out, 0.11.1 and 0.15.1 have said.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from unit.memory_multipath import Disk
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import KernelError
 from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_reasons import LOGGED
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     equivalent,
     parse_table,
@@ -93,3 +97,31 @@ def test_it_fails_for_maps_that_are_not_there_or_in_use(kernel: MemoryKernel) ->
     kernel.placed(UUID).opened = 0
     assert told(kernel, f"del map {WWID}") == []
     assert kernel.daemon.wwids == {WWID}
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ('devnode "^sd[a-z]"', "sda: device node name blacklisted"),
+        (f'wwid "{WWID}"', "sda: wwid 35525400000000001 blacklisted"),
+        (
+            'device {\nvendor ".*"\nproduct ".*"\n}',
+            "sda: (QEMU:QEMU HARDDISK) vendor/product blacklisted",
+        ),
+        ('protocol "scsi:.*"', "sda: protocol scsi:unspec blacklisted"),
+        ('property "ID_.*"', "sda: udev property ID_SERIAL blacklisted"),
+    ],
+)
+def test_paths_are_left_out_with_the_next_reading(
+    kernel: MemoryKernel, rule: str, words: str
+) -> None:
+    kernel.add_wwid(WWID)
+    kernel.daemon.files["/etc/multipath.conf"] = f"blacklist {{\n{rule}\n}}\n"
+    assert len(kernel.multipathd(frozenset()).paths) == 4
+    assert told(kernel, "reconfigure") == []
+    view = kernel.multipathd(frozenset())
+    assert view.paths == ()
+    said = view.left_out[DISKS[0].device]
+    assert [kind for kind, of in LOGGED.items() if of in said] == [
+        kind for kind, of in LOGGED.items() if of in words
+    ]
