@@ -27,7 +27,9 @@ BLOCK = re.compile(
 )
 
 
-@pytest.mark.parametrize(("guide", "count"), [("lun_life", 4), ("day_two", 3), ("multipathd", 2)])
+@pytest.mark.parametrize(
+    ("guide", "count"), [("san_host", 1), ("lun_life", 4), ("day_two", 3), ("multipathd", 2)]
+)
 def test_the_guide_shows_the_playbooks_as_they_are(guide: str, count: int) -> None:
     text = (ROOT / f"docs/docsite/rst/{guide}.rst").read_text("utf-8")
     shown = {name: textwrap.dedent(block).strip() for name, block in BLOCK.findall(text)}
@@ -35,6 +37,14 @@ def test_the_guide_shows_the_playbooks_as_they_are(guide: str, count: int) -> No
     for name, block in shown.items():
         _licence, _blank, playbook = (ROOT / name).read_text("utf-8").partition("\n\n")
         assert block == playbook.strip(), name
+
+
+def test_the_output_is_of_the_playbook() -> None:
+    text = (ROOT / "docs/docsite/rst/san_host.rst").read_text("utf-8")
+    (play,) = yaml.safe_load((ROOT / "playbooks/provision.yml").read_text("utf-8"))
+    stated = [task["name"] for task in play["tasks"]]
+    shown = re.findall(r"demo:   changed: (.*)", text)
+    assert [name for name in shown if ":" not in name] == [*stated, stated[0]]
 
 
 def test_the_messages_are_those_of_the_code() -> None:
