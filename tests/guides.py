@@ -68,13 +68,13 @@ def blocks(*languages: str) -> list[Block]:
 def examples() -> Iterator[Item]:
     """Yield the tasks and plays for a host of one's own, in their order; ad-hoc commands as tasks.
 
-    Without the playbooks of the collection, and without the READMEs of roles.
+    Without the playbooks of the collection, the READMEs of roles, and plays for other hosts.
     """
     for block in blocks("yaml", "console"):
         if block.guide.parts[0] == "roles" or block.is_playbook:
             continue
         if block.language == "yaml":
-            yield from block.items()
+            yield from (item for item in block.items() if item.get("hosts", "san") == "san")
         else:
             yield from (ad_hoc(words) for words in commands(block) if words[0] == "ansible")
 

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import json
 import typing as t
 from pathlib import Path
 
+import guides
 import pytest
 import yaml
 
@@ -49,10 +52,29 @@ def test_examples_run_as_they_are_documented(module: str, tmp_path: Path) -> Non
     """The tasks in the module's EXAMPLES run in their order, between a set-up and a clean-up."""
     examples = yaml.safe_load(importlib.import_module(f"{PACKAGE}.{module}").EXAMPLES)
     assert examples
+    run_examples(tmp_path, examples)
+
+
+def test_guides_can_be_followed(tmp_path: Path) -> None:
+    """The guides' tasks, plays and ad-hoc commands run as they are shown, in their order.
+
+    The playbooks that they show whole have tests of their own, and so has the role.
+    """
+    examples = [each for each in guides.examples() if "ansible.builtin.include_role" not in each]
+    assert examples
+    run_examples(tmp_path, examples)
+
+
+def run_examples(directory: Path, examples: list[guides.Item]) -> None:
+    """Run tasks and plays on the lab host, between a set-up and a clean-up."""
     around = yaml.safe_load((HERE / "examples.yml").read_text("utf-8"))
-    tasks = [*around["before"], *examples, *around["after"]]
-    playbook = tmp_path / "examples.yml"
+    items = [*around["before"], *examples, *around["after"]]
     head = {"hosts": "san", "become": True, "gather_facts": False}
-    playbook.write_text(yaml.safe_dump([{**head, "tasks": tasks}]), "utf-8")
-    ran = {each.get("task") for each in play(tmp_path, playbook) if each.get("status") == "ok"}
-    assert {task["name"] for task in examples} <= ran
+    plays: list[guides.Item] = []
+    for are_plays, group in itertools.groupby(items, lambda item: "hosts" in item):
+        together = list(group)
+        plays += together if are_plays else [{**head, "tasks": together}]
+    playbook = directory / "examples.yml"
+    playbook.write_text(json.dumps(plays), "utf-8")
+    ran = {each.get("task") for each in play(directory, playbook) if each.get("status") == "ok"}
+    assert {task["name"] for each in plays for task in each["tasks"]} <= ran
