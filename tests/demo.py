@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Provision a lab host as an administrator would, and take paths away while it writes.
+"""Provision a lab host as an administrator would, take paths away while it writes, and reset it.
 
 Run under the lab: `python3 tests/lab run -- python3 tests/demo.py`.
 """
@@ -36,7 +36,7 @@ RATE = 1 << 19
 MOST = 200 << 20
 # So much is written before the paths go, and again without them.
 STEP = 2 << 20
-WRITE_TIMEOUT = 120.0
+TIMEOUT = 120.0
 
 # What Ansible's callback prints: a JSON object for each event.
 Event = dict[str, t.Any]
@@ -76,12 +76,16 @@ def demonstrate(lab: Lab) -> None:
         require_paths(host_information(lab), left)
         say(f"HBA {HBA} has lost its paths: {left} of {count} are left, the writing goes on")
         bring_paths_back(lab)
-        say("they are back under other names: the same playbook again")
-        require(provision(lab) == 1, "more, or less, than the multipath maps has changed")
+        wait_for_paths(lab, count)
+        say("they are back under other names, and have joined their maps by themselves")
         written = stop(lab, writing)
+    read_back(lab, written)
+    lab.reset()
+    wait_for_mounts(lab)
+    say("reset: the maps are there again, and mounted; the same playbook again")
+    require(provision(lab) == 0, "the playbook changed something after the boot")
     information = host_information(lab)
     require_paths(information, count)
-    read_back(lab, written, information)
     print(information["tree"], flush=True)
 
 
@@ -201,7 +205,7 @@ def file(name: str) -> str:
 def wait_for_writes(lab: Lab, writing: subprocess.Popen[str]) -> None:
     """Return once each file has grown by STEP."""
     enough = {name: size + STEP for name, size in sizes(lab).items()}
-    deadline = time.monotonic() + WRITE_TIMEOUT
+    deadline = time.monotonic() + TIMEOUT
     while any(size < enough[name] for name, size in sizes(lab).items()):
         if writing.poll() is not None:
             raise DemoFailed(f"fio has ended: {writing.communicate()[1]}")
@@ -227,10 +231,10 @@ def stop(lab: Lab, writing: subprocess.Popen[str]) -> dict[str, int]:
     return {job["jobname"]: job["write"]["io_bytes"] for job in report["jobs"]}
 
 
-def read_back(lab: Lab, written: dict[str, int], information: Event) -> None:
+def read_back(lab: Lab, written: dict[str, int]) -> None:
     """Verify what has been written, on the host and in the LUNs' backing files."""
     lab.ssh([*FIO, "--verify_only", *jobs(written)])
-    tables = {each["name"]: each["table"] for each in information["maps"]}
+    tables = {each["name"]: each["table"] for each in host_information(lab)["maps"]}
     for lun, name in enumerate(NAMES):
         # Frozen, a file system is on its LUN as it is.
         lab.ssh(["fsfreeze", "--freeze", f"/srv/{name}"])
@@ -276,6 +280,24 @@ def bring_paths_back(lab: Lab) -> None:
     for path in paths:
         lab.plug(path)
     lab.ssh(["udevadm", "wait", "--timeout=100", *links])
+
+
+def wait_for_paths(lab: Lab, count: int) -> None:
+    """Return once each map has so many paths."""
+    await_output(lab, count * len(NAMES), "sh", "-c", "ls -d /sys/block/dm-*/slaves/sd*")
+
+
+def wait_for_mounts(lab: Lab) -> None:
+    """Return once what is on the maps is mounted."""
+    await_output(lab, len(NAMES), "grep", " /srv/", "/proc/mounts")
+
+
+def await_output(lab: Lab, lines: int, *argv: str) -> None:
+    """Return once a command on the host prints so many lines."""
+    deadline = time.monotonic() + TIMEOUT
+    while len(printed := lab.ssh(argv, check=False).stdout.splitlines()) != lines:
+        require(time.monotonic() < deadline, f"it stays at {printed}")
+        time.sleep(0.5)
 
 
 def paths_of_hba(lab: Lab) -> tuple[list[ScsiPath], list[str]]:

@@ -68,6 +68,11 @@ class San:
         """Run a script as root on the host and return what it prints."""
         return self.lab.ssh(["sh", "-euc", script]).stdout
 
+    def comes_back(self) -> bool:
+        """Tell whether the first LUN's map is one that the host assembles at boot."""
+        record = f"/etc/san.device_mapper/mpath-{wwid(self.luns[0])}.map"
+        return self.lab.ssh(["test", "-f", record], check=False).returncode == 0
+
     def delete(self, paths: t.Sequence[ScsiPath]) -> None:
         """Delete paths as somebody else would."""
         links = [f"/dev/disk/by-path/{path.by_path}" for path in paths]
@@ -126,6 +131,7 @@ def test_the_life_of_a_lun(san: San) -> None:
         "Make the file systems",
         "Mount the file systems",
     ]
+    assert san.comes_back()
     with san.written():
         san.delete(san.paths[:2])
         policy = {"san_policy": "failover", "san_selector": "queue-length"}
@@ -147,5 +153,7 @@ def test_the_life_of_a_lun(san: San) -> None:
         ]
     blocks = int(san.shell("stat --file-system --format=%b /srv/new0"))
     assert blocks * int(san.shell("stat --file-system --format=%S /srv/new0")) > 1.7 * SIZE
+    assert san.comes_back()
     assert len(san.twice("retire_luns")) == 4
+    assert not san.comes_back()
     assert san.shell("dmsetup ls; ls /sys/block /dev/disk/*") == before

@@ -39,11 +39,13 @@ def test_the_life_of_a_lun_and_its_daemon(san: San, host: DaemonHost) -> None:
             "Join the paths of each LUN",
         ]
         assert "multipath" in host.table("new0")
+        assert san.comes_back()
         assert san.twice("to_multipathd") == [
             "Tell multipathd of the maps",
             "Let multipathd be started",
             "Start multipathd",
         ]
+        assert not san.comes_back()
         san.delete(san.paths[:2])
         policy = {"san_policy": "failover", "san_selector": "queue-length"}
         assert "Find the paths of the LUNs" in san.twice("maintain_paths", **policy)
