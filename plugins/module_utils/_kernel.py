@@ -31,6 +31,9 @@ class Kernel(t.Protocol):
     def map_of_uuid(self, uuid: str) -> Map | None:
         """Return the map with this uuid, if there is one; reads no other."""
 
+    def has_node(self, present: Map) -> bool:
+        """Tell whether /dev/mapper leads to the map by its name; udev sees to that, if it runs."""
+
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""
 

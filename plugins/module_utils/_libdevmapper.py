@@ -22,6 +22,7 @@ from ._errors import DeviceMapperError, KernelError
 from ._host import Map
 from ._multipath import Multipath, MultipathStatus
 from ._steps import UdevFlag
+from ._sysfs import device_number
 from ._table import Segment, Table
 
 if t.TYPE_CHECKING:
@@ -90,6 +91,12 @@ class LibDeviceMapper:
             info = task.info()
         found = self._map(DeviceNumber(info.major, info.minor)) if info.exists else None
         return found if found and found.uuid == uuid else None
+
+    def has_node(self, present: Map) -> bool:
+        """Tell whether /dev/mapper leads to the map by its name; udev sees to that, if it runs."""
+        if not self._udev_runs():
+            return True
+        return device_number(f"/dev/mapper/{present.name}") == present.device
 
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""

@@ -248,7 +248,11 @@ class AwaitName:
 
 @dataclass(frozen=True)
 class AwaitMap:
-    """Wait until the daemon is idle and the kernel has the map, `timeout` seconds at most."""
+    """Wait until the daemon is idle and the kernel has the map, `timeout` seconds at most.
+
+    And until udev has made its node, for which the daemon itself may not wait; but that alone does
+    not fail a task.
+    """
 
     managed: Managed
     table: Table
@@ -266,7 +270,9 @@ class AwaitMap:
         managed = self.managed
 
         def is_done(known: Configuration) -> bool:
-            return managed.is_known(known) and managed.is_met(kernel.map_of_uuid(self.uuid))
+            found = kernel.map_of_uuid(self.uuid)
+            there = found is not None and managed.is_met(found) and kernel.has_node(found)
+            return there and managed.is_known(known)
 
         if not kernel.multipathd_once(is_done, self.timeout):
             found = kernel.map_of_uuid(self.uuid)

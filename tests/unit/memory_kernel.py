@@ -57,6 +57,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         self.fail_at: int | None = None
         self.kill_at: int | None = None
         self.batches: list[float] = []
+        self.nodeless = False
         self._in_batch = False
         self._maps: list[MemoryMap] = []
 
@@ -69,6 +70,10 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         """Return one map."""
         self.lookups += 1
         return next((self._observed(each) for each in self._maps if each.uuid == uuid), None)
+
+    def has_node(self, _present: Map) -> bool:
+        """Tell whether udev has done its part."""
+        return not self.nodeless
 
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""

@@ -445,6 +445,13 @@ def test_a_daemon_that_does_nothing_ends_the_task_with_both_tables(host: MemoryH
     assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd reconfigure"
 
 
+def test_the_node_of_the_map_is_waited_for_and_fails_no_task(host: MemoryHost) -> None:
+    host.kernel.nodeless = True
+    done = host.run("multipath_map", **TASK, timeout=5)
+    assert (done["plan"][-1], done["maps"][0]["name"]) == ("multipathd reconfigure", "data")
+    assert not host.run("multipath_map", **TASK)["changed"]
+
+
 def test_a_map_in_use_is_handed_over_and_back(host: MemoryHost) -> None:
     daemon = host.kernel.daemon
     daemon.runs = False
