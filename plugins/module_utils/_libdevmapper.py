@@ -19,6 +19,7 @@ import typing as t
 from . import _loop
 from ._device import DeviceNumber
 from ._errors import DeviceMapperError, KernelError
+from ._files import write_whole
 from ._host import Map
 from ._multipath import Multipath, MultipathStatus
 from ._steps import UdevFlag
@@ -37,6 +38,11 @@ _VERSION, _STATUS, _TABLE, _LIST, _CLEAR, _TARGET_MSG = 9, 10, 11, 13, 14, 17
 _DISABLE_LIBRARY_FALLBACK = 0x0020
 _NO_MANGLING = 0
 _CONTROL = "/dev/mapper/control"
+
+COOKIE_FILE = "/run/san.device_mapper.cookie"
+"""Names the semaphore of the batch that runs. Whoever has the lock and finds it there follows a run
+that was killed: semaphores outlive their process."""
+_COOKIE_MAGIC = 0x0D4D  # libdm-common.c DM_COOKIE_MAGIC, the upper half of each key.
 
 _LOG = ctypes.CFUNCTYPE(
     None, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_char_p
@@ -191,19 +197,27 @@ class LibDeviceMapper:
         self._cookie = ctypes.c_uint32(0)
         self._touched = []
         try:
-            if self._udev_runs() and not self._library.dm_udev_create_cookie(
-                ctypes.byref(self._cookie)
-            ):
-                raise DeviceMapperError(
-                    "udev: no semaphore is left for waiting (dmsetup udevcookies shows who has"
-                    " them, sysctl kernel.sem how many there may be)"
-                )
+            if self._udev_runs():
+                self._create_cookie(self._cookie)
             try:
                 yield
             finally:
                 self._wait(timeout)
         finally:
             self._cookie = None
+            with contextlib.suppress(OSError):
+                os.unlink(COOKIE_FILE)
+
+    def _create_cookie(self, cookie: ctypes.c_uint32) -> None:
+        """Create the batch's semaphore, and note which one it is; one of a killed run goes."""
+        remove_noted_semaphore()
+        if not self._library.dm_udev_create_cookie(ctypes.byref(cookie)):
+            raise DeviceMapperError(
+                "udev: no semaphore is left for waiting (dmsetup udevcookies shows who has"
+                " them, sysctl kernel.sem how many there may be)"
+            )
+        with contextlib.suppress(OSError):
+            write_whole(COOKIE_FILE, f"{cookie.value:#010x}\n")
 
     def _announce(self, task: _Task, udev: UdevFlag) -> None:
         """Attach the batch's cookie, so that udev's rules know a genuine event and are awaited."""
@@ -464,6 +478,14 @@ def _load_library() -> ctypes.CDLL:
         " libdevmapper1.02.1 (Debian, Ubuntu), device-mapper-libs (Fedora, RHEL) or"
         " libdevmapper1_03 (SUSE)"
     )
+
+
+def remove_noted_semaphore() -> None:
+    """Remove the semaphore that a run which was killed has left; nobody else waits for it."""
+    with contextlib.suppress(OSError, ValueError), open(COOKIE_FILE, encoding="ascii") as file:
+        key = int(file.read(16), 16)
+        if key >> 16 == _COOKIE_MAGIC:
+            _remove_semaphore(key)
 
 
 def _remove_semaphore(key: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.san.device_mapper.plugins.module_utils import _libdevmapper
 from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
     DeviceMapperError,
     KernelError,
@@ -71,6 +72,33 @@ def test_a_library_that_is_too_old_for_a_request_is_named(monkeypatch: pytest.Mo
         library.remove("mpath-3600", deferred=True)
     assert "too old for it: it has no dm_task_deferred_remove" in error.value.words
     assert error.value.name == "mpath-3600"
+
+
+def semaphore(key: int, create: bool = False) -> int:
+    """Return the identifier of a SysV semaphore; -1 if there is none."""
+    library = ctypes.CDLL(None)
+    return int(library.semget(ctypes.c_int(key), 1, 0o1600 if create else 0))
+
+
+@pytest.mark.parametrize(
+    ("noted", "is_left"),
+    [("0x0d4dfedc\n", False), ("0x1234fedc", True), ("", True), ("nonsense\n", True)],
+)
+def test_the_semaphore_of_a_killed_run_is_removed(
+    noted: str, is_left: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing else than udev cookies of device-mapper."""
+    monkeypatch.setattr(_libdevmapper, "COOKIE_FILE", str(tmp_path / "cookie"))
+    keys = (0x0D4DFEDC, 0x1234FEDC)
+    assert all(semaphore(key, create=True) >= 0 for key in keys)
+    try:
+        _libdevmapper.remove_noted_semaphore()
+        (tmp_path / "cookie").write_text(noted, "ascii")
+        _libdevmapper.remove_noted_semaphore()
+        assert [semaphore(key) >= 0 for key in keys] == [is_left, True]
+    finally:
+        for key in keys:
+            _libdevmapper._remove_semaphore(key)
 
 
 @with_library
