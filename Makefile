@@ -13,7 +13,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 help:
 	@echo 'make demo      boot a SAN host, provision it over SSH twice, take paths away, reset it, stop it'
 	@echo 'make bench     time the modules and what people use instead, on a booted host'
-	@echo 'make campaign  give the readers damaged and hostile input, in great numbers'
+	@echo 'make campaign  random input and random faults, in great numbers, for about an hour; one alone,'
+	@echo '               and again: make campaign ARGUMENTS="kills --seconds 1200 --seed 1"'
 	@echo 'make initramfs build images with the rules of the role inside, by both builders, on a booted host'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo '               LAYOUT=FILE says how many LUNs, HBAs and targets it has, and SUITE=trixie which Debian'
@@ -34,4 +35,4 @@ help:
 
 $(steps):
 	@environment=$$(tests/prepare) && \
-		exec setpriv --pdeathsig TERM -- "$$environment/bin/python" tests/check $@
+		exec setpriv --pdeathsig TERM -- "$$environment/bin/python" tests/check $@ $(ARGUMENTS)

@@ -122,7 +122,7 @@ def bench() -> None:
 
 
 def campaign() -> None:
-    """Give the readers and planners damaged and hostile input, in great numbers."""
+    """Let random input and random faults meet the readers here, and the modules on hosts."""
     with laid_out() as workspace:
         call(workspace, sys.executable, "tests/campaign", *sys.argv[2:], shown=True)
 

@@ -141,7 +141,8 @@ def _answer(text: str) -> dict[str, t.Any]:
 def install(lab: Lab, folder: Path) -> None:
     """Put the modules on the host, compiled, and what runs them."""
     archive = folder / "modules.tar"
-    subprocess.run(["tar", "-cf", archive, "-C", HERE, "run_module.py", "clean_up.py"], check=True)
+    programs = ("run_module.py", "kill_modules.py", "clean_up.py")
+    subprocess.run(["tar", "-cf", archive, "-C", HERE, *programs], check=True)
     collection, library = HERE.parents[1], Path(ansible.__file__).parents[1]
     inside = "--transform=s,^plugins,ansible_collections/san/device_mapper/plugins,"
     for root, name in ((library, "ansible/module_utils"), (collection, "plugins")):
@@ -181,10 +182,12 @@ def serving(lab: Lab) -> Iterator[None]:
     ssh = [*lab.ssh_argv()[:-1], *options, "lab", shlex.join(["python3", *serve])]
     with subprocess.Popen(ssh, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
-        yield
-        process.terminate()
-    local.unlink()
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            process.terminate()
+            local.unlink(missing_ok=True)
 
 
 @pytest.fixture

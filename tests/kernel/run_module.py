@@ -27,6 +27,7 @@ sys.dont_write_bytecode = True
 from ansible.module_utils import basic  # noqa: E402 (no file is left on the host)
 
 from ansible_collections.san.device_mapper.plugins.module_utils import (  # noqa: E402
+    _files,
     _libdevmapper,
     _multipathd,
 )
@@ -68,6 +69,7 @@ def disturb_at(number: int, command: list[str]) -> None:
     for owner, names in (
         (_libdevmapper.LibDeviceMapper, CHANGES),
         (_multipathd.MultipathDaemon, REQUESTS),
+        (_files.Files, ("write_file", "remove_file")),
     ):
         for name in names:
             setattr(owner, name, disturbed(getattr(owner, name)))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .conftest import WWIDS, Host
+from .conftest import REMOTE, WWIDS, Host
 
 LUNS = [{"name": "data", "wwid": WWIDS[0]}, {"name": "log", "wwid": WWIDS[1]}]
 
@@ -37,9 +37,20 @@ def test_a_kill_at_each_step(host: Host, plan: str) -> None:
             assert not converged["changed"]
             break
         kills += 1
-    host.shell("dmsetup udevcomplete_all --yes")
+    # Each run that changed something has removed the semaphore of the killed one before it.
+    assert "0x" not in host.run("dmsetup", "udevcookies")
     # Two maps: create, load, resume; load, resume; remove. And the wait for udev.
     assert kills == {"create": 7, "reload": 5, "remove": 3}[plan]
+
+
+def test_kills_at_system_calls(host: Host) -> None:
+    """A sample of what `make campaign` does in great numbers: see kill_modules.py."""
+    seed, seconds, kills = "1", "45", "12"
+    host.run("modprobe", "loop")
+    done = host.lab.ssh(
+        ["python3", f"{REMOTE}/kill_modules.py", seed, seconds, kills, *WWIDS], check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_two_runs_at_once(host: Host) -> None:
