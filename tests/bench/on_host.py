@@ -1,97 +1,287 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Let the module and a loop of kpartx do the same work in turn, and print the seconds as JSON.
+"""The contenders on the host: each does the same work, in turn, and is checked before it counts.
 
-`on_host.py ROUNDS`, on the host with the modules. The module is started as a process each time,
-compiled; kpartx waits for udev, as the module does.
+`on_host.py install`, `load LUNS`, `make`, `wwids`, `time multipath|partitions ROUNDS` and `unload`;
+`time` prints JSON: for each work and contender the seconds of each round, and the peak memory of a
+process in KiB. The LUNs are scsi_debug's, with four paths each. Modules are started as a process
+each time, compiled; each contender waits for udev, as the modules do.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-DEVICES = 32
-NAMES = [f"bench-{number}" for number in range(DEVICES)]
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAMS = "/var/tmp/kpartx/sbin:/var/tmp/kpartx/usr/sbin"
+PATHS = 4
+SIZE = 8
+"""Of each LUN, in MiB."""
+PARTITIONS = ((1, 2048, 4096), (2, 6144, 8192))
+"""Number, start and length (sectors) of the partitions of each LUN."""
+CONFIGURATION = """
+defaults {
+    find_multipaths no
+    path_grouping_policy multibus
+    path_selector "service-time 0"
+    no_path_retry fail
+    user_friendly_names no
+}
+blacklist { device { vendor QEMU } }
+"""
+
+Work = Callable[[], None]
+
+
+class Peak:
+    """The most memory that a process of the work took, in KiB."""
+
+    kibibytes = 0
 
 
 def run(*argv: str, input: str = "") -> str:
     """Run a command and return what it prints."""
-    done = subprocess.run(argv, input=input, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(argv)}: {done.stdout}{done.stderr}")
-    return done.stdout
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as given:
+        given.write(input)
+        given.flush()
+        given.seek(0)
+        process = subprocess.Popen(argv, stdin=given, stdout=output, stderr=subprocess.STDOUT)
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        Peak.kibibytes = max(Peak.kibibytes, usage.ru_maxrss)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(argv)}: {text[:2000]}")
+    return text
 
 
-def module(state: str, changed: bool) -> None:
-    """Run the module for all devices."""
-    options = {"devices": NAMES, "delimiter": "-part", "state": state}
-    argv = ("python3", f"{HERE}/run_module.py", "partition_maps")
-    answer = json.loads(run(*argv, input=json.dumps({"ANSIBLE_MODULE_ARGS": options})))
-    assert answer["changed"] is changed, answer
+def install() -> None:
+    """Install kpartx and multipath without the daemon and without their udev rules."""
+    run("systemctl", "--quiet", "mask", "multipathd.service", "multipathd.socket")
+    packages = glob.glob("/opt/packages/*.deb")
+    run("dpkg", "--no-triggers", "--force-unsafe-io", "--install", *packages)
+    for package in ("multipath-tools", "kpartx"):
+        for path in run("dpkg", "--listfiles", package).split():
+            if path.endswith(".rules"):
+                os.unlink(path)
+    run("udevadm", "control", "--reload")
+    with open("/etc/multipath.conf", "w", encoding="utf-8") as file:
+        file.write(CONFIGURATION)
 
 
-def kpartx(option: str) -> None:
-    """Run kpartx for each device."""
-    for name in NAMES:
-        run("kpartx", option, "-s", "-p", "-part", f"/dev/mapper/{name}")
-
-
-def timed(work: Callable[[], None]) -> float:
-    """Return the seconds that the work takes, from an idle udev on."""
+def load(luns: int) -> None:
+    """Let the host find LUNs, all of them with the same two partitions: they share their store."""
+    options = (f"max_luns={luns}", f"dev_size_mb={SIZE}", f"add_host={PATHS}")
+    run("modprobe", "scsi_debug", "num_tgts=1", "vpd_use_hostno=0", "no_uld=0", *options)
+    run("udevadm", "settle", "--timeout=600")
+    found = wwids()
+    assert len(found) == luns, found
+    (path, *_others) = next(iter(found.values()))
+    script = "".join(f"start={start},size={length}\n" for _number, start, length in PARTITIONS)
+    run("sfdisk", "--quiet", f"/dev/{path}", input=f"label: gpt\n{script}")
     run("udevadm", "settle")
+
+
+def unload() -> None:
+    """Take the LUNs away."""
+    run("modprobe", "--remove", "scsi_debug")
+    run("udevadm", "settle", "--timeout=600")
+
+
+def wwids() -> dict[str, list[str]]:
+    """Return the paths of each of scsi_debug's LUNs, by its WWID as udev and multipath know it."""
+    found: dict[str, list[str]] = {}
+    for device in run("udevadm", "info", "--export-db").split("\n\n"):
+        lines = device.splitlines()
+        known = dict(line[3:].split("=", 1) for line in lines if line.startswith("E: "))
+        if known.get("ID_MODEL") == "scsi_debug" and known.get("DEVTYPE") == "disk":
+            found.setdefault(known["ID_SERIAL"], []).append(os.path.basename(known["DEVNAME"]))
+    return {wwid: sorted(paths, key=number) for wwid, paths in sorted(found.items())}
+
+
+def number(disk: str) -> str:
+    """Return the major:minor of a disk."""
+    with open(f"/sys/class/block/{disk}/dev", encoding="ascii") as file:
+        return file.read().strip()
+
+
+Row = tuple[str, str, int, str, str]
+
+
+def multipath_rows() -> list[Row]:
+    """Return what the maps of the LUNs should be: name, uuid, sectors, type and parameters."""
+    rows = []
+    for wwid, paths in wwids().items():
+        each = " ".join(f"{number(path)} 1" for path in paths)
+        table = f"0 0 1 1 service-time 0 {len(paths)} 1 {each}"
+        rows.append((wwid, f"mpath-{wwid}", SIZE * 2048, "multipath", table))
+    return rows
+
+
+def partition_rows() -> list[Row]:
+    """Return what the partition maps should be, of the multipath maps that are there."""
+    return [
+        (
+            f"{wwid}-part{at}",
+            f"part{at}-mpath-{wwid}",
+            length,
+            "linear",
+            f"{number(os.path.basename(os.path.realpath(f'/dev/mapper/{wwid}')))} {start}",
+        )
+        for wwid in wwids()
+        for at, start, length in PARTITIONS
+    ]
+
+
+def check(rows: Sequence[Row], there: bool) -> None:
+    """Refuse a contender that has not done the work."""
+    listed = run("dmsetup", "info", "--columns", "--noheadings", "-o", "name,uuid").split()
+    found = {line for line in listed if ":" in line}
+    expected = {f"{name}:{uuid}" for name, uuid, *_rest in rows}
+    if there != (expected <= found) or (not there and expected & found):
+        raise SystemExit(f"not done: {sorted(expected - found)[:3]}")
+    if not there:
+        return
+    tables = dict(
+        line.split(": ", 1) for line in run("dmsetup", "table").splitlines() if ": " in line
+    )
+    for name, _uuid, sectors, target, parameters in rows:
+        table = tables[name].split()
+        numbers = {word for word in table if ":" in word}
+        assert table[:3] == ["0", str(sectors), target], (name, table)
+        assert numbers == {word for word in parameters.split() if ":" in word}, (name, table)
+        assert os.path.exists(f"/dev/mapper/{name}"), name
+
+
+def module(name: str, options: Mapping[str, object], changed: bool) -> None:
+    """Run a module of the collection."""
+    argv = ("python3", f"{HERE}/run_module.py", name)
+    answer = json.loads(run(*argv, input=json.dumps({"ANSIBLE_MODULE_ARGS": options})))
+    assert answer.get("changed") is changed, answer.get("msg", answer.get("plan"))
+
+
+def floor(work: str, rows: Sequence[Row]) -> None:
+    """Run the bare calls."""
+    run("python3", f"{HERE}/floor.py", work, input=json.dumps(rows))
+
+
+def loop(rows: Iterable[Row], *argv: str) -> None:
+    """Run a command for each of the maps."""
+    for row in rows:
+        run(*(word.format(*row) for word in argv))
+
+
+def multipath_contenders() -> tuple[list[Row], dict[str, tuple[Work, Work, Work]]]:
+    """Return the maps, and how each contender makes, looks at and removes them."""
+    rows = multipath_rows()
+    maps = [{"wwid": name} for name, *_rest in rows]
+    stated = {"maps": maps, "path_grouping_policy": "multibus"}
+    create = ("dmsetup", "create", "{0}", "--uuid", "{1}", "--table", "0 {2} {3} {4}")
+    return rows, {
+        "multipath_map": (
+            lambda: module("multipath_map", stated, True),
+            lambda: module("multipath_map", stated, False),
+            lambda: module("multipath_map", {"maps": maps, "state": "absent"}, True),
+        ),
+        "dmsetup, a loop": (
+            lambda: loop(rows, *create),
+            lambda: loop(rows, "dmsetup", "table", "{0}"),
+            lambda: loop(rows, "dmsetup", "remove", "{0}"),
+        ),
+        "multipath": (
+            lambda: void(run("multipath", "-v0")),
+            lambda: void(run("multipath", "-v0")),
+            lambda: void(run("multipath", "-v0", "-F")),
+        ),
+        "floor": tuple_of(rows),
+    }
+
+
+def partition_contenders() -> tuple[list[Row], dict[str, tuple[Work, Work, Work]]]:
+    """Return the partition maps, and how each contender makes, looks at and removes them."""
+    rows = partition_rows()
+    devices = list(wwids())
+    parents = [(f"/dev/mapper/{wwid}", "", 0, "", "") for wwid in devices]
+    stated = {"devices": devices, "delimiter": "-part"}
+
+    def kpartx(option: str) -> Work:
+        return lambda: loop(parents, "kpartx", option, "-s", "-p", "-part", "{0}")
+
+    return rows, {
+        "partition_maps": (
+            lambda: module("partition_maps", stated, True),
+            lambda: module("partition_maps", stated, False),
+            lambda: module("partition_maps", {**stated, "state": "absent"}, True),
+        ),
+        "kpartx, a loop": (kpartx("-a"), kpartx("-u"), kpartx("-d")),
+        "floor": tuple_of(rows),
+    }
+
+
+def tuple_of(rows: Sequence[Row]) -> tuple[Work, Work, Work]:
+    """Return the works of the floor."""
+    return (
+        lambda: floor("create", rows),
+        lambda: floor("read", rows),
+        lambda: floor("remove", rows),
+    )
+
+
+def void(_text: str) -> None:
+    """Take what a command printed."""
+
+
+def timed(work: Work) -> tuple[float, int]:
+    """Return the seconds that the work takes from an idle udev on, and its peak memory in KiB."""
+    run("udevadm", "settle")
+    Peak.kibibytes = 0
     started = time.monotonic()
     work()
-    return time.monotonic() - started
+    return time.monotonic() - started, Peak.kibibytes
+
+
+WORKS = ("create", "nothing to do", "remove")
+
+
+def measure(subject: str, rounds: int) -> dict[str, dict[str, list[tuple[float, int]]]]:
+    """Let the contenders do their works in turn."""
+    contend = {"multipath": multipath_contenders, "partitions": partition_contenders}[subject]
+    rows, contenders = contend()
+    measured: dict[str, dict[str, list[tuple[float, int]]]] = {
+        work: {name: [] for name in contenders} for work in WORKS
+    }
+    for _round in range(rounds):
+        for name, works in contenders.items():
+            for work, do in zip(WORKS, works, strict=True):
+                measured[work][name].append(timed(do))
+                check(rows, work != "remove")
+    return measured
 
 
 def main() -> None:
-    """Do the work as often as the command line says."""
-    os.environ["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
-    run("sh", "-euc", "dpkg-deb -x /opt/packages/kpartx_*.deb /var/tmp/kpartx; modprobe loop")
-    maps = []
-    for name in NAMES:
-        path = f"/var/tmp/{name}"
-        with open(path, "wb") as file:
-            file.truncate(16 << 20)
-        run("sfdisk", "--quiet", path, input="label: gpt\n,4MiB\n,\n")
-        loop = run("losetup", "--find", "--show", path).strip()
-        maps.append(f"{name},BENCH-{name},,rw,0 32768 linear {loop} 0")
-    run("dmsetup", "create", "--concise", ";".join(maps))
-    contenders: dict[str, dict[str, Callable[[], None]]] = {
-        "create": {
-            "partition_maps": lambda: module("present", True),
-            "kpartx -a": lambda: kpartx("-a"),
-        },
-        "nothing to do": {
-            "partition_maps": lambda: module("present", False),
-            "kpartx -u": lambda: kpartx("-u"),
-        },
-        "remove": {
-            "partition_maps": lambda: module("absent", True),
-            "kpartx -d": lambda: kpartx("-d"),
-        },
-    }
-    seconds: dict[str, dict[str, list[float]]] = {
-        work: {name: [] for name in each} for work, each in contenders.items()
-    }
-    for _round in range(int(sys.argv[1])):
-        for index in range(2):
-            for work, each in contenders.items():
-                name = list(each)[index]
-                seconds[work][name].append(timed(each[name]))
-    run("dmsetup", "remove", *NAMES)
-    run("losetup", "--detach-all")
-    for name in NAMES:
-        os.unlink(f"/var/tmp/{name}")
-    print(json.dumps(seconds))
+    """Do what the command line says."""
+    command, *arguments = sys.argv[1:]
+    if command == "install":
+        install()
+    elif command == "load":
+        load(int(arguments[0]))
+    elif command == "wwids":
+        print(json.dumps(list(wwids())))
+    elif command == "make":
+        floor("create", multipath_rows())
+    elif command == "unload":
+        floor("remove", multipath_rows())
+        unload()
+    else:
+        print(json.dumps(measure(arguments[0], int(arguments[1]))))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import typing as t
 
 from ansible.executor.stats import AggregateStats
 from ansible.executor.task_result import CallbackTaskResult
+from ansible.inventory.host import Host
+from ansible.playbook.task import Task
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = r"""
@@ -31,6 +34,14 @@ class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "results"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: dict[str, float] = {}
+
+    def v2_runner_on_start(self, host: Host, task: Task) -> None:
+        """Note when the task starts."""
+        self._started[host.get_name()] = time.monotonic()
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         """Write the result of a task that went well."""
@@ -55,6 +66,7 @@ class CallbackModule(CallbackBase):
                 "task": result.task.get_name(),
                 "host": result.host.get_name(),
                 "result": result.result,
+                "seconds": time.monotonic() - self._started[result.host.get_name()],
             }
         )
 
