@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
 from kernel.conftest import Host
 from unit.worlds import Draw
 
@@ -197,7 +196,7 @@ def task(draw: Draw, world: World, names: t.Sequence[str]) -> Task:
 
 
 @st.composite
-def sequences(draw: DrawFn, world: World) -> Sequence:
+def sequences(draw: st.DrawFn, world: World) -> Sequence:
     """Return a state and tasks."""
     names = [name for name in draw(st.permutations(NAMES)) if name != "log"]
     maps: list[Left] = []
