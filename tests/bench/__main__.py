@@ -33,8 +33,8 @@ from lab.host import Lab
 HERE = Path(__file__).parent
 LUNS = int(os.environ.get("LUNS", "64"))
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-SIZES = (LUNS // 16, LUNS // 4)
-"""LUNs of the hosts that nothing is done on, besides LUNS."""
+SIZES = tuple(map(int, os.environ.get("SIZES", "16 256").split()))
+"""Numbers of LUNs besides LUNS with which it is measured what doing nothing costs."""
 LOOPED = 8
 """LUNs of the loops of tasks, which take seconds for each."""
 MODULES = ("multipath_map", "partition_maps", "lun_paths", "device_mapper_info")
@@ -58,9 +58,10 @@ def main() -> None:
         bare: dict[int, dict[str, Measured]] = {}
         for luns in (LUNS, *SIZES):
             on_host(lab, "load", str(luns))
-            bare[luns] = {"multipath": timed(lab, "multipath", ROUNDS)}
+            command = "time" if luns == LUNS else "look"
+            bare[luns] = {"multipath": timed(lab, command, "multipath")}
             on_host(lab, "make")
-            bare[luns]["partitions"] = timed(lab, "partitions", ROUNDS)
+            bare[luns]["partitions"] = timed(lab, command, "partitions")
             if luns == LUNS:
                 print_work(bare[luns], luns, ROUNDS)
                 tasks(lab, Path(name), luns)
@@ -73,9 +74,9 @@ def on_host(lab: Lab, *arguments: str) -> str:
     return lab.ssh(["python3", f"{REMOTE}/on_host.py", *arguments], timeout=3600).stdout
 
 
-def timed(lab: Lab, subject: str, rounds: int) -> Measured:
+def timed(lab: Lab, command: str, subject: str) -> Measured:
     """Return what the contenders took."""
-    measured: Measured = json.loads(on_host(lab, "time", subject, str(rounds)))
+    measured: Measured = json.loads(on_host(lab, command, subject, str(ROUNDS)))
     return measured
 
 

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The contenders on the host: each does the same work, in turn, and is checked before it counts.
 
-`on_host.py install`, `load LUNS`, `make`, `wwids`, `time multipath|partitions ROUNDS` and `unload`;
-`time` prints JSON: for each work and contender the seconds of each round, and the peak memory of a
-process in KiB. The LUNs are scsi_debug's, with four paths each. Modules are started as a process
-each time, compiled; each contender waits for udev, as the modules do.
+`on_host.py install`, `load LUNS`, `make`, `wwids`, `time multipath|partitions ROUNDS`, `look` with
+the same arguments, and `unload`; `time` prints JSON: for each work and contender the seconds of
+each round, and the peak memory of a process in KiB; `look` only where there is nothing to do. The
+LUNs are scsi_debug's, with four paths each. Modules are started as a process each time, compiled;
+each contender waits for udev, as the modules do.
 """
 
 from __future__ import annotations
@@ -249,15 +250,28 @@ def timed(work: Work) -> tuple[float, int]:
 
 
 WORKS = ("create", "nothing to do", "remove")
+CONTENDERS = {"multipath": multipath_contenders, "partitions": partition_contenders}
+
+Measured = dict[str, dict[str, list[tuple[float, int]]]]
 
 
-def measure(subject: str, rounds: int) -> dict[str, dict[str, list[tuple[float, int]]]]:
+def look(subject: str, rounds: int) -> Measured:
+    """Let the contenders find, in turn, that there is nothing to do."""
+    rows, contenders = CONTENDERS[subject]()
+    floor("create", rows)
+    measured: dict[str, list[tuple[float, int]]] = {name: [] for name in contenders}
+    for _round in range(rounds):
+        for name, (_create, work, _remove) in contenders.items():
+            measured[name].append(timed(work))
+            check(rows, True)
+    floor("remove", rows)
+    return {WORKS[1]: measured}
+
+
+def measure(subject: str, rounds: int) -> Measured:
     """Let the contenders do their works in turn."""
-    contend = {"multipath": multipath_contenders, "partitions": partition_contenders}[subject]
-    rows, contenders = contend()
-    measured: dict[str, dict[str, list[tuple[float, int]]]] = {
-        work: {name: [] for name in contenders} for work in WORKS
-    }
+    rows, contenders = CONTENDERS[subject]()
+    measured: Measured = {work: {name: [] for name in contenders} for work in WORKS}
     for _round in range(rounds):
         for name, works in contenders.items():
             for work, do in zip(WORKS, works, strict=True):
@@ -281,7 +295,7 @@ def main() -> None:
         floor("remove", multipath_rows())
         unload()
     else:
-        print(json.dumps(measure(arguments[0], int(arguments[1]))))
+        print(json.dumps({"time": measure, "look": look}[command](arguments[0], int(arguments[1]))))
 
 
 if __name__ == "__main__":
