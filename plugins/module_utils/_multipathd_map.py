@@ -37,7 +37,7 @@ from ._multipathd_steps import (
     Tell,
     WriteDropIn,
 )
-from ._multipathd_versions import POLICIES, version_text
+from ._multipathd_versions import POLICIES, renames_and_reloads, version_text
 from ._names import check_wwid, multipath_uuid
 from ._plan import Absent, plan
 from ._steps import Message, Remove
@@ -195,11 +195,11 @@ def _is_right(wanted: Managed, host: Host) -> bool:
 def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[Step]:
     """Yield the waits for what the daemon does.
 
-    It gives a map another name or another table with one reading of its files, and not both
-    (libmultipath/configure.c select_action): what has been renamed is looked at once more.
+    Where it gives a map another name or another table with one reading of its files, and not both,
+    what has been renamed is looked at once more.
     """
     again = False
-    for each, wanted in waiting:
+    for each, wanted in () if renames_and_reloads(host.multipathd.version) else waiting:
         found = host.map_of_uuid(wanted.uuid)
         renamed = found is not None and found.live and found.name != wanted.name
         if found and renamed and not equivalent(_foreseen(wanted, host), found.live):

@@ -25,6 +25,7 @@ SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
 """The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
 
 _REVISION = (0, 9, 9)
+_RENAMED_AND_RELOADED = (0, 9, 5)
 _DETECTED_POLICY = (0, 9, 6)
 
 
@@ -45,6 +46,14 @@ def detects_policy(version: tuple[int, ...]) -> bool:
     It does since 0.9.6 (NEWS.md; libmultipath/propsel.c select_pgpolicy).
     """
     return version >= _DETECTED_POLICY
+
+
+def renames_and_reloads(version: tuple[int, ...]) -> bool:
+    """Tell whether one reading of its files gives a map another name and another table as well.
+
+    Before 0.9.5 it was renamed only (NEWS.md; libmultipath/configure.c select_action).
+    """
+    return version >= _RENAMED_AND_RELOADED
 
 
 def parse_storage(text: str, version: tuple[int, ...]) -> tuple[str, ...]:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from kernel.conftest import WWIDS, Host, install, serving
 
+from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_versions import (
+    parse_version,
+)
 from lab.host import Lab
 
 DIRECTORY = "/etc/multipath/conf.d"
@@ -79,6 +82,10 @@ class DaemonHost(Host):
         end = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < end, self.shell("journalctl -u multipathd -n 40 -o cat")
+
+    def version(self) -> tuple[int, ...]:
+        """Return the version of multipath-tools, whether the daemon runs or not."""
+        return parse_version(self.shell("multipath -h 2>&1", check=False))
 
     def paths_of(self, name: str = "data") -> int:
         """Return how many paths a map has."""

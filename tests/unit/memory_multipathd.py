@@ -38,6 +38,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf 
     parse_sections,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_reasons import LOGGED
+from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_versions import (
+    renames_and_reloads,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import groups
 from ansible_collections.san.device_mapper.plugins.module_utils._table import (
     Segment,
@@ -215,7 +218,7 @@ class MemoryMultipathd:
                 self.message(each.uuid, f"{words[0]}_path {device}")
 
     def _made(self, wwid: str, *, renames: bool) -> None:
-        """Make a map, or change the name or the table of one that is there, but not both."""
+        """Make a map, or change the name or the table of one that is there; new ones do both."""
         paths = [each for each in self.daemon.paths() if each.wwid == wwid]
         if not paths:
             return
@@ -225,9 +228,11 @@ class MemoryMultipathd:
         found = next((each for each in self._maps if each.uuid == f"mpath-{wwid}"), None)
         if found is None:
             self.place(name, f"mpath-{wwid}", table)
-        elif renames and found.name != name:
+            return
+        renamed = renames and found.name != name
+        if renamed:
             found.name = name
-        else:
+        if not renamed or renames_and_reloads(self.daemon.version):
             self.place_inactive(found, table)
             found.swap(flush=False)
             found.end_suspension()

@@ -86,6 +86,15 @@ def test_a_file_is_read_when_the_daemon_is_told(kernel: MemoryKernel) -> None:
     assert has(kernel, MULTIBUS)
 
 
+def test_newer_ones_do_both_at_once(kernel: MemoryKernel) -> None:
+    kernel.daemon.version = (0, 11, 1)
+    lines = ("alias data", "path_grouping_policy multibus", "no_path_retry 12")
+    kernel.daemon.files[CONF] = section(*lines)
+    assert told(kernel, f"add map {WWID}") == [(WWID, UUID)]
+    assert told(kernel, "reconfigure") == [("data", UUID)]
+    assert has(kernel, MULTIBUS)
+
+
 def test_it_fails_for_maps_that_are_not_there_or_in_use(kernel: MemoryKernel) -> None:
     for request in ("del map nothing", "resize map nothing"):
         with pytest.raises(KernelError):

@@ -9,6 +9,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_vers
     detects_policy,
     parse_storage,
     parse_version,
+    renames_and_reloads,
     version_text,
 )
 
@@ -46,5 +47,11 @@ def test_the_storage_is_a_vendor_and_a_product_in_all_versions(
 
 def test_since_when_the_daemon_groups_by_alua_by_itself() -> None:
     assert [detects_policy(each) for each in ((), (0, 9, 5), (0, 9, 6), (0, 15, 1))] == [
+        *(False, False, True, True)
+    ]
+
+
+def test_since_when_the_daemon_renames_and_reloads_at_once() -> None:
+    assert [renames_and_reloads(each) for each in ((), (0, 9, 4), (0, 9, 5), (0, 15, 1))] == [
         *(False, False, True, True)
     ]
