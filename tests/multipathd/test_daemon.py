@@ -58,6 +58,10 @@ def test_rules_that_the_daemon_has_not_read_yet(host: DaemonHost) -> None:
             "udev property ID_SERIAL blacklisted; /etc/multipath.conf line 2 (blacklist: property",
         ),
         (
+            "printf 'blacklist {\n protocol .*\n}\n' > /etc/multipath.conf",
+            "protocol scsi:unspec blacklisted; /etc/multipath.conf line 2 (blacklist: protocol",
+        ),
+        (
             "printf 'overrides {\n uid_attribute ID_MODEL\n}\n' > /etc/multipath.conf",
             "for one of QEMU_HARDDISK",
         ),
@@ -70,6 +74,18 @@ def test_what_defeats_a_task_under_way_is_named(
     failed = host.module("multipath_map", **TASK, at=3, disturb=["sh", "-c", command], timeout=5)
     assert "after 5 seconds there is no map, instead of data '0 " in failed["msg"]
     assert reason in failed["msg"]
+
+
+def test_a_wwid_that_somebody_removes_under_way(host: DaemonHost) -> None:
+    """The daemon does not know it, which the message says; the next task states it again."""
+    host.applied("multipath_map", **TASK)
+    remove = ["multipath", "-w", WWIDS[0]]
+    host.run(*remove)
+    host.shell("multipathd del map data")
+    failed = host.module("multipath_map", **TASK, at=2, disturb=remove, timeout=5)
+    assert "find_multipaths is strict, and the WWID is not in" in failed.get("msg", ""), failed
+    assert host.applied("multipath_map", **TASK)["changed"]
+    assert host.paths_of() == 4
 
 
 def test_an_admins_section(host: DaemonHost) -> None:
@@ -86,8 +102,11 @@ def test_an_admins_section(host: DaemonHost) -> None:
     assert host.run("cat", "/etc/multipath.conf") == SECTION
 
 
-def test_directories_that_cannot_be_written_to(host: DaemonHost) -> None:
+def test_files_that_cannot_be_read_or_written(host: DaemonHost) -> None:
     """They are named before anything is changed."""
+    host.run("mkdir", "/etc/multipath.conf")
+    assert "/etc/multipath.conf: Is a directory" in host.message()
+    host.run("rmdir", "/etc/multipath.conf")
     host.shell(f"mkdir -p {DIRECTORY}; mount -t tmpfs -o ro none /etc/multipath")
     assert "/etc/multipath cannot be written to" in host.message()
 
@@ -103,6 +122,17 @@ def test_a_daemon_that_hangs_or_does_not_run(host: DaemonHost) -> None:
     host.systemctl("stop")
     assert "multipathd does not run" in host.message(manager="multipathd")
     assert "it is multipathd's" in host.message(failback="manual")
+
+
+def test_the_daemon_is_stopped_and_started_between_tasks(host: DaemonHost) -> None:
+    """What is as stated stays so, and nothing else is begun meanwhile."""
+    host.applied("multipath_map", **TASK)
+    host.systemctl("stop")
+    assert not host.applied("multipath_map", **TASK)["changed"]
+    assert "multipathd does not run, and the map other is not as" in host.message(name="other")
+    host.systemctl("start")
+    assert not host.applied("multipath_map", **TASK)["changed"]
+    assert host.paths_of() == 4
 
 
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from kernel.conftest import WWIDS
 
-from .conftest import TASK, DaemonHost, drop_in
+from .conftest import DIRECTORY, TASK, DaemonHost, drop_in
 
 FILE = drop_in(WWIDS[0])
 ALUA = "1Linux_scsi_debug_2000"
@@ -52,6 +52,7 @@ def test_the_life_of_a_map(host: DaemonHost) -> None:
     assert gone["plan"] == [f"multipath -w {WWIDS[0]}", "multipathd del map third", f"rm {FILE}"]
     assert "No devices found" in host.table()
     assert WWIDS[0] not in host.shell("grep -v '^#' /etc/multipath/wwids || true")
+    assert host.shell(f"ls {DIRECTORY}") == ""
 
 
 def test_each_option_is_told_once(host: DaemonHost) -> None:
@@ -65,6 +66,8 @@ def test_each_option_is_told_once(host: DaemonHost) -> None:
         {"path_selector": "round-robin", "path_grouping_policy": "group_by_serial"},
     ):
         assert host.twice(**options)["changed"]
+        if "12" in options.values():
+            assert host.run("multipathd", "show", "maps", "raw", "format", "%Q") == "12 chk\n"
 
 
 def test_what_the_daemon_knows_of_storage(host: DaemonHost) -> None:
@@ -98,11 +101,14 @@ def test_friendly_names_do_not_disturb(host: DaemonHost) -> None:
     """Identity is the WWID, whatever the daemon calls the map."""
     host.configure("defaults {\n  user_friendly_names yes\n  find_multipaths greedy\n}\n")
     host.until(lambda: "mpatha" in host.table() and "mpathb" in host.table())
+    host.until(lambda: "mpathb" in host.run("cat", "/etc/multipath/bindings"))
+    bindings = host.run("cat", "/etc/multipath/bindings")
     device = host.shell(f"dmsetup info -c --noheadings -o minor --uuid mpath-{WWIDS[0]}")
     host.twice()
     assert device == host.shell("dmsetup info -c --noheadings -o minor data")
     host.applied("multipath_map", wwid=WWIDS[0], state="absent")
     assert "data" not in host.table()
+    assert host.run("cat", "/etc/multipath/bindings") == bindings
 
 
 def test_two_luns_in_one_task(host: DaemonHost) -> None:
@@ -122,9 +128,31 @@ def _alua(host: DaemonHost) -> Iterator[None]:
         "modprobe scsi_dh_alua; modprobe scsi_debug"
         " add_host=4 num_tgts=1 max_luns=1 vpd_use_hostno=0 dev_size_mb=64; udevadm settle"
     )
+    # Linux 6.12 takes all of them for optimized until something has it ask again.
+    debugged = "$(grep -l scsi_debug /sys/block/sd*/device/model | xargs -n 1 dirname)"
+    host.shell(f"for device in {debugged}; do echo 1 >$device/rescan; done")
+    states = f"for device in {debugged}; do cat $device/access_state; done | sort -u"
+    host.until(lambda: host.shell(states).count("\n") == 3)
     yield
     host.applied("multipath_map", wwid=ALUA, state="absent")
     host.until(lambda: not host.shell("rmmod scsi_debug 2>&1", check=False))
+
+
+@pytest.mark.usefixtures("_alua")
+def test_the_daemons_parser_has_the_last_word(host: DaemonHost) -> None:
+    """Which version it is nobody tells while it does not run: its parser knows the policy or not.
+
+    What it does not take is not left behind.
+    """
+    task = {"name": "alua", "wwid": ALUA, "path_grouping_policy": "group_by_tpg"}
+    host.systemctl("stop")
+    host.applied("multipath_map", **task)
+    told = host.module("multipath_map", **task, manager="multipathd")
+    if host.version() < (0, 9, 6):
+        assert f"{drop_in(ALUA)} line 6, invalid value" in told["msg"]
+        assert host.shell(f"ls {DIRECTORY}") == ""
+    else:
+        assert told["plan"][-1] == f"write {drop_in(ALUA)}"
 
 
 @pytest.mark.usefixtures("_alua")
