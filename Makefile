@@ -29,7 +29,7 @@ help:
 	@echo 'make sanity    ansible-test sanity, with every Python that is found here'
 	@echo 'make build     build the artefact, the same bytes each time, look at it as Galaxy does, install it'
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
-	@echo '               integration, reboot or multipathd. SUITE=trixie or sid for another Debian than bookworm'
+	@echo '               integration, reboot or multipathd. SUITE=bookworm, trixie or sid for all, instead of two'
 	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other; boot one for the guide'
 	@echo 'make format    format the Python files in place, and make anew what is made from the code'
 

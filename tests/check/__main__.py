@@ -23,7 +23,8 @@ from check import house, messages
 from check.artefact import build, keep
 from check.sanity import sanity
 from check.site import docs
-from check.steps import APART, HOSTS, booted, browser, fleet, hosts, lab_run, lint, typing, unit
+from check.steps import booted, browser, fleet, hosts, lab_run, lint, typing, unit
+from check.supported import APART, HOSTS
 from check.workspace import (
     PROGRAMS,
     ROOT,

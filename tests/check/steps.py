@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from xml.etree import ElementTree
 import yaml
 from browser.chromium import program
 
-from .workspace import Failed, NotRun, Workspace, call, call_in_turn, module_names
+from .supported import APART, HOSTS
+from .workspace import Failed, NotRun, Workspace, at_once, call, module_names
 
 
 def lint(workspace: Workspace) -> str:
@@ -61,29 +63,34 @@ def browser(workspace: Workspace) -> str:
     return output.splitlines()[-1]
 
 
-HOSTS = ("kernel", "integration", "reboot", "multipathd")
-"""The tests that have a booted host of their own, below `tests`; those that take long first."""
-APART = ("initramfs",)
-"""Likewise, but not of `make test`: what takes minutes, and concerns few changes."""
 AT_ONCE = 2
 """Each booted host keeps a processor busy, not more, and the tests are for two."""
 
 
 def hosts(workspace: Workspace) -> str:
     """Run the tests of all booted hosts."""
-    return booted(workspace, HOSTS)
+    return booted(workspace, list(HOSTS))
 
 
 def booted(workspace: Workspace, names: Sequence[str]) -> str:
-    """Run tests on booted hosts of their own, of the Debian suite that SUITE names."""
-    suite = os.environ.get("SUITE", "bookworm")
+    """Run tests on booted hosts of their own, all of the Debian suite SUITE if that is set."""
+    suites = [os.environ.get("SUITE") or (HOSTS | APART)[name] for name in names]
     paths = [f"tests/{name}" for name in names]
-    commands = [[*lab_run("--suite", suite), *pytest(workspace, path)] for path in paths]
-    outputs = call_in_turn(workspace, commands, AT_ONCE)
+    jobs = [
+        functools.partial(
+            call, workspace, *lab_run("--suite", suite), *pytest(workspace, path), "tests/host"
+        )
+        for suite, path in zip(suites, paths, strict=True)
+    ]
+    outputs = at_once(AT_ONCE, jobs)
+    if failures := [str(each) for each in outputs if isinstance(each, Failed)]:
+        raise Failed("\n".join(failures))
     for path in paths:
         require_passed(workspace, path)
-    lines = [output.splitlines()[-1] for output in outputs]
-    return f"on {suite}: " + "; ".join(map(": ".join, zip(names, lines, strict=True)))
+    return "; ".join(
+        f"{name} on {suite}: {str(output).splitlines()[-1]}"
+        for name, suite, output in zip(names, suites, outputs, strict=True)
+    )
 
 
 def fleet(workspace: Workspace) -> str:
@@ -100,19 +107,20 @@ def lab_run(*options: str) -> list[str]:
 
 def pytest(workspace: Workspace, path: str) -> list[str]:
     """Return the command that runs the tests below `path` and reports on them in the workspace."""
-    return ["pytest", "-q", f"--junitxml={_report(workspace, path)}", path]
+    return ["pytest", "-q", f"--junitxml={report(workspace, path)}", path]
 
 
 def require_passed(workspace: Workspace, path: str) -> None:
     """Refuse a path none of whose tests passed: pytest is content with skipped or no tests."""
     passed = [
         case.get("classname", "")
-        for case in ElementTree.parse(_report(workspace, path)).iter("testcase")
+        for case in ElementTree.parse(report(workspace, path)).iter("testcase")
         if case.find("skipped") is None
     ]
     if not any(name.startswith(path.replace("/", ".") + ".") for name in passed):
         raise Failed(f"no test in {path} has passed")
 
 
-def _report(workspace: Workspace, path: str) -> Path:
+def report(workspace: Workspace, path: str) -> Path:
+    """Return the file that pytest reports to on the tests below `path`."""
     return workspace.directory / f"{path.replace('/', '-')}.xml"

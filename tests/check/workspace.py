@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import typing as t
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +24,9 @@ PROGRAMS = Path(sys.executable).parent
 
 # Long enough for the lab to end its host and for ansible-test to end its children.
 TERMINATE_TIMEOUT = 60
+
+_running: set[subprocess.Popen[str]] = set()
+"""The commands that run now, for who has to end them."""
 
 
 class Failed(Exception):
@@ -106,46 +108,42 @@ def environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def call_in_turn(workspace: Workspace, commands: Sequence[list[str]], at_once: int) -> list[str]:
-    """Run commands in the collection, so many at once; return what each printed.
+def at_once(count: int, jobs: t.Sequence[t.Callable[[], str]]) -> list[str | Failed]:
+    """Do the jobs, so many at once; return what each returned, or how it failed.
 
-    All of them run, also after one has failed.
+    All of them are done, also after one has failed. Interrupted, this ends their commands.
     """
-    processes: list[subprocess.Popen[str]] = []
 
-    def finished(argv: list[str]) -> tuple[subprocess.Popen[str], str]:
-        process = _start(argv, workspace.collection, environment(workspace))
-        processes.append(process)
-        return process, process.communicate()[0]
-
-    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+    def done(job: t.Callable[[], str]) -> str | Failed:
         try:
-            done = list(pool.map(finished, commands))
+            return job()
+        except Failed as failed:
+            return failed
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        try:
+            return list(pool.map(done, jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
+            for process in tuple(_running):
                 end(process, group=True)
             raise
-    failures = [
-        _failure(process, argv, output)
-        for argv, (process, output) in zip(commands, done, strict=True)
-        if process.returncode
-    ]
-    if failures:
-        raise Failed("\n".join(failures))
-    return [output for _process, output in done]
 
 
 def run(argv: list[str], directory: Path, variables: dict[str, str], *, shown: bool) -> str:
     """Run a command that does not outlive this process; raise what it printed if it fails."""
     process = _start(argv, directory, variables, shown=shown)
+    _running.add(process)
     try:
         output = process.communicate()[0]
     except BaseException:
         end(process, group=not shown)
         raise
+    finally:
+        _running.discard(process)
     if process.returncode:
-        raise Failed(_failure(process, argv, output or ""))
+        command = " ".join(argv)
+        raise Failed(f"{output or ''}failed with status {process.returncode}: {command}")
     return output or ""
 
 
@@ -164,10 +162,6 @@ def _start(
         stderr=None if shown else subprocess.STDOUT,
         process_group=None if shown else 0,
     )
-
-
-def _failure(process: subprocess.Popen[str], argv: list[str], output: str) -> str:
-    return f"{output}failed with status {process.returncode}: {' '.join(argv)}"
 
 
 def end(process: subprocess.Popen[str], *, group: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import typing as t
@@ -104,7 +105,8 @@ class Fleet:
 @contextlib.contextmanager
 def booted(*names: str) -> Iterator[dict[str, Lab]]:
     """Boot hosts at the same time, for as long as they are needed."""
-    argv = [sys.executable, str(ROOT / "tests/lab"), "run", "--luns=1", "--"]
+    suite = os.environ.get("SUITE") or "bookworm"
+    argv = [sys.executable, str(ROOT / "tests/lab"), "run", f"--suite={suite}", "--luns=1", "--"]
     argv += ["sh", "-c", 'echo "$SAN_LAB"; read end || true']
     with contextlib.ExitStack() as stack:
         started = {
