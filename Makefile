@@ -4,7 +4,7 @@
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
 steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
-	campaign initramfs lab lab-stop play format
+	campaign initramfs matrix lab lab-stop play format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -16,6 +16,7 @@ help:
 	@echo 'make campaign  random input and random faults, in great numbers, for about an hour; one alone,'
 	@echo '               and again: make campaign ARGUMENTS="kills --seconds 1200 --seed 1"'
 	@echo 'make initramfs build images with the rules of the role inside, by both builders, on a booted host'
+	@echo 'make matrix    try each ansible-core and Python that is supported, and print what passed'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo '               LAYOUT=FILE says how many LUNs, HBAs and targets it has, and SUITE=trixie which Debian'
 	@echo 'make lab-stop  end it'

@@ -21,10 +21,11 @@ if not __package__:
 
 from check import house, messages
 from check.artefact import build, keep
+from check.matrix import matrix
 from check.sanity import sanity
 from check.site import docs
 from check.steps import booted, browser, fleet, hosts, lab_run, lint, typing, unit
-from check.supported import APART, HOSTS
+from check.supported import APART, HOSTS, WHOLE
 from check.workspace import (
     PROGRAMS,
     ROOT,
@@ -39,7 +40,6 @@ from check.workspace import (
 from lab.directories import checkout_directory
 from lab.storage import wwid
 
-WHOLE = ("lint", "typing", "unit", "docs", "browser", "sanity", "build", "hosts", "fleet")
 STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "lint": lint,
     "typing": typing,
@@ -51,6 +51,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     "hosts": hosts,
     **{name: functools.partial(booted, names=[name]) for name in (*HOSTS, *APART)},
     "fleet": fleet,
+    "matrix": matrix,
     "artefact": keep,
 }
 

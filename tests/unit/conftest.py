@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How hypothesis works here: without a deadline; in CI the same examples each time.
 
-`pytest --hypothesis-profile=thorough` takes some minutes.
+`pytest --hypothesis-profile=thorough` takes some minutes; `brief`, a few seconds,
+is for what does not depend on examples, such as another Python.
 """
 
 from __future__ import annotations
@@ -15,4 +16,5 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.register_profile("thorough", settings.get_profile("here"), max_examples=2000)
+settings.register_profile("brief", settings.get_profile("here"), derandomize=True, max_examples=10)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")

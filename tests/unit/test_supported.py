@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from check.supported import DEBIANS, HOSTS, table
+import yaml
+
+from check.supported import CONTROLLERS, DEBIANS, HOSTS, MANAGED, WHOLE, table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -17,6 +20,20 @@ def test_the_table_is_what_is_tried() -> None:
     section = README.partition("\n## Supported and tested\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
     assert rows == list(table())
+
+
+def test_ci_tries_it() -> None:
+    assert (ROOT / ".ci/run").read_text("utf-8").splitlines()[-1] == "exec make test"
+    named = set(re.findall("`make ([a-z]+)", "".join(table())))
+    assert named == {"matrix", *HOSTS}
+    assert {"matrix", "hosts"} <= set(WHOLE)
+
+
+def test_the_requirements_are_those_of_the_table() -> None:
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))
+    assert runtime["requires_ansible"] == f">={min(CONTROLLERS)}.0"
+    config = yaml.safe_load((ROOT / "tests/config.yml").read_text("utf-8"))
+    assert config["modules"]["python_requires"] == f">={MANAGED[0]}"
 
 
 def test_each_debian_of_the_table_is_booted() -> None:

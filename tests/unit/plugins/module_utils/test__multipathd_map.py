@@ -406,7 +406,7 @@ def test_a_policy_that_the_daemon_finds_itself_is_refused(host: MemoryHost) -> N
     daemon, states = host.kernel.daemon, ("active/optimized", "active/non-optimized")
     host.block_devices = tuple(
         replace(each, access_state=state, target_port_group=1)
-        for each, state in zip(host.block_devices, states, strict=True)
+        for each, state in zip(host.block_devices, states)
     )
     daemon.version = (0, 9, 6)
     refused = refusal(host, path_grouping_policy="multibus")
