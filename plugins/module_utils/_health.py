@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 _RUNNING = ("", "running", "live")
 """The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""
-_INACCESSIBLE = ("unavailable", "offline")
+INACCESSIBLE = ("unavailable", "offline")
 """The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
 
 
@@ -64,7 +64,7 @@ def carries_io(disk: BlockDevice) -> bool:
     The kernel's multipath target learns of a broken path by I/O that fails, and in a group that is
     not in use there is none; the layer below may know already.
     """
-    return disk.state in _RUNNING and disk.access_state not in _INACCESSIBLE
+    return disk.state in _RUNNING and disk.access_state not in INACCESSIBLE
 
 
 def usable_paths(each: Map, host: Host) -> int:

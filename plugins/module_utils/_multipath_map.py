@@ -13,6 +13,7 @@ from dataclasses import replace
 from ._boot import is_persistent, map_files, recorded_uuid, with_records
 from ._errors import Refused, refuse_twice
 from ._files import missing_programs, read_boot_files
+from ._health import INACCESSIBLE
 from ._linear import Linear
 from ._modules import missing_modules
 from ._multipath import Multipath, handler_in_use
@@ -238,11 +239,12 @@ def _refuse_missing(option: str, value: str, module: str, host: Host) -> None:
 def _udev_flags(request: Request, paths: Sequence[BlockDevice]) -> UdevFlag:
     """Return what the map's events tell udev (libmultipath/devmapper.c build_udev_flags).
 
-    A path counts unless its device is down: one that the kernel has failed is tried again with the
-    next table.
+    A path counts unless its device is down, or its array lets no I/O through it: one that the
+    kernel has failed is tried again with the next table.
     """
     flags = UdevFlag.NO_KPARTX if request.skip_kpartx else UdevFlag.NONE
-    return flags | UdevFlag.NO_PATHS if all(path.state in _DOWN for path in paths) else flags
+    down = all(path.state in _DOWN or path.access_state in INACCESSIBLE for path in paths)
+    return flags | UdevFlag.NO_PATHS if down else flags
 
 
 def _refuse_read_only(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> None:

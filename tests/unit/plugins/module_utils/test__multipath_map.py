@@ -399,6 +399,23 @@ def test_udev_is_told_of_kpartx_and_of_missing_paths(
 
 
 @pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (("unavailable", "unavailable"), UdevFlag.NO_PATHS),
+        (("unavailable", "standby"), UdevFlag.NONE),
+        (("active/optimized", "unavailable"), UdevFlag.NONE),
+    ],
+)
+def test_a_path_without_access_by_alua_is_no_path(
+    states: tuple[str, str], expected: UdevFlag
+) -> None:
+    disks = (replace(SDA, access_state=states[0]), replace(SDB, access_state=states[1]))
+    (stated,) = desired(replace(HOST, block_devices=disks), wwid=WWID)
+    assert isinstance(stated, Desired)
+    assert stated.udev == expected
+
+
+@pytest.mark.parametrize(
     ("feature", "letter", "refuses"),
     [
         ("1 queue_if_no_path", "F", True),
