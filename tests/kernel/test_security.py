@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import typing as t
 import zlib
@@ -28,6 +29,19 @@ NAMES = (
 """Names of partitions; a GPT has room for 36 UTF-16 code units."""
 LOCK = "/run/san.device_mapper.lock"
 RECORDS = "/etc/san.device_mapper"
+CHANGING = (
+    "trace=open,openat,creat,truncate,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,link,"
+    "linkat,symlink,symlinkat,unlink,unlinkat,rmdir,chmod,fchmodat,chown,lchown,fchownat"
+)
+WRITING = re.compile("O_WRONLY|O_RDWR|O_CREAT")
+PATH = re.compile(r'(?:(?:AT_FDCWD|[0-9]+)<([^>]*)>, )?"([^"]*)"')
+DOCUMENTED = re.compile(
+    "/dev/null|/dev/mapper/control|/dev/loop-control|/dev/loop[0-9]+"
+    "|/sys/devices/.*/(scan|rescan|uevent)|/sys/class/.*/(scan|rescan|uevent)"
+    r"|/run/san\.device_mapper\.(lock|cookie)|/run/\.san\.device_mapper\.new"
+    r"|/etc/san\.device_mapper(/.*)?|/etc/(udev/rules\.d|systemd/system)"
+    r"/(\.san\.device_mapper\.new|[0-9]*-?san-device-mapper[-@a-z]*\.(rules|service))"
+)
 PERSISTENT: dict[str, t.Any] = {"name": "data", "wwid": WWIDS[0], "persistent": True}
 
 
@@ -131,3 +145,40 @@ def test_links_and_files_that_others_have_prepared(host: Host) -> None:
     host.applied("multipath_map", wwid=WWIDS[0], state="absent")
     left = host.shell("find /etc -path '*san*device*mapper*'; rm -r /var/tmp/elsewhere")
     assert left == ""
+
+
+def written(trace: str) -> set[str]:
+    """Return the paths that what strace saw has made, opened for writing, changed or removed."""
+    found = set()
+    for line in trace.splitlines():
+        is_read = "openat(" in line and not WRITING.search(line)
+        if " = -1 " in line or is_read:
+            continue
+        for directory, path in PATH.findall(line):
+            found.add(path if path.startswith("/") else f"{directory}/{path}")
+    return found
+
+
+def test_nothing_is_written_but_what_is_documented(host: Host) -> None:
+    """What the page on reliability lists, and nothing else; run from start to end under strace."""
+    image = "/var/tmp/written.raw"
+    host.shell(f"truncate -s 8M {image}; echo ,4MiB | sfdisk -q {image}; rm -f /run/trace.*")
+    disks = host.disks(0)
+    host.shell(f"echo 1 > /sys/block/{disks[-1]}/device/delete")
+    strace = ("strace", "-ff", "--seccomp-bpf", "-qq", "-y", "-s", "4096", "-e", CHANGING)
+    try:
+        for module, options in (
+            ("lun_paths", {"wwid": WWIDS[0], "min_paths": len(disks)}),
+            ("multipath_map", PERSISTENT),
+            ("partition_maps", {"device": image}),
+            ("partition_maps", {"device": image, "state": "absent"}),
+            ("multipath_map", {"wwid": WWIDS[0], "state": "absent"}),
+        ):
+            answer = host.module_under(module, *strace, "-o", "/run/trace", **options)
+            assert not answer.get("failed"), answer
+        found = written(host.shell("cat /run/trace.*"))
+    finally:
+        host.shell(f"rm -f /run/trace.* {image}")
+    assert f"{RECORDS}/mpath-{WWIDS[0]}.map" in found
+    # losetup opens the image so that its partitions can be written to.
+    assert [each for each in sorted(found - {image}) if not DOCUMENTED.fullmatch(each)] == []
