@@ -24,7 +24,17 @@ if not __package__:
     # Run as a directory: import this package by its name all the same.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from campaign import company, cycles, fabric, fuzzed_tables, fuzzed_words, kills, resets, states
+from campaign import (
+    alua,
+    company,
+    cycles,
+    fabric,
+    fuzzed_tables,
+    fuzzed_words,
+    kills,
+    resets,
+    states,
+)
 from kernel.conftest import Host, install, serving
 
 from lab.host import Lab
@@ -38,8 +48,9 @@ ON_HOST: dict[str, tuple[Callable[[Host, int, int, Counter[str]], None], tuple[s
     "kills": (kills.run, ("--luns=3", "--targets=1")),
     "states": (states.run, ("--targets=1",)),
     "fabric": (fabric.run, ("--luns=1",)),
+    "alua": (alua.run, ("--luns=1",)),
     "company": (company.run, ("--targets=1",)),
-    "cycles": (cycles.run, ("--luns=1", "--targets=1")),
+    "cycles": (cycles.run, ("--luns=8", "--targets=1")),
     "resets": (resets.run, ("--targets=1",)),
 }
 """What runs, and the lab's options for the host that it runs on."""

@@ -3,95 +3,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faults below the maps, on the booted host, under a mounted file system that fio verifies.
 
-Paths go offline and come back, are unplugged and plugged again; LUNs are rescanned and grow;
-modules change the map meanwhile. No I/O fails while a path is left. With none left, every module
-answers within its timeout, and I/O goes on when one returns.
+Paths go offline and come back, are unplugged and plugged again, fail each write; LUNs are rescanned
+and grow; modules change the map meanwhile. No I/O fails while a path is left. With none left, every
+module answers within its timeout, and I/O goes on when one returns.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import random
-import subprocess
 import time
 import typing as t
 from collections import Counter
-from collections.abc import Iterator
 
 from kernel.conftest import WWIDS, Host
 
 from lab.storage import ScsiPath
 
-FIO = """
-fio --name=verified --filename=/mnt/test/file --size=32M --rw=randwrite --bs=4k --direct=1
---rate_iops=25 --time_based --runtime=86400 --verify=crc32c --verify_backlog=64 --verify_fatal=1
---output-format=json
-"""
+from .mounted import POLICIES, SELECTORS, Mounted
+
 MAP: dict[str, t.Any] = {"name": "data", "wwid": WWIDS[0], "no_path_retry": "queue"}
-POLICIES = ("failover", "multibus", "auto")
-SELECTORS = ("service-time", "round-robin", "queue-length")
-ENOUGH = 60.0
-"""Seconds within which I/O goes on, and udev has dealt with a path, under software emulation."""
 TIMEOUT = 5
 """What the modules are given while no path is left; they have `SLACK` seconds more."""
 SLACK = 15.0
 
 
-class Fabric:
-    """The booted host with a mounted partition of a map, and what happens below it."""
+class Fabric(Mounted):
+    """The LUN of the booted host, and what happens to its paths."""
 
     def __init__(self, host: Host, chance: random.Random, found: Counter[str]) -> None:
-        self.host = host
+        super().__init__(host, found, {**MAP, "path_grouping_policy": "multibus"})
         self.chance = chance
-        self.found = found
-        self.stated: dict[str, t.Any] = {**MAP, "path_grouping_policy": "multibus"}
         self.offline: set[str] = set()
         self.unplugged: list[ScsiPath] = []
-        self.device = ""
         self.size = host.lab.machine.luns[0]
-
-    @contextlib.contextmanager
-    def mounted(self) -> Iterator[None]:
-        """Mount a file system, write to it and verify it; nothing may fail."""
-        host = self.host
-        host.applied("multipath_map", **self.stated)
-        quiet = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never")
-        host.run("sfdisk", *quiet, "/dev/mapper/data", input="label: gpt\n,128MiB\n")
-        host.applied("partition_maps", device="data", delimiter="-part")
-        host.shell(
-            "mkfs.ext4 -q /dev/mapper/data-part1; mkdir -p /mnt/test;"
-            " mount -o errors=remount-ro /dev/mapper/data-part1 /mnt/test"
-        )
-        self.device = host.run("realpath", "/dev/mapper/data-part1").strip()[len("/dev/") :]
-        argv = host.lab.ssh_argv(*FIO.split())
-        with subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-        ) as fio:
-            self.fio = fio
-            try:
-                self.await_io()
-                yield
-            finally:
-                self.all_back()
-                host.run("pkill", "-INT", "-x", "fio", check=False)
-                output = fio.communicate(timeout=300)[0]
-        (job,) = json.loads(output[output.index("{") :])["jobs"]
-        assert job["error"] == 0, output
-        self.found["KiB written and verified"] += job["read"]["io_kbytes"]
-        host.shell("umount /mnt/test; e2fsck -fn /dev/mapper/data-part1 > /dev/null 2>&1")
-
-    def completed(self) -> int:
-        words = self.host.run("cat", f"/sys/block/{self.device}/stat").split()
-        return int(words[0]) + int(words[4])
-
-    def await_io(self) -> None:
-        """Return once I/O goes on."""
-        before, end = self.completed(), time.monotonic() + ENOUGH
-        while self.completed() == before:
-            assert self.fio.poll() is None, "fio has ended"
-            assert time.monotonic() < end, f"I/O does not go on: {self.host.table()}"
-            time.sleep(0.1)
 
     def plugged(self) -> list[ScsiPath]:
         return [path for path in self.host.lab.paths(0) if path not in self.unplugged]
@@ -100,19 +44,8 @@ class Fabric:
         links = [f"/dev/disk/by-path/{path.by_path}" for path in self.plugged()]
         return [path.rpartition("/")[2] for path in self.host.run("realpath", *links).split()]
 
-    def states(self) -> dict[str, str]:
-        """Return which path of the map is active (A) or failed (F), by number."""
-        words = self.host.run("dmsetup", "status", "--noflush", "data").split()
-        return {word: words[at + 1] for at, word in enumerate(words) if ":" in word[1:-1]}
-
     def set_state(self, disk: str, state: str) -> None:
         self.host.shell(f"echo {state} > /sys/block/{disk}/device/state")
-
-    def until(self, holds: t.Callable[[], bool], words: str) -> None:
-        end = time.monotonic() + ENOUGH
-        while not holds():
-            assert time.monotonic() < end, words
-            time.sleep(0.1)
 
     # What happens.
 
@@ -137,7 +70,8 @@ class Fabric:
         for disk in sorted(self.offline):
             self.set_state(disk, "running")
         self.offline.clear()
-        self.host.applied("multipath_path", state="active", maps=["data"])
+        # Not what the map still has of a path that is unplugged: that fails again.
+        self.host.applied("multipath_path", state="active", maps=["data"], paths=self.disks())
 
     def unplug(self) -> None:
         """A path's device goes altogether, if another one is left."""
@@ -148,21 +82,38 @@ class Fabric:
         self.host.lab.unplug(path)
         self.unplugged.append(path)
 
-    def plug(self) -> None:
+    def plug(self, failing: str = "") -> None:
         """The device comes back, is found by a scan, and joins the map."""
         if self.unplugged:
             self.all_back()
-            self.host.lab.plug(self.unplugged.pop())
+            self.host.lab.plug(self.unplugged.pop(), failing)
             count = len(self.plugged())
             self.host.applied("lun_paths", wwid=WWIDS[0], min_paths=count)
             self.host.applied("multipath_map", **self.stated, min_paths=count)
 
-    def reload(self) -> None:
-        """A task states other policies; the second run is quiet."""
-        self.stated["path_grouping_policy"] = self.chance.choice(POLICIES)
-        self.stated["path_selector"] = self.chance.choice(SELECTORS)
-        self.host.applied("multipath_map", **self.stated)
-        assert not self.host.applied("multipath_map", **self.stated)["changed"]
+    def sicken(self) -> None:
+        """Each write through one path fails, though it is there; the others take over."""
+        self.plug()
+        self.unplug()
+        (path,) = self.unplugged
+        self.plug(failing="write")
+        self.reload(path_grouping_policy="multibus")
+        disk = self.host.run("realpath", f"/dev/disk/by-path/{path.by_path}").strip()
+        number = self.host.number(disk.rpartition("/")[2])
+        for _time in range(2):
+            self.until(lambda: self.states()[number] == "F", "the path does not fail")
+            self.await_io()
+            # It is reinstated, and fails again: at once, which the task says, or a moment later.
+            answer = self.host.module("multipath_path", state="active", maps=["data"], timeout=20)
+            self.found[f"multipath_path {outcome(answer)} with a path that fails"] += 1
+        self.host.lab.unplug(path)
+        self.unplugged.append(path)
+        self.plug()
+
+    def other_policies(self) -> None:
+        """A task states others."""
+        policy, selector = self.chance.choice(POLICIES), self.chance.choice(SELECTORS)
+        self.reload(path_grouping_policy=policy, path_selector=selector)
 
     def rescan(self) -> None:
         """The host scans, and reads each path's size again."""
@@ -204,9 +155,7 @@ class Fabric:
             answer = self.host.module(module, **{**options, "timeout": TIMEOUT})
             seconds = time.monotonic() - started
             assert seconds < TIMEOUT + SLACK, f"{module} took {seconds:.0f} s: {answer}"
-            self.found[
-                f"{module} {'refused' if answer.get('failed') else 'done'} without paths"
-            ] += 1
+            self.found[f"{module} {outcome(answer)} without paths"] += 1
         disk = self.chance.choice(sorted(self.offline))
         self.set_state(disk, "running")
         self.offline.remove(disk)
@@ -216,9 +165,10 @@ class Fabric:
 
     def happen(self) -> None:
         """Let something happen; I/O goes on."""
-        events = (self.lose, self.lose, self.back, self.reload, self.reload, self.unplug, self.plug)
-        rarer = (self.rescan, self.grow, self.partition, self.all_down)
-        event = self.chance.choice((*events, *rarer))
+        events = (self.lose, self.lose, self.back, self.unplug, self.plug)
+        policies = (self.other_policies, self.other_policies)
+        rarer = (self.rescan, self.grow, self.partition, self.sicken, self.all_down)
+        event = self.chance.choice((*events, *policies, *rarer))
         self.found[event.__name__] += 1
         try:
             event()
@@ -226,6 +176,11 @@ class Fabric:
         except AssertionError as error:
             error.add_note(f"in {event.__name__}, after {self.found}; paths {self.states()}")
             raise
+
+
+def outcome(answer: dict[str, t.Any]) -> str:
+    """Return whether a task has ended with a message, in a word."""
+    return "refused" if answer.get("failed") else "done"
 
 
 def run(host: Host, seconds: int, seed: int, found: Counter[str]) -> None:

@@ -149,10 +149,16 @@ class Lab:
         with Monitor(self.directory / "qmp.sock") as monitor:
             monitor.execute("device_del", id=str(path))
             monitor.wait_for_event("DEVICE_DELETED", device=str(path))
+            nodes = monitor.execute("query-named-block-nodes", flat=True)
+            if storage.failing(path) in [node["node-name"] for node in nodes]:
+                monitor.execute("blockdev-del", **{"node-name": storage.failing(path)})
 
-    def plug(self, path: ScsiPath) -> None:
-        """Bring a path back that was taken away."""
-        self.qmp("device_add", **storage.scsi_disk(path))
+    def plug(self, path: ScsiPath, failing: str = "") -> None:
+        """Bring a path back that was taken away; each `failing` (write, read) through it fails."""
+        with Monitor(self.directory / "qmp.sock") as monitor:
+            if failing:
+                monitor.execute("blockdev-add", **storage.failing_node(path, failing))
+            monitor.execute("device_add", **storage.scsi_disk(path, bool(failing)))
 
     def add_lun(self, size: int) -> int:
         """Add a LUN of that size in bytes with all its paths; return its number."""

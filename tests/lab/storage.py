@@ -86,7 +86,23 @@ def block_node(path: ScsiPath, backing_file: Path) -> dict[str, t.Any]:
     }
 
 
-def scsi_disk(path: ScsiPath) -> dict[str, t.Any]:
+def failing(path: ScsiPath) -> str:
+    """Return the name of the node that lets requests through the path fail."""
+    return f"fail-{path}"
+
+
+def failing_node(path: ScsiPath, kind: str) -> dict[str, t.Any]:
+    """Return QEMU's block node on top of the path's in which each request of that kind fails."""
+    error = {"event": "none", "iotype": kind, "errno": 5}
+    return {
+        "driver": "blkdebug",
+        "node-name": failing(path),
+        "image": str(path),
+        "inject-error": [error],
+    }
+
+
+def scsi_disk(path: ScsiPath, is_failing: bool = False) -> dict[str, t.Any]:
     """Return QEMU's SCSI disk for the path."""
     return {
         "driver": "scsi-hd",
@@ -95,7 +111,7 @@ def scsi_disk(path: ScsiPath) -> dict[str, t.Any]:
         "channel": 0,
         "scsi-id": path.target,
         "lun": path.lun,
-        "drive": str(path),
+        "drive": failing(path) if is_failing else str(path),
         "wwn": naa(path.lun),
         "serial": f"lab-lun{path.lun}",
         "port_index": 1 + path.target,
