@@ -9,7 +9,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from kernel.conftest import REMOTE, WWIDS, Host
+from kernel.conftest import REMOTE, Host
+
+from lab.storage import wwid
 
 CYCLES = 1000
 PROGRAM = Path(__file__).parent / "cycles_on_host.py"
@@ -18,7 +20,8 @@ PROGRAM = Path(__file__).parent / "cycles_on_host.py"
 def run(host: Host, seconds: int, seed: int, found: Counter[str]) -> None:
     """Run cycles until the time is over, and compare what there is with what there was."""
     host.lab.push(PROGRAM, f"{REMOTE}/{PROGRAM.name}")
-    argv = ["python3", f"{REMOTE}/{PROGRAM.name}", str(seed), str(seconds), str(CYCLES), WWIDS[0]]
+    wwids = [wwid(lun) for lun, _size in enumerate(host.lab.machine.luns)]
+    argv = ["python3", f"{REMOTE}/{PROGRAM.name}", str(seed), str(seconds), str(CYCLES), *wwids]
     done = host.lab.ssh(argv, check=False, timeout=seconds + 600)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, done.stdout + done.stderr

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Create, use, change and remove maps over and over, in one process, and print what has leaked.
 
-`cycles_on_host.py SEED SECONDS CYCLES WWID`, on the host with the modules. Ends with a status other
-than 0 if anything is left at the end that was not there after the first cycles.
+`cycles_on_host.py SEED SECONDS CYCLES WWID…`, on the host with the modules. The maps of all WWIDs
+go through a cycle at the same time, by the same tasks. Ends with a status other than 0 if anything
+is left at the end that was not there after the first cycles.
 """
 
 from __future__ import annotations
@@ -62,22 +63,28 @@ def use(path: str, chance: random.Random) -> None:
         os.close(descriptor)
 
 
-def cycle(number: int, wwid: str, chance: random.Random) -> None:
-    """Let maps live and go."""
-    stated = {"name": "data", "wwid": wwid, "path_grouping_policy": chance.choice(POLICIES)}
+def cycle(number: int, wwids: t.Sequence[str], chance: random.Random) -> None:
+    """Let the maps live and go."""
+    names = [f"data{at}" for at in range(len(wwids))]
+    maps = [{"name": names[at], "wwid": wwid} for at, wwid in enumerate(wwids)]
+    archive = [{"name": f"archive{at}", "wwid": wwid} for at, wwid in enumerate(wwids)]
+    policy = {"path_grouping_policy": chance.choice(POLICIES)}
     persistent = {"persistent": True} if number % 10 == 0 else {}
-    run("multipath_map", **stated, **persistent)
-    run("partition_maps", device="data", delimiter="-part")
-    use("/dev/mapper/data-part1", chance)
-    run("multipath_map", **stated, path_selector=chance.choice(SELECTORS), no_path_retry="queue")
-    run("partition_maps", device="data", delimiter="p")
-    use("/dev/mapper/datap2", chance)
-    run("multipath_map", **{**stated, "name": "archive"})
+    run("multipath_map", maps=maps, **policy, **persistent)
+    run("partition_maps", devices=names, delimiter="-part")
+    for name in names:
+        use(f"/dev/mapper/{name}-part1", chance)
+    selector = chance.choice(SELECTORS)
+    run("multipath_map", maps=maps, **policy, path_selector=selector, no_path_retry="queue")
+    run("partition_maps", devices=names, delimiter="p")
+    for name in names:
+        use(f"/dev/mapper/{name}p2", chance)
+    run("multipath_map", maps=archive, **policy)
     if number % 10 == 1:
         run("partition_maps", device=IMAGE)
         run("partition_maps", device=IMAGE, state="absent")
     run("device_mapper_info")
-    run("multipath_map", wwid=wwid, state="absent")
+    run("multipath_map", maps=[{"wwid": wwid} for wwid in wwids], state="absent")
 
 
 def there() -> dict[str, t.Any]:
@@ -106,30 +113,39 @@ def memory() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 10
 
 
-def main(seed: int, seconds: float, cycles: int, wwid: str) -> int:
+def main(seed: int, seconds: float, cycles: int, wwids: t.Sequence[str]) -> int:
     """Run cycles until one of both bounds, and compare."""
     end, chance = time.monotonic() + seconds, random.Random(seed)
-    run("multipath_map", name="data", wwid=wwid)
-    command("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "/dev/mapper/data", input=TABLE)
-    run("multipath_map", wwid=wwid, state="absent")
+    for wwid in wwids:
+        run("multipath_map", name="data", wwid=wwid)
+        quiet = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never")
+        command("sfdisk", *quiet, "/dev/mapper/data", input=TABLE)
+        run("multipath_map", wwid=wwid, state="absent")
     with open(IMAGE, "wb") as file:
         file.truncate(64 << 20)
     command("sfdisk", "--quiet", IMAGE, input=TABLE)
     before: dict[str, t.Any] = {}
-    number = first_memory = 0
-    while number < cycles + WARM and time.monotonic() < end:
-        cycle(number, wwid, chance)
-        number += 1
-        if number == WARM:
-            before, first_memory = there(), memory()
+    memories: list[int] = []
+    while len(memories) * len(wwids) < cycles + WARM and time.monotonic() < end:
+        cycle(len(memories), wwids, chance)
+        memories.append(memory())
+        if len(memories) == WARM:
+            before = there()
     after = there()
     leaked = {key: [before[key], after[key]] for key in after if after[key] != before.get(key)}
-    grown = (memory() - first_memory) * 1024 // max(1, number - WARM)
-    print(json.dumps({"cycles": number, "leaks": len(leaked), "bytes of memory per cycle": grown}))
+    half = len(memories) // 2
+    grown = (memories[-1] - memories[half]) * 1024 // max(1, len(memories) - 1 - half)
+    found = {
+        "tasks' rounds": len(memories),
+        "maps made, used, changed, removed": len(memories) * len(wwids),
+        "leaks": len(leaked),
+        "bytes of memory per round in the second half": grown,
+    }
+    print(json.dumps(found))
     if leaked:
         print(f"VIOLATION: {json.dumps(leaked)}")
     return 1 if leaked else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))
