@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Iterator
 
 import pytest
@@ -144,7 +145,8 @@ def test_the_daemons_parser_has_the_last_word(host: DaemonHost) -> None:
 
     What it does not take is not left behind.
     """
-    task = {"name": "alua", "wwid": ALUA, "path_grouping_policy": "group_by_tpg"}
+    policy = {"path_grouping_policy": "group_by_tpg"}
+    task: dict[str, t.Any] = {"name": "alua", "wwid": ALUA, **policy}
     host.systemctl("stop")
     host.applied("multipath_map", **task)
     told = host.module("multipath_map", **task, manager="multipathd")
