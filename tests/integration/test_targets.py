@@ -17,6 +17,7 @@ import yaml
 
 from lab.host import Lab
 from lab.playbook import run
+from lab.storage import wwid
 
 HERE = Path(__file__).parent
 TARGETS = sorted(path.name for path in (HERE / "targets").iterdir())
@@ -45,6 +46,22 @@ def play(
 def test_target(target: str, tmp_path: Path) -> None:
     """Each folder of targets/ runs to its end on the lab host."""
     play(tmp_path, HERE / "run.yml", "-e", f"target={target}")
+
+
+def test_the_role_ends_with_what_no_rule_can_hold(tmp_path: Path) -> None:
+    """Before the first change, with the option and the value."""
+    lab = Lab.from_environment()
+    unknown = {"wwid": wwid(0), "owner": "no-such-user"}
+    role = {"role": "san.device_mapper.udev_rules", "udev_rules_permissions": [unknown]}
+    playbook = tmp_path / "playbook.yml"
+    head = {"hosts": "san", "become": True, "gather_facts": False}
+    playbook.write_text(json.dumps([{**head, "roles": [role]}]), "utf-8")
+    status, results = run(tmp_path, lab.directory / "inventory.yml", playbook)
+    last = results[-2]
+    assert (status != 0, last["status"]) == (True, "failed")
+    assert "no-such-user" in last["result"]["msg"]
+    assert not any(each["result"].get("changed") for each in results[:-1])
+    assert "san-device-mapper" not in lab.ssh(["ls", "/etc/udev/rules.d"]).stdout
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -39,6 +39,12 @@ def test_bad_options_of_multipath_map(
         assert words in message
 
 
+def test_without_multipath_tools(host: Host) -> None:
+    """Nobody would be there to make the map."""
+    message = host.refused("multipath_map", name="data", wwid=WWIDS[0], manager="multipathd")
+    assert message.startswith("manager: multipathd: multipath-tools is not installed. Install it")
+
+
 def test_paths_in_use(host: Host) -> None:
     """A mounted path, one that LVM holds, one in md, one in another map: named, with the user."""
     disk = host.disks(0)[2]
