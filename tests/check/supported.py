@@ -42,10 +42,10 @@ class Debian:
 DEBIANS = {"bookworm": Debian(12, "6.1", "3.11"), "trixie": Debian(13, "6.12", "3.13")}
 
 HOSTS = {
-    "kernel": "bookworm",
     "integration": "bookworm",
-    "reboot": "trixie",
     "multipathd": "bookworm",
+    "kernel": "bookworm",
+    "reboot": "trixie",
 }
 """The tests that have a booted host of their own, below `tests`, and the Debian suite of that host;
 those that take long first."""
