@@ -327,11 +327,7 @@ class Host:
 
     def holders(self, device: DeviceNumber) -> tuple[Map, ...]:
         """Return the maps whose live or inactive tables open `device`."""
-        return tuple(
-            each
-            for each in self.maps
-            if device in devices(each.live) or device in devices(each.inactive)
-        )
+        return self._maps_by_opened.get(device, ())
 
     def partition_maps(self, uuid: str, device: DeviceNumber) -> tuple[Map, ...]:
         """Return the partition maps of the device, to which `uuid` belongs, by their numbers.
@@ -380,6 +376,14 @@ class Host:
     @functools.cached_property
     def _maps_by_number(self) -> Mapping[DeviceNumber, Map]:
         return {each.device: each for each in reversed(self.maps)}
+
+    @functools.cached_property
+    def _maps_by_opened(self) -> Mapping[DeviceNumber, tuple[Map, ...]]:
+        found: dict[DeviceNumber, list[Map]] = {}
+        for each in self.maps:
+            for number in {*devices(each.live), *devices(each.inactive)}:
+                found.setdefault(number, []).append(each)
+        return {number: tuple(maps) for number, maps in found.items()}
 
     @functools.cached_property
     def _maps_by_parent(self) -> Mapping[str, tuple[Map, ...]]:

@@ -79,7 +79,12 @@ def install() -> None:
 
 
 def load(luns: int) -> None:
-    """Let the host find LUNs, all of them with the same two partitions: they share their store."""
+    """Let the host find LUNs, all of them with the same two partitions: they share their store.
+
+    The handler of ALUA is loaded before: it looks at paths as they come, and only multipath
+    loads it by itself. Each contender states it.
+    """
+    run("modprobe", "scsi_dh_alua")
     options = (f"max_luns={luns}", f"dev_size_mb={SIZE}", f"add_host={PATHS}")
     run("modprobe", "scsi_debug", "num_tgts=1", "vpd_use_hostno=0", "no_uld=0", *options)
     run("udevadm", "settle", "--timeout=600")
@@ -122,7 +127,7 @@ def multipath_rows() -> list[Row]:
     rows = []
     for wwid, paths in wwids().items():
         each = " ".join(f"{number(path)} 1" for path in paths)
-        table = f"0 0 1 1 service-time 0 {len(paths)} 1 {each}"
+        table = f"0 1 alua 1 1 service-time 0 {len(paths)} 1 {each}"
         rows.append((wwid, f"mpath-{wwid}", SIZE * 2048, "multipath", table))
     return rows
 

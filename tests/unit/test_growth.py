@@ -200,6 +200,13 @@ def device_mapper_info(_luns: int, host: Host) -> Host:
     return host
 
 
+def holders(_luns: int, host: Host) -> Host:
+    """Return the host after it was asked for each map which maps open it."""
+    for number in [each.device for each in host.maps]:
+        host.holders(number)
+    return host
+
+
 TASKS: Mapping[str, tuple[Callable[[int], Host], Callable[[int, Host], Host]]] = {
     "multipath maps are made": (unmapped, multipath_map),
     "multipath maps are there": (mapped, multipath_map),
@@ -217,6 +224,10 @@ TASKS: Mapping[str, tuple[Callable[[int], Host], Callable[[int, Host], Host]]] =
     "a path of each map is failed": (mapped, multipath_path),
     "paths are there": (mapped, lun_paths),
     "paths go": (unmapped, lambda luns, host: lun_paths(luns, host, False)),
+    "devices are asked for the maps on them": (
+        lambda luns: partition_maps(luns, partitioned(luns)),
+        holders,
+    ),
     "a host is looked at": (
         lambda luns: partition_maps(luns, partitioned(luns)),
         device_mapper_info,
