@@ -206,7 +206,10 @@ def _partitions(host: Host) -> Iterator[Failure]:
 
 
 def _links(each: Map, wwid: str, part: str, host: Host) -> Iterator[Failure]:
-    """Yield the links that are not there, or lead elsewhere: to a path, most likely."""
+    """Yield the links that are not there, or lead elsewhere: to a path, most likely.
+
+    Labels need not be unique: a link that another map claims as well may lead to either.
+    """
     names = {f"dm-name-{each.name}", f"dm-uuid-{each.uuid}"}
     if wwid[:1].isdigit() or wwid.startswith("S"):
         names.add(f"scsi-{wwid}{part}")
@@ -215,9 +218,12 @@ def _links(each: Map, wwid: str, part: str, host: Host) -> Iterator[Failure]:
     if wwid.startswith(("eui.", "nvme.", "uuid.")):
         names.add(f"nvme-{wwid}{part}")
     own = host.udev.devices[each.device]
-    for link in sorted({*(f"{_BY_ID}/{name}" for name in names), *own.links}):
+    identity = {f"{_BY_ID}/{name}" for name in names}
+    for link in sorted({*identity, *own.links}):
         found = host.resolved.get(link)
-        if found != each.device:
+        other = host.udev.devices.get(found) if found and host.map_at(found) else None
+        either = link not in identity and other is not None and link in other.links
+        if found != each.device and not either:
             yield Failure(each.name, link, own.name, _name(found, host))
 
 

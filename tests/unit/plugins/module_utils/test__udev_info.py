@@ -244,6 +244,23 @@ def test_what_multipath_tools_hides_may_keep_what_is_on_it() -> None:
     assert found(seen(SDA, properties=hidden)) == []
 
 
+def test_a_link_that_two_maps_claim_may_lead_to_either() -> None:
+    """Two partitions named alike, or a file system and its snapshot; but to no path."""
+    label = "/dev/disk/by-partlabel/primary"
+    both = {
+        number: replace(DEVICES[number], links=(*DEVICES[number].links, label))
+        for number in (DM0, DM1, SDB1)
+    }
+    host = replace(HOST, udev=replace(STATE, devices={**DEVICES, **both}))
+    for number in (DM0, DM1):
+        assert found(replace(host, resolved={**HOST.resolved, label: number})) == []
+    astray = replace(host, resolved={**HOST.resolved, label: SDB1})
+    assert found(astray) == [
+        ("data", label, "dm-0", "sdb1"),
+        ("data-part1", label, "dm-1", "sdb1"),
+    ]
+
+
 def test_only_what_is_stated_is_expected() -> None:
     nothing = Request(False, False, False, (), (), (), "never", False)
     bare = {number: replace(each, properties={}, links=()) for number, each in DEVICES.items()}
