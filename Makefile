@@ -4,7 +4,7 @@
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
 steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
-	campaign initramfs matrix lab lab-stop play format
+	campaign initramfs matrix molecule lab lab-stop play format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -17,6 +17,7 @@ help:
 	@echo '               and again: make campaign ARGUMENTS="kills --seconds 1200 --seed 1"'
 	@echo 'make initramfs build images with the rules of the role inside, by both builders, on a booted host'
 	@echo 'make matrix    try each ansible-core and Python that is supported, and print what passed'
+	@echo 'make molecule  run the scenarios of extensions/molecule on a booted host'
 	@echo 'make lab       leave a SAN host running, and say how to reach it'
 	@echo '               LAYOUT=FILE says how many LUNs, HBAs and targets it has, and SUITE=trixie which Debian'
 	@echo 'make lab-stop  end it'

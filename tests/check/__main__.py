@@ -24,7 +24,7 @@ from check.artefact import build, keep
 from check.matrix import matrix
 from check.sanity import sanity
 from check.site import docs
-from check.steps import booted, browser, fleet, hosts, lab_run, lint, typing, unit
+from check.steps import booted, browser, fleet, hosts, lab_run, lint, molecule, typing, unit
 from check.supported import APART, HOSTS, WHOLE
 from check.workspace import (
     PROGRAMS,
@@ -52,6 +52,7 @@ STEPS: dict[str, t.Callable[[Workspace], str]] = {
     **{name: functools.partial(booted, names=[name]) for name in (*HOSTS, *APART)},
     "fleet": fleet,
     "matrix": matrix,
+    "molecule": molecule,
     "artefact": keep,
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,6 +99,21 @@ def fleet(workspace: Workspace) -> str:
     output = call(workspace, *pytest(workspace, "tests/fleet"))
     require_passed(workspace, "tests/fleet")
     return output.splitlines()[-1]
+
+
+def molecule(workspace: Workspace) -> str:
+    """Run Molecule's scenarios, one after the other, on a booted host."""
+    suite = os.environ.get("SUITE", "bookworm")
+    command = (*lab_run("--suite", suite), "molecule", "test", "--all", "--report")
+    place = workspace.directory / "molecule"
+    output = call(workspace, *command, MOLECULE_EPHEMERAL_DIRECTORY=str(place))
+    names = [
+        path.parent.name for path in workspace.collection.glob("extensions/molecule/*/molecule.yml")
+    ]
+    for name in names:
+        if not re.search(rf"^{name} +: .*successful=[1-9].* failed=0", output, re.MULTILINE):
+            raise Failed(f"{output}\nthe scenario {name} has not run")
+    return f"{', '.join(sorted(names))} on {suite}"
 
 
 def lab_run(*options: str) -> list[str]:
