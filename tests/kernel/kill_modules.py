@@ -184,7 +184,8 @@ def killed(call: Call, at: int) -> tuple[list[str], str]:
         thread, status = os.waitpid(-1, ALL_THREADS)
         if not os.WIFSTOPPED(status):
             if thread == process:
-                return calls, "" if os.WIFSIGNALED(status) else printed(file)
+                text = printed(file)
+                return calls, "" if os.WIFSIGNALED(status) else text
             continue
         stop, deliver = os.WSTOPSIG(status), 0
         if thread == process and not known:
