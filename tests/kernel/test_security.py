@@ -118,6 +118,12 @@ def test_one_capability_is_enough(host: Host) -> None:
     assert "No devices found" in host.table()
 
 
+def test_apparmor_does_not_confine_what_runs_over_ssh(host: Host) -> None:
+    """As the page on reliability says of Debian; each start of a module is one of these shells."""
+    assert host.run("cat", "/sys/module/apparmor/parameters/enabled") == "Y\n"
+    assert host.run("cat", "/proc/self/attr/apparmor/current") == "unconfined\n"
+
+
 def test_links_and_files_that_others_have_prepared(host: Host) -> None:
     """A link is not followed: neither that of the lock, nor that of the records."""
     victim = "/var/tmp/victim"
