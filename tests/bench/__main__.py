@@ -62,8 +62,8 @@ def main() -> None:
             bare[luns] = {"multipath": timed(lab, command, "multipath")}
             on_host(lab, "make")
             bare[luns]["partitions"] = timed(lab, command, "partitions")
+            print_work(bare[luns], luns, ROUNDS)
             if luns == LUNS:
-                print_work(bare[luns], luns, ROUNDS)
                 tasks(lab, Path(name), luns)
             on_host(lab, "unload")
         print_growth(bare)
@@ -99,7 +99,10 @@ def print_work(works: dict[str, Measured], luns: int, rounds: int) -> None:
                 seconds = [each for each, _memory in rows]
                 memory = max(memory for _seconds, memory in rows) / 1024
                 ratio = statistics.median(seconds) / ours
-                print(f"{work:14} {name:16} {described(seconds)} {memory:5.0f} {ratio:6.2f}")
+                print(
+                    f"{work:14} {name:16} {described(seconds)} {memory:5.0f} {ratio:6.2f}",
+                    flush=True,
+                )
 
 
 def print_growth(bare: dict[int, dict[str, Measured]]) -> None:
