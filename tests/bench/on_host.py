@@ -90,10 +90,17 @@ def load(luns: int) -> None:
     run("udevadm", "settle", "--timeout=600")
     found = wwids()
     assert len(found) == luns, found
-    (path, *_others) = next(iter(found.values()))
+    # Of three hosts of scsi_debug's one is in standby, where a path takes no I/O.
+    path = next(each for each in next(iter(found.values())) if is_active(each))
     script = "".join(f"start={start},size={length}\n" for _number, start, length in PARTITIONS)
     run("sfdisk", "--quiet", f"/dev/{path}", input=f"label: gpt\n{script}")
     run("udevadm", "settle")
+
+
+def is_active(path: str) -> bool:
+    """Return whether the target port group of a path takes I/O, by what its handler knows."""
+    with open(f"/sys/block/{path}/device/access_state", encoding="ascii") as file:
+        return file.read().startswith("active/")
 
 
 def unload() -> None:
