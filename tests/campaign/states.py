@@ -127,7 +127,7 @@ def left_map(draw: Draw, world: World, lun: int, name: str) -> Left:
         inactive = draw(st.sampled_from((f"0 {world.size} error", multipath(draw, world, lun))))
         if live and ("queue_mode" in live) != ("queue_mode" in inactive):
             inactive = ""
-        if "linear" in live and "multipath" in inactive:
+        if ("linear" in live or "error" in live) and "multipath" in inactive:
             inactive = ""
     messages: tuple[str, ...] = ()
     if kind > 2:
