@@ -81,8 +81,8 @@ def install() -> None:
 def load(luns: int) -> None:
     """Let the host find LUNs, all of them with the same two partitions: they share their store.
 
-    The handler of ALUA is loaded before: it looks at paths as they come, and only multipath
-    loads it by itself. Each contender states it.
+    The handler of ALUA is loaded before: it looks at paths as they come, and multipath would
+    load it later. So it is in the tables of all contenders.
     """
     run("modprobe", "scsi_dh_alua")
     options = (f"max_luns={luns}", f"dev_size_mb={SIZE}", f"add_host={PATHS}")
