@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--hbas", type=int, help=f"default: {plain.hbas}")
     machine.add_argument("--targets", type=int, help=f"default: {plain.targets}")
     machine.add_argument("--lun-size", help="of each LUN, such as 1G; default: 256M")
+    machine.add_argument("--memory", help="of the host; default: 1G")
     machine.add_argument("--layout", type=Path, help="a file that says all that, and more")
     suite = argparse.ArgumentParser(add_help=False)
     suite.add_argument("--suite", help=f"default: {plain.suite}")
@@ -85,8 +86,10 @@ def _machine(options: argparse.Namespace) -> qemu.Machine:
     stated = {key: getattr(options, key) for key in ("suite", "hbas", "targets")}
     machine = dataclasses.replace(machine, **{key: each for key, each in stated.items() if each})
     if options.luns or options.lun_size:
-        size = layout.size(options.lun_size) if options.lun_size else machine.luns[0]
+        size = layout.size("luns", options.lun_size) if options.lun_size else machine.luns[0]
         machine = dataclasses.replace(machine, luns=(size,) * (options.luns or len(machine.luns)))
+    if options.memory:
+        machine = dataclasses.replace(machine, memory=layout.size("memory", options.memory))
     return machine
 
 

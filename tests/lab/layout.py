@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file in which a user says what SAN the lab host is to have.
 
-All keys may be left out; `luns` has the size of each LUN, in bytes or with K, M, G or T.
+All keys may be left out; `luns` has the size of each LUN, in bytes or with K, M, G or T, and
+`memory` that of the host.
 
     suite = "bookworm"
     groups = ["san"]
     hbas = 2
     targets = 2
     luns = ["256M", "256M"]
+    memory = "1G"
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ from .qemu import Machine
 SECTOR = 512
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 SUITES = ("bookworm", "trixie", "sid")
-SMALLEST, LARGEST = 1 << 20, 16 << 40
+SIZES = {"luns": (1 << 20, 16 << 40), "memory": (512 << 20, 64 << 30)}
+"""The smallest and the largest, in bytes."""
 # The HBAs have fixed PCI slots, of which there are 32. The rest is what an emulated host can bear:
 # its udev takes half a second for each path.
 MOST = {"hbas": 8, "targets": 8, "luns": 256}
 MOST_PATHS = 1024
-KEYS = ("suite", "groups", "hbas", "targets", "luns")
+KEYS = ("suite", "groups", "hbas", "targets", "luns", "memory")
 
 
 def read(path: Path) -> Machine:
@@ -74,7 +77,14 @@ def _machine(stated: dict[str, t.Any]) -> Machine:
             f"luns: {len(sizes)} LUNs over {hbas} HBAs and {targets} targets have {paths} paths,"
             f" and {MOST_PATHS} are what the lab host can have"
         )
-    return Machine(suite, tuple(map(size, sizes)), hbas, targets, tuple(groups))
+    return Machine(
+        suite,
+        tuple(size("luns", each) for each in sizes),
+        hbas,
+        targets,
+        tuple(groups),
+        size("memory", stated.get("memory", plain.memory)),
+    )
 
 
 def _is_group(name: object) -> bool:
@@ -87,14 +97,26 @@ def _count(key: str, value: object) -> int:
     return value
 
 
-def size(stated: object) -> int:
-    """Return the size of a LUN in bytes."""
+def size(key: str, stated: object) -> int:
+    """Return the size of a LUN or of the host's memory in bytes."""
     found = re.fullmatch(r"([0-9]+)([KMGT]?)", str(stated), re.ASCII)
     if found is None or isinstance(stated, bool):
         raise LabError(
-            f"luns: {stated!r} is not a size, such as 256M or 1G: K, M, G or T, or bytes"
+            f"{key}: {stated!r} is not a size, such as 256M or 1G: K, M, G or T, or bytes"
         )
     number = int(found[1]) * UNITS[found[2]]
-    if number % SECTOR or not SMALLEST <= number <= LARGEST:
-        raise LabError(f"luns: {stated!r} is not 1M to 16T, in whole sectors of {SECTOR} bytes")
+    smallest, largest = SIZES[key]
+    if number % SECTOR or not smallest <= number <= largest:
+        raise LabError(
+            f"{key}: {stated!r} is not {_in_words(smallest)} to {_in_words(largest)}, in whole"
+            f" sectors of {SECTOR} bytes"
+        )
     return number
+
+
+def _in_words(number: int) -> str:
+    letter, unit = max(
+        ((letter, unit) for letter, unit in UNITS.items() if number >= unit),
+        key=lambda each: each[1],
+    )
+    return f"{number // unit}{letter}"

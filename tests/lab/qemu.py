@@ -26,13 +26,15 @@ QUIT_TIMEOUT = 15.0
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """What the lab host is made of: `luns` are the sizes of the LUNs in bytes, `targets` the target
-    ports that each HBA reaches, `groups` those of the inventory that the host is in."""
+    ports that each HBA reaches, `groups` those of the inventory that the host is in, `memory` its
+    own memory in bytes."""
 
     suite: str = "bookworm"
     luns: tuple[int, ...] = (256 << 20, 256 << 20)
     hbas: int = 2
     targets: int = 2
     groups: tuple[str, ...] = ("san",)
+    memory: int = 1 << 30
 
 
 def launch(
@@ -97,7 +99,7 @@ def create_backing_file(directory: Path, lun: int, size: int) -> None:
 
 def _arguments(machine: Machine, image: Path, directory: Path) -> t.Iterator[str]:
     yield from ("-name", "san.device_mapper-lab", "-nodefaults", "-no-user-config")
-    yield from ("-M", "q35", "-cpu", "max", "-smp", "1", "-m", "1024")
+    yield from ("-M", "q35", "-cpu", "max", "-smp", "1", "-m", f"{machine.memory}B")
     yield from ("-accel", _accelerator(), "-display", "none")
     yield from ("-qmp", f"unix:{_escaped(directory / 'qmp.sock')},server=on,wait=off")
     yield from ("-serial", f"file:{directory / 'console.log'}")

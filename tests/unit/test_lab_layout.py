@@ -27,7 +27,7 @@ def read(tmp_path: Path, text: str) -> Machine:
 
 
 def test_an_empty_file_is_the_usual_lab(tmp_path: Path) -> None:
-    assert read(tmp_path, "") == Machine("bookworm", (256 * MIB,) * 2, 2, 2, ("san",))
+    assert read(tmp_path, "") == Machine("bookworm", (256 * MIB,) * 2, 2, 2, ("san",), 1024 * MIB)
 
 
 def test_all_can_be_stated(tmp_path: Path) -> None:
@@ -37,15 +37,19 @@ def test_all_can_be_stated(tmp_path: Path) -> None:
         hbas = 1
         targets = 4
         luns = ["1G", "2048K", 1048576, "2T"]
+        memory = "3G"
     """
     sizes = (1024 * MIB, 2 * MIB, MIB, 2 * MIB * MIB)
-    assert read(tmp_path, text) == Machine("trixie", sizes, 1, 4, ("database", "san"))
+    assert read(tmp_path, text) == Machine("trixie", sizes, 1, 4, ("database", "san"), 3072 * MIB)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lun = 3", "lun: there is no such key; there are suite, groups, hbas, targets, luns"),
+        (
+            "lun = 3",
+            "lun: there is no such key; there are suite, groups, hbas, targets, luns, memory",
+        ),
         ("hbas = ", "this is not TOML"),
         ("suite = 'buster'", "suite: 'buster' is none of bookworm, trixie, sid"),
         ("suite = ['sid']", "suite: ['sid'] is none of"),
@@ -64,6 +68,8 @@ def test_all_can_be_stated(tmp_path: Path) -> None:
         ("luns = ['512K']", "luns: '512K' is not 1M to 16T"),
         ("luns = ['17T']", "luns: '17T' is not 1M to 16T"),
         ("luns = [1048577]", "luns: 1048577 is not 1M to 16T, in whole sectors"),
+        ("memory = '128M'", "memory: '128M' is not 512M to 64G"),
+        ("memory = 'plenty'", "memory: 'plenty' is not a size"),
         (f"hbas = 8\ntargets = 8\nluns = {['1M'] * 17}", "have 1088 paths, and 1024 are"),
     ],
 )
