@@ -33,11 +33,8 @@ from lab.host import Lab
 HERE = Path(__file__).parent
 LUNS = int(os.environ.get("LUNS", "64"))
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-SIZES = tuple(map(int, os.environ.get("SIZES", "16 128").split()))
-"""Numbers of LUNs besides LUNS with which it is measured what doing nothing costs.
-
-With 256 and more the lab host runs out of memory.
-"""
+SIZES = tuple(map(int, os.environ.get("SIZES", "16 256").split()))
+"""Numbers of LUNs besides LUNS with which it is measured what doing nothing costs."""
 LOOPED = 8
 """LUNs of the loops of tasks, which take seconds for each."""
 MODULES = ("multipath_map", "partition_maps", "lun_paths", "device_mapper_info")
@@ -59,17 +56,21 @@ def main() -> None:
         kernel = lab.ssh(["uname", "-r"]).stdout.strip()
         print(f"On Linux {kernel}, {os.cpu_count()} processors below it; medians (least to most).")
         bare: dict[int, dict[str, Measured]] = {}
+        parts: dict[int, dict[str, dict[str, float]]] = {}
         for luns in (LUNS, *SIZES):
             on_host(lab, "load", str(luns))
             command = "time" if luns == LUNS else "look"
             bare[luns] = {"multipath": timed(lab, command, "multipath")}
+            parts[luns] = {"multipath_map": json.loads(on_host(lab, "profile", "multipath"))}
             on_host(lab, "make")
             bare[luns]["partitions"] = timed(lab, command, "partitions")
+            parts[luns]["partition_maps"] = json.loads(on_host(lab, "profile", "partitions"))
             print_work(bare[luns], luns, ROUNDS)
             if luns == LUNS:
                 tasks(lab, Path(name), luns)
             on_host(lab, "unload")
         print_growth(bare)
+        print_parts(parts)
 
 
 def on_host(lab: Lab, *arguments: str) -> str:
@@ -125,6 +126,18 @@ def print_growth(bare: dict[int, dict[str, Measured]]) -> None:
             fixed = medians[first] - slope * first
             each = "  ".join(f"{luns}: {seconds:6.2f}" for luns, seconds in medians.items())
             print(f"{name:16} {each}  fixed {fixed:5.2f}  per LUN {slope * 1000:7.2f}")
+
+
+def print_parts(parts: dict[int, dict[str, dict[str, float]]]) -> None:
+    """Print what a module's time goes to at each number of LUNs, of one run under the profiler."""
+    print("\nnothing to do, under cProfile, which makes all of it slower: seconds, once")
+    sizes = sorted(parts)
+    print(f"{'LUNs':43}", *(f"{luns:6}" for luns in sizes))
+    for name in parts[sizes[0]]:
+        for words in parts[sizes[0]][name]:
+            seconds = [parts[luns][name][words] for luns in sizes]
+            if any(seconds):
+                print(f"{name:15} {words:27}", *(f"{each:6.2f}" for each in seconds))
 
 
 def tasks(lab: Lab, folder: Path, luns: int) -> None:

@@ -5,9 +5,10 @@
 
 `on_host.py install`, `load LUNS`, `make`, `wwids`, `time multipath|partitions ROUNDS`, `look` with
 the same arguments, and `unload`; `time` prints JSON: for each work and contender the seconds of
-each round, and the peak memory of a process in KiB; `look` only where there is nothing to do. The
-LUNs are scsi_debug's, with four paths each. Modules are started as a process each time, compiled;
-each contender waits for udev, as the modules do.
+each round, and the peak memory of a process in KiB; `look` only where there is nothing to do.
+`profile multipath|partitions` prints the seconds of each part of the module's work there. The LUNs
+are scsi_debug's, with four paths each. Modules are started as a process each time, compiled; each
+contender waits for udev, as the modules do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import pstats
 import subprocess
 import sys
 import tempfile
@@ -181,6 +183,21 @@ def module(name: str, options: Mapping[str, object], changed: bool) -> None:
     assert answer.get("changed") is changed, answer.get("msg", answer.get("plan"))
 
 
+PARTS = (
+    ("imports", "importlib._bootstrap>", "_find_and_load"),
+    ("maps from the kernel", "_libdevmapper.py", "maps"),
+    ("disks from sysfs and udev", "_sysfs.py", "read_block_devices"),
+    ("uses", "_sysfs.py", "read_uses"),
+    ("partition tables", "_libblkid.py", "read_partition_table"),
+    ("plan", "_multipath_map.py", "operations"),
+    ("plan", "_partition_maps.py", "operations"),
+    ("result and its JSON", "_multipath_map.py", "report"),
+    ("result and its JSON", "_partition_maps.py", "report"),
+    ("result and its JSON", "basic.py", "exit_json"),
+)
+"""What the time of a module goes to: words, a function's file, and its name."""
+
+
 def floor(work: str, rows: Sequence[Row]) -> None:
     """Run the bare calls."""
     run("python3", f"{HERE}/floor.py", work, input=json.dumps(rows))
@@ -192,17 +209,27 @@ def loop(rows: Iterable[Row], *argv: str) -> None:
         run(*(word.format(*row) for word in argv))
 
 
+def multipath_options() -> dict[str, object]:
+    """Return what a task states that wants a map of each LUN."""
+    maps = [{"wwid": wwid} for wwid in wwids()]
+    return {"maps": maps, "path_grouping_policy": "multibus"}
+
+
+def partition_options() -> dict[str, object]:
+    """Return what a task states that wants the partition maps of each LUN's map."""
+    return {"devices": list(wwids()), "delimiter": "-part"}
+
+
 def multipath_contenders() -> tuple[list[Row], dict[str, tuple[Work, Work, Work]]]:
     """Return the maps, and how each contender makes, looks at and removes them."""
     rows = multipath_rows()
-    maps = [{"wwid": name} for name, *_rest in rows]
-    stated = {"maps": maps, "path_grouping_policy": "multibus"}
+    stated = multipath_options()
     create = ("dmsetup", "create", "{0}", "--uuid", "{1}", "--table", "0 {2} {3} {4}")
     return rows, {
         "multipath_map": (
             lambda: module("multipath_map", stated, True),
             lambda: module("multipath_map", stated, False),
-            lambda: module("multipath_map", {"maps": maps, "state": "absent"}, True),
+            lambda: module("multipath_map", {"maps": stated["maps"], "state": "absent"}, True),
         ),
         "dmsetup, a loop": (
             lambda: loop(rows, *create),
@@ -223,7 +250,7 @@ def partition_contenders() -> tuple[list[Row], dict[str, tuple[Work, Work, Work]
     rows = partition_rows()
     devices = list(wwids())
     parents = [(f"/dev/mapper/{wwid}", "", 0, "", "") for wwid in devices]
-    stated = {"devices": devices, "delimiter": "-part"}
+    stated = partition_options()
 
     def kpartx(option: str) -> Work:
         return lambda: loop(parents, "kpartx", option, "-s", "-p", "-part", "{0}")
@@ -292,6 +319,30 @@ def measure(subject: str, rounds: int) -> Measured:
     return measured
 
 
+def profile(subject: str) -> dict[str, float]:
+    """Return the seconds of each part of a module's work with nothing to do, and of all of it."""
+    rows, _contenders = CONTENDERS[subject]()
+    name, options = {
+        "multipath": ("multipath_map", multipath_options()),
+        "partitions": ("partition_maps", partition_options()),
+    }[subject]
+    floor("create", rows)
+    with tempfile.NamedTemporaryFile() as file:
+        argv = ("python3", "-m", "cProfile", "-o", file.name, f"{HERE}/run_module.py", name)
+        answer = json.loads(run(*argv, input=json.dumps({"ANSIBLE_MODULE_ARGS": options})))
+        assert answer.get("changed") is False, answer.get("msg", answer.get("plan"))
+        stats = vars(pstats.Stats(file.name))
+    floor("remove", rows)
+    found = dict.fromkeys((words for words, _file, _name in PARTS), 0.0)
+    for (path, _line, function), (_calls, _all_calls, _alone, seconds, _by) in stats[
+        "stats"
+    ].items():
+        for words, file_name, wanted in PARTS:
+            if function == wanted and path.endswith(file_name):
+                found[words] += seconds
+    return {**found, "all": stats["total_tt"]}
+
+
 def main() -> None:
     """Do what the command line says."""
     command, *arguments = sys.argv[1:]
@@ -303,6 +354,8 @@ def main() -> None:
         print(json.dumps(list(wwids())))
     elif command == "make":
         floor("create", multipath_rows())
+    elif command == "profile":
+        print(json.dumps(profile(arguments[0])))
     elif command == "unload":
         floor("remove", multipath_rows())
         unload()
