@@ -10,13 +10,12 @@ import contextlib
 import typing as t
 
 from ._errors import DeviceMapperError, Interrupted, KernelError
-from ._multipathd_steps import MULTIPATHD_STEPS
-from ._steps import Attach, Create, Detach, Plan, UdevFlag, words
+from ._steps import ON_MAPS, Create, UdevFlag, words
 
 if t.TYPE_CHECKING:
     from ._host import Map
     from ._kernel import Kernel
-    from ._steps import Step
+    from ._steps import Plan, Step
 
 
 def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
@@ -40,7 +39,7 @@ def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
     A resume whose swap fails leaves the map suspended with its old table (dm-ioctl.c do_resume);
     a second resume lets I/O go on. Without an old table it cannot be resumed, only removed.
     """
-    if isinstance(failed, (Create, Attach, Detach, *MULTIPATHD_STEPS)):
+    if not isinstance(failed, ON_MAPS):
         return  # Nothing was done; a map that is there by now is somebody else's, in the making.
     created = any(isinstance(step, Create) and step.uuid == failed.uuid for step in done)
     for present in _maps_of(failed, kernel):
@@ -62,5 +61,4 @@ def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
 
 
 def _maps_of(step: Step, kernel: Kernel) -> tuple[Map, ...]:
-    """Return the map of the step; none for a step without a uuid, which is about no map."""
-    return tuple(each for each in kernel.maps() if step.uuid and each.uuid == step.uuid)
+    return tuple(each for each in kernel.maps() if each.uuid == step.uuid)

@@ -13,7 +13,7 @@ import fcntl
 import os
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 
 from ._device import SECTOR
 from ._errors import KernelError
@@ -173,7 +173,7 @@ def reported_sectors(disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:
     if not asked:
         return {}
     # A path that has just died answers late; all of one fabric may do so, each for itself.
-    with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+    with futures.ThreadPoolExecutor(max_workers=len(asked)) as pool:
         answers = pool.map(_reported_sectors, asked)
     return {disk.device: sectors for disk, sectors in zip(asked, answers) if sectors}
 

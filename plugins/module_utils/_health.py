@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ._host import RUNNING
 from ._linear import Linear
 from ._multipath_conf import Configuration, drop_in_path, parse_sections
 from ._names import partition_number, wwid_of
@@ -17,13 +18,7 @@ from ._table import devices
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._host import BlockDevice, Host, Map, PartitionTable
-
-_RUNNING = ("", "running", "live")
-"""The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""
-INACCESSIBLE = ("unavailable", "offline")
-"""The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
-
+    from ._host import Host, Map, PartitionTable
 
 STATES = ("healthy", "degraded", "queueing", "dead")
 
@@ -58,27 +53,11 @@ class Health:
     expected: int | None = None
 
 
-def carries_io(disk: BlockDevice) -> bool:
-    """Tell whether the layer below multipath would carry I/O on this path.
-
-    The kernel's multipath target learns of a broken path by I/O that fails, and in a group that is
-    not in use there is none; the layer below may know already.
-    """
-    return disk.state in _RUNNING and disk.access_state not in INACCESSIBLE
-
-
-def usable_paths(each: Map, host: Host) -> int:
-    """Return how many active paths of a map would carry I/O."""
-    states = each.status.paths() if each.status else ()
-    disks = [host.disk_at(device) for device in {path.device for path in states if path.active}]
-    return sum(disk is not None and carries_io(disk) for disk in disks)
-
-
 def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
     """Return how a multipath map is, with paths `expected` at least; None for another map."""
     if not wwid_of(each.uuid):
         return None
-    usable = usable_paths(each, host)
+    usable = host.usable_paths(each)
     reasons = [*_map_reasons(each, usable), *_path_reasons(each, host)]
     if expected is not None and usable < expected:
         reasons.append(Reason("too_few_paths", found=str(usable), expected=str(expected)))
@@ -126,8 +105,8 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
         if disk is None:
             yield Reason("path_gone", number)
             continue
-        if not carries_io(disk):
-            found = disk.access_state if disk.state in _RUNNING else disk.state
+        if not disk.carries_io:
+            found = disk.access_state if disk.state in RUNNING else disk.state
             yield Reason("path_down", number, disk.name, found)
         if disk.wwid not in ("", wwid):
             yield Reason("path_of_other_lun", number, disk.name, disk.wwid, wwid)

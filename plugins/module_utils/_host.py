@@ -23,6 +23,10 @@ if t.TYPE_CHECKING:
 
 
 _BY_PATH = "/dev/disk/by-path/"
+RUNNING = ("", "running", "live")
+"""The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""
+INACCESSIBLE = ("unavailable", "offline")
+"""The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,15 @@ class BlockDevice:
     target_node_name: str = ""
     target_port_group: int | None = None
     reported_sectors: int = 0
+
+    @property
+    def carries_io(self) -> bool:
+        """Whether the layer below multipath would carry I/O on this path.
+
+        The kernel's multipath target learns of a broken path by I/O that fails, and in a group that
+        is not in use there is none; the layer below may know already.
+        """
+        return self.state in RUNNING and self.access_state not in INACCESSIBLE
 
 
 @dataclass(frozen=True)
@@ -316,6 +329,12 @@ class Host:
     def disk_at(self, device: DeviceNumber) -> BlockDevice | None:
         """Return the disk with this device number."""
         return self._disks_by_number.get(device)
+
+    def usable_paths(self, each: Map) -> int:
+        """Return how many active paths of a map would carry I/O."""
+        states = each.status.paths() if each.status else ()
+        disks = [self.disk_at(device) for device in {path.device for path in states if path.active}]
+        return sum(disk is not None and disk.carries_io for disk in disks)
 
     def disks_of_wwid(self, wwid: str) -> tuple[BlockDevice, ...]:
         """Return the disks with this WWID, in the order of all disks; "" for those of none."""

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ._errors import Refused, refuse_twice
-from ._names import check_wwid
+from ._names import check_wwid, controller_name
 from ._observe import observe_luns
 from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted, answers
 from ._result import lun_lines, lun_result
@@ -28,7 +27,6 @@ Options = Mapping[str, t.Any]
 
 _SHARED = ("state", "min_paths", "hosts")
 """The options whose value at the task's top holds for each item of `luns` without its own."""
-_CONTROLLER = re.compile(r"(?:host)?(?P<number>[0-9]+)|nvme[0-9]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -121,21 +119,8 @@ def _parse_item(options: Options) -> Lun:
         wwid=options["wwid"],
         present=options["state"] == "present",
         min_paths=options["min_paths"],
-        controllers=tuple(controller(text) for text in options["hosts"] or ()),
+        controllers=tuple(controller_name(text) for text in options["hosts"] or ()),
     )
-
-
-def controller(text: str) -> str:
-    """Return the kernel's name of the SCSI host or NVMe controller that `text` states."""
-    match = _CONTROLLER.fullmatch(text)
-    if match is None:
-        raise Refused(
-            "hosts", text, "this is no SCSI host",
-            "State its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
-            " controller (nvme0)",
-        )  # fmt: skip
-    number = match.group("number")
-    return f"host{int(number)}" if number else text
 
 
 def _appearing(luns: Sequence[Lun], timeout: float, host: Host) -> Plan:

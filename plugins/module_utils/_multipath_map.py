@@ -13,7 +13,7 @@ from dataclasses import replace
 from ._boot import is_persistent, map_files, recorded_uuid, with_records
 from ._errors import Refused, refuse_twice
 from ._files import missing_programs, read_boot_files
-from ._health import INACCESSIBLE
+from ._host import INACCESSIBLE
 from ._linear import Linear
 from ._modules import missing_modules
 from ._multipath import Multipath, handler_in_use

@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ._errors import Refused
-from ._health import usable_paths
 from ._host import Transport
-from ._lun_paths import controller
-from ._names import wwid_of
+from ._names import controller_name, wwid_of
 from ._observe import observe_path_states
 from ._paths import path_named
 from ._result import path_states_lines, path_states_result
@@ -85,7 +83,7 @@ def parse(options: Options) -> Request:
             )  # fmt: skip
         stated[option] = tuple(options[option])
     if "hosts" in stated:
-        stated["hosts"] = tuple(map(controller, stated["hosts"]))
+        stated["hosts"] = tuple(map(controller_name, stated["hosts"]))
     path_group = options["path_group"]
     if path_group is not None and path_group < 1:
         raise Refused("path_group", path_group, "path groups count from 1", "State 1 or more")
@@ -344,10 +342,10 @@ def _refuse_too_few(min_active: int, found: tuple[Chosen, ...], plan: Plan, host
     short = []
     for each in found:
         after = foreseen.map_of_uuid(each.map.uuid)
-        left = usable_paths(after, host) if after else 0
+        left = host.usable_paths(after) if after else 0
         reason = _reason(each.map, host)
         if each.map.uuid in changed and left < min_active and reason:
-            before = usable_paths(each.map, host)
+            before = host.usable_paths(each.map)
             short.append(f"{each.map.name} {left} of {before} active paths ({reason})")
     if short:
         raise Refused(

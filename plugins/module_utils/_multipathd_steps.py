@@ -312,10 +312,3 @@ def _why(managed: Managed, disks: Sequence[BlockDevice], kernel: Kernel, found: 
         why = f"it does not answer `{silent.request}`: {silent.words}"
     more = "more is in multipathd's log (journalctl -u multipathd)"
     return f". The daemon: {why}; {more}" if why else f"; {more}"
-
-
-MultipathdStep = t.Union[
-    WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid, Tell, DeleteMap, AwaitName, AwaitMap
-]
-
-MULTIPATHD_STEPS: tuple[type, ...] = t.get_args(MultipathdStep)

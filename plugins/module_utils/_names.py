@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names and uuids of maps: what device-mapper takes, and what multipath-tools gives."""
+"""Names and uuids of maps: what device-mapper takes, and what multipath-tools gives.
+
+And names of SCSI hosts and NVMe controllers, which tasks state in several ways.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ _LONGEST_NAME = 127  # DM_NAME_LEN, without the closing NUL
 _LONGEST_UUID = 128  # DM_UUID_LEN, likewise
 
 _MULTIPATH = "mpath-"
+_CONTROLLER = re.compile(r"(?:host)?(?P<number>[0-9]+)|nvme[0-9]+", re.ASCII)
 _PARTITION = re.compile(r"part([1-9][0-9]*)-(.+)", re.ASCII | re.DOTALL)
 
 
@@ -105,3 +109,16 @@ def _check_characters(option: str, text: str) -> None:
             option, text, f"the character {match.group()!r} would be mangled by device-mapper",
             "Use letters, digits and #+-.:=@_ only",
         )  # fmt: skip
+
+
+def controller_name(text: str) -> str:
+    """Return the kernel's name of the SCSI host or NVMe controller that `text` states."""
+    match = _CONTROLLER.fullmatch(text)
+    if match is None:
+        raise Refused(
+            "hosts", text, "this is no SCSI host",
+            "State its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
+            " controller (nvme0)",
+        )  # fmt: skip
+    number = match.group("number")
+    return f"host{int(number)}" if number else text

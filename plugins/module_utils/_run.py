@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._apply import apply
 from ._boot import boot_diff
+from ._boot_steps import WriteFile
 from ._disks import Disks
 from ._errors import DeviceMapperError, Interrupted, Refused
 from ._files import Files
@@ -25,7 +26,7 @@ from ._lock import exclusive
 from ._multipathd import MultipathDaemon
 from ._names import wwid_of
 from ._result import plan_diff
-from ._steps import foresee, is_by_multipathd, uuids, words
+from ._steps import foresee, is_by_kernel, uuids, words
 
 if t.TYPE_CHECKING:
     from ._host import Host
@@ -150,8 +151,13 @@ def _refuse_daemon(steps: Plan, host: Host) -> None:
     """Refuse to change multipath maps under a running multipathd, which would undo it.
 
     A map with a uuid mpath-… belongs to it: it reloads the map with its own table, or removes it.
+    A file from which the host makes the map at boot would do so beside the daemon, too.
     """
-    fought = [step for step in steps if wwid_of(step.uuid) and not is_by_multipathd(step)]
+    fought = [
+        step
+        for step in steps
+        if wwid_of(step.uuid) and (is_by_kernel(step) or isinstance(step, WriteFile))
+    ]
     if host.multipathd.runs and fought:
         raise Refused(
             "manager", "kernel",

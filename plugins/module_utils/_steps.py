@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations that a plan consists of: device-mapper's, and those on what lies below maps.
+"""What a plan consists of, and device-mapper's own operations.
 
-Each step says three things of itself: its words as an admin knows them from dmsetup, what it does
-to a kernel, and what it makes of the host that was observed.
+Those on paths, on the multipath daemon and on what a host boots with are beside this file: a module
+imports the ones that it plans.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ import enum
 import typing as t
 from dataclasses import dataclass, replace
 
-from ._boot_steps import Announce, RemoveFile, WriteFile
 from ._host import Map
-from ._multipathd_steps import MULTIPATHD_STEPS, MultipathdStep
-from ._path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan
 from ._table import Table, canonical, format_table, with_current_group, with_queueing
 
 if t.TYPE_CHECKING:
@@ -42,6 +39,26 @@ class UdevFlag(enum.Flag):
     """udev makes no partition maps of this map."""
     NO_PATHS = 0x0400
     """The map has no usable path: nobody may read it."""
+
+
+class Step(t.Protocol):
+    """One operation; it says of itself what a plan, check mode and `apply` need to know."""
+
+    @property
+    def uuid(self) -> str:
+        """The map that it is about; empty if it is about no one map."""
+
+    def words(self) -> str:
+        """Return it as an admin knows it, from dmsetup or the shell."""
+
+    def carry_out(self, kernel: Kernel) -> None:
+        """Do it; a KernelError if that is refused."""
+
+    def foresee(self, host: Host) -> Host:
+        """Return what it makes of the host that was observed."""
+
+
+Plan = tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -245,27 +262,8 @@ class Detach:
         return host
 
 
-Step = t.Union[
-    Create,
-    Load,
-    Resume,
-    Clear,
-    Rename,
-    Message,
-    Remove,
-    Attach,
-    Detach,
-    Scan,
-    Rescan,
-    Delete,
-    AwaitPaths,
-    AwaitGone,
-    MultipathdStep,
-    WriteFile,
-    RemoveFile,
-    Announce,
-]
-Plan = tuple[Step, ...]
+ON_MAPS = (Load, Resume, Clear, Rename, Message, Remove)
+"""The steps that change a map that is there, by a request to the kernel."""
 
 
 def foresee(plan: Plan, host: Host) -> Host:
@@ -280,11 +278,11 @@ def words(plan: Plan) -> tuple[str, ...]:
     return tuple(step.words() for step in plan)
 
 
-def is_by_multipathd(step: Step) -> bool:
-    """Tell whether it is the multipath daemon that carries out the step."""
+def is_by_kernel(step: Step) -> bool:
+    """Tell whether a step asks the kernel to make or change a map, not the multipath daemon."""
     if isinstance(step, Message):
-        return bool(step.by_multipathd)
-    return isinstance(step, MULTIPATHD_STEPS)
+        return not step.by_multipathd
+    return isinstance(step, (Create, *ON_MAPS))
 
 
 def uuids(plan: Plan) -> set[str]:
