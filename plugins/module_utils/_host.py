@@ -33,7 +33,9 @@ INACCESSIBLE = ("unavailable", "offline")
 class Map:
     """A device-mapper map; an empty tuple stands for a table that is not there.
 
-    `deferred_remove` says that the kernel removes the map once nobody has it open.
+    `deferred_remove` says that the kernel removes the map once nobody has it open. A map keeps the
+    type of its first table; where the tables do not show it, being error targets, `request_based`
+    does.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Map:
     deferred_remove: bool = False
     open_count: int = 0
     status: MultipathStatus | None = None
+    request_based: bool | None = field(default=None, compare=False)
 
     @property
     def sectors(self) -> int:

@@ -23,7 +23,7 @@ from ._files import write_whole
 from ._host import Map
 from ._multipath import Multipath, MultipathStatus
 from ._steps import UdevFlag
-from ._sysfs import device_number
+from ._sysfs import device_number, is_request_based
 from ._table import Segment, Table
 
 if t.TYPE_CHECKING:
@@ -269,6 +269,7 @@ class LibDeviceMapper:
         if info.inactive_table:
             lines, _described = self._read(_TABLE, device, inactive=True)
             inactive = tuple(Segment.read(*line) for line in lines)
+        kinds = {segment.target.kind for segment in (*table, *inactive)}
         return Map(
             name=name,
             uuid=uuid,
@@ -280,6 +281,7 @@ class LibDeviceMapper:
             deferred_remove=bool(info.deferred_remove),
             open_count=info.open_count,
             status=status,
+            request_based=is_request_based(device) if kinds == {"error"} else None,
         )
 
     def _read(

@@ -158,6 +158,8 @@ def _refuse_other_type(desired: Desired, present: Map) -> None:
     """
     # The first table that is loaded decides, before it is resumed.
     found, wanted = _type(present.live or present.inactive), _type(desired.table)
+    if present.request_based not in (None, wanted == "request-based multipath"):
+        found = f"{'request' if present.request_based else 'bio'}-based error"
     if found and found != wanted:
         raise Refused(
             "name", desired.name,
@@ -172,7 +174,8 @@ def _type(table: Table) -> str:
         if isinstance(segment.target, Multipath):
             bio = segment.target.features.queue_mode == "bio"
             return f"{'bio' if bio else 'request'}-based multipath"
-    # `dmsetup wipe_table` leaves an error target behind, which anything may follow.
+    # `dmsetup wipe_table` leaves an error target behind, which any table of the map's type may
+    # follow; whoever makes a map with one decides on the type, too.
     return "" if all(segment.target.kind == "error" for segment in table) else "bio-based"
 
 

@@ -114,6 +114,14 @@ def is_read_only(name: str) -> bool:
     return line(f"{_BLOCK}/{name}/ro") == "1"
 
 
+def is_request_based(number: DeviceNumber) -> bool:
+    """Tell whether a map has blk-mq queues: only one whose first table was request-based has them.
+
+    (dm.c dm_setup_md_queue.)
+    """
+    return os.path.isdir(f"/sys/dev/block/{number}/mq")
+
+
 def has_address(name: str, address: str) -> bool:
     """Tell whether the disk with the kernel name `name` is there, at this SCSI address."""
     return _address(_device(name)) == address

@@ -45,6 +45,26 @@ def test_without_multipath_tools(host: Host) -> None:
     assert message.startswith("manager: multipathd: multipath-tools is not installed. Install it")
 
 
+def test_a_map_whose_first_table_was_an_error_target(host: Host) -> None:
+    """It is bio-based for ever, which no table shows; wiped multipath maps are request-based."""
+    task = {"name": "data", "wwid": WWIDS[0]}
+    sectors = host.run("blockdev", "--getsz", f"/dev/{host.disks(0)[0]}").strip()
+    host.run("dmsetup", "create", "data", "--uuid", UUIDS[0], "--table", f"0 {sectors} error")
+    host.run("udevadm", "settle")
+    message = host.refused("multipath_map", **task)
+    assert "has a bio-based error table, which no request-based multipath one may follow" in message
+    assert "Remove the map first (state: absent, or dmsetup remove)" in message
+    host.applied("multipath_map", **task, features={"queue_mode": "bio"})
+    host.applied("multipath_map", wwid=WWIDS[0], state="absent")
+
+    host.applied("multipath_map", **task)
+    host.run("dmsetup", "wipe_table", "data")
+    message = host.refused("multipath_map", **task, features={"queue_mode": "bio"})
+    assert "has a request-based error table, which no bio-based multipath one may" in message
+    assert host.applied("multipath_map", **task)["changed"]
+    assert not host.applied("multipath_map", **task)["changed"]
+
+
 def test_paths_in_use(host: Host) -> None:
     """A mounted path, one that LVM holds, one in md, one in another map: named, with the user."""
     disk = host.disks(0)[2]

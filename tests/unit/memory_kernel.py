@@ -231,6 +231,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         status = None
         if each.live and each.live.multipath:
             status = MultipathStatus.read(each.live.multipath.status())
+        kinds = {segment.target.kind for segment in (*live, *inactive)}
         return Map(
             name=each.name,
             uuid=each.uuid,
@@ -242,6 +243,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
             deferred_remove=each.deferred_remove,
             open_count=self._open_count(each),
             status=status,
+            request_based=each.request_based if kinds == {"error"} else None,
         )
 
     def _loaded(self, table: Table, read_only: bool) -> LoadedTable:

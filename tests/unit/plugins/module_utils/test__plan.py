@@ -250,3 +250,28 @@ def test_a_table_that_the_kernel_would_not_let_follow_is_refused(live: str, desi
     for present in (Map("data", "mpath-1", live=table), Map("data", "mpath-1", inactive=table)):
         with pytest.raises(Refused, match=r"which no .* one may follow"):
             plan([Desired("data", "mpath-1", desired)], [present])
+
+
+@pytest.mark.parametrize(
+    ("request_based", "table", "may_follow"),
+    [
+        (False, "0 8 linear 8:0 0", True),
+        (False, "0 8 multipath 2 queue_mode bio 0 0 0", True),
+        (False, "0 8 multipath 0 0 0 0", False),
+        (True, "0 8 linear 8:0 0", False),
+        (True, "0 8 multipath 2 queue_mode bio 0 0 0", False),
+        (True, "0 8 multipath 0 0 0 0", True),
+        (None, "0 8 linear 8:0 0", True),
+        (None, "0 8 multipath 0 0 0 0", True),
+    ],
+)
+def test_an_error_table_is_followed_by_one_of_the_map_s_type(
+    request_based: bool | None, table: str, may_follow: bool
+) -> None:
+    present = Map("data", "mpath-1", live=parse_table("0 8 error"), request_based=request_based)
+    desired = [Desired("data", "mpath-1", parse_table(table))]
+    if may_follow:
+        assert plan(desired, [present])
+    else:
+        with pytest.raises(Refused, match=r"has a (bio|request)-based error table, which no"):
+            plan(desired, [present])
