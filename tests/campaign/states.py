@@ -256,8 +256,10 @@ for turn in 1 2 3; do
   for name in $left; do
     dmsetup message $name 0 fail_if_no_path 2> /dev/null || true
     dmsetup clear $name
-    dmsetup resume $name 2> /dev/null || true
+    # Without a wait: udev reads a partition map, and hangs while the map below is suspended.
+    dmsetup resume --noudevsync $name 2> /dev/null || true
   done
+  udevadm settle
   for name in $left; do dmsetup remove --retry $name 2> /dev/null || true; done
 done
 test -z "$left"

@@ -116,6 +116,9 @@ def test_groups_follow_the_alua_state(host: Host) -> None:
     host.run("modprobe", "scsi_debug", "add_host=4", "num_tgts=1", "vpd_use_hostno=0")
     try:
         host.run("udevadm", "settle")
+        # Linux 6.12 takes all of them for optimized until something has it ask again.
+        debugged = "$(grep -l scsi_debug /sys/block/sd*/device/model | xargs -n 1 dirname)"
+        host.shell(f"for device in {debugged}; do echo 1 >$device/rescan; done")
         wwid, states = alua(host)
         assert len(set(states.values())) > 1
         made = host.applied("multipath_map", name="alua", wwid=wwid)
