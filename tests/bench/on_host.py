@@ -107,7 +107,8 @@ def is_active(path: str) -> bool:
 
 def unload() -> None:
     """Take the LUNs away."""
-    run("modprobe", "--remove", "scsi_debug")
+    # The handler of ALUA holds a path while it asks for its state.
+    run("modprobe", "--remove", "--wait=60000", "scsi_debug")
     run("udevadm", "settle", "--timeout=600")
 
 

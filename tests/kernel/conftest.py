@@ -126,6 +126,24 @@ class Host:
         """Return the major:minor of a disk."""
         return self.run("cat", f"/sys/class/block/{disk}/dev").strip()
 
+    @contextlib.contextmanager
+    def debug_lun(self, *options: str) -> Iterator[dict[str, t.Any]]:
+        """Give the host a LUN of scsi_debug's, with as many paths as SCSI hosts are added.
+
+        It is returned as device_mapper_info shows it. All maps of the host go with it.
+        """
+        self.run("modprobe", "scsi_debug", "num_tgts=1", "vpd_use_hostno=0", *options)
+        try:
+            self.run("udevadm", "settle")
+            luns = self.applied("device_mapper_info")["luns"]
+            (lun,) = [each for each in luns if each["wwid"] not in WWIDS]
+            yield lun
+        finally:
+            self.clean()
+            # A path is held while the handler of ALUA asks for its state, and asks again after
+            # two seconds if the answer is a unit attention (scsi_dh_alua.c alua_rtpg_work).
+            self.run("modprobe", "--remove", "--wait=60000", "scsi_debug")
+
     def clean(self) -> None:
         """Leave the host as it was booted, but for the contents of its LUNs."""
         self.run("python3", f"{REMOTE}/clean_up.py")

@@ -77,11 +77,7 @@ def test_a_lun_that_no_host_has(san: Host) -> None:
 
 def test_a_stale_size_is_found_without_a_change_and_made_right(san: Host) -> None:
     """The disk is asked, the kernel's size is compared, and only what differs is rescanned."""
-    san.run("modprobe", "scsi_debug", "add_host=2", "num_tgts=1", "vpd_use_hostno=0")
-    try:
-        san.run("udevadm", "settle")
-        luns = san.applied("device_mapper_info")["luns"]
-        (lun,) = [each for each in luns if each["wwid"] not in WWIDS]
+    with san.debug_lun("add_host=2") as lun:
         names = [path["name"] for path in lun["paths"]]
         options = {"wwid": lun["wwid"], "min_paths": 2}
         assert not san.applied("lun_paths", **options)["changed"]
@@ -96,9 +92,6 @@ def test_a_stale_size_is_found_without_a_change_and_made_right(san: Host) -> Non
         assert (done["plan"], done["diff"]) == (checked["plan"], checked["diff"])
         assert done["luns"][0]["size"] == 1 << 30
         assert not san.applied("lun_paths", **options)["changed"]
-    finally:
-        san.clean()
-        san.run("modprobe", "--remove", "scsi_debug")
 
 
 def test_unused_paths_are_deleted_for_good(san: Host) -> None:
@@ -141,7 +134,7 @@ for port in 4420 4421; do
     ln -s $PWD/subsystems/lab ports/$port/subsystems/lab
     echo nqn=lab,transport=tcp,traddr=127.0.0.1,trsvcid=$port > /dev/nvme-fabrics
 done
-udevadm settle
+udevadm wait --timeout=60 {nodes}
 """
 NO_NVME = """
 for controller in /sys/class/nvme/nvme*/delete_controller; do echo 1 > $controller; done
@@ -149,14 +142,18 @@ cd /sys/kernel/config/nvmet
 rm -f ports/*/subsystems/lab
 rmdir ports/* subsystems/lab/namespaces/1 subsystems/lab
 rm /run/namespace
-modprobe -r nvme-tcp nvmet-tcp nvmet nvme-fabrics nvme-core
+modprobe --remove --wait=60000 nvme-tcp nvmet-tcp nvmet nvme-fabrics nvme-core
 """
 
 
-@pytest.mark.parametrize("native", ["N", "Y"])
-def test_namespaces_are_paths_where_the_kernel_does_not_join_them(host: Host, native: str) -> None:
+@pytest.mark.parametrize(
+    ("native", "nodes"), [("N", "/dev/nvme0n1 /dev/nvme1n1"), ("Y", "/dev/nvme0n1")]
+)
+def test_namespaces_are_paths_where_the_kernel_does_not_join_them(
+    host: Host, native: str, nodes: str
+) -> None:
     """They are counted and looked for, and cannot be deleted; joined ones are no paths at all."""
-    host.shell(NVME.format(native=native))
+    host.shell(NVME.format(native=native, nodes=nodes))
     try:
         wwid = host.run("cat", "/sys/block/nvme0n1/wwid").strip()
         if native == "Y":

@@ -28,16 +28,8 @@ def alua(host: Host) -> Iterator[dict[str, t.Any]]:
     """Return a LUN of 8 MiB of scsi_debug's, with four paths and ALUA."""
     # The kernel attaches the handler to paths that come after it.
     host.run("modprobe", "scsi_dh_alua")
-    options = ["add_host=4", "num_tgts=1", "vpd_use_hostno=0", "dev_size_mb=8"]
-    host.run("modprobe", "scsi_debug", *options)
-    try:
-        host.run("udevadm", "settle")
-        luns = host.applied("device_mapper_info")["luns"]
-        (lun,) = [each for each in luns if each["wwid"] not in WWIDS]
+    with host.debug_lun("add_host=4", "dev_size_mb=8") as lun:
         yield lun
-    finally:
-        host.clean()
-        host.run("modprobe", "--remove", "scsi_debug")
 
 
 def test_groups_and_handlers_of_paths_with_alua(host: Host, alua: dict[str, t.Any]) -> None:

@@ -98,20 +98,13 @@ def test_paths_in_use(host: Host) -> None:
 
 def test_paths_of_two_sizes(host: Host) -> None:
     """A path whose size the kernel has not learnt yet; the message says which."""
-    host.run("modprobe", "scsi_debug", "add_host=2", "num_tgts=1", "vpd_use_hostno=0")
-    try:
-        host.run("udevadm", "settle")
-        luns = host.applied("device_mapper_info")["luns"]
-        (lun,) = [each for each in luns if each["wwid"] not in WWIDS]
+    with host.debug_lun("add_host=2") as lun:
         # scsi_debug's size is one for all; the second host is rescanned after it has grown.
         host.shell("echo 1 > /sys/bus/pseudo/drivers/scsi_debug/virtual_gb")
         host.shell(f"echo 1 > /sys/block/{lun['paths'][1]['name']}/device/rescan")
         message = host.refused("multipath_map", wwid=lun["wwid"])
         assert "do not have one size" in message
         assert lun["paths"][0]["name"] in message
-    finally:
-        host.clean()
-        host.run("modprobe", "--remove", "scsi_debug")
 
 
 def test_a_name_that_a_foreign_map_has(host: Host) -> None:

@@ -113,9 +113,7 @@ def test_groups_follow_the_alua_state(host: Host) -> None:
     """group_by_prio and auto group by the access state that the kernel shows for each path."""
     # The kernel shows the state of paths whose handler was there when they came.
     host.run("modprobe", "scsi_dh_alua")
-    host.run("modprobe", "scsi_debug", "add_host=4", "num_tgts=1", "vpd_use_hostno=0")
-    try:
-        host.run("udevadm", "settle")
+    with host.debug_lun("add_host=4"):
         # Linux 6.12 takes all of them for optimized until something has it ask again.
         debugged = "$(grep -l scsi_debug /sys/block/sd*/device/model | xargs -n 1 dirname)"
         host.shell(f"for device in {debugged}; do echo 1 >$device/rescan; done")
@@ -131,9 +129,6 @@ def test_groups_follow_the_alua_state(host: Host) -> None:
         )
         assert not again["changed"]
         host.applied("multipath_map", name="alua", state="absent")
-    finally:
-        host.clean()
-        host.run("modprobe", "--remove", "scsi_debug")
 
 
 def test_foreign_maps_are_never_touched(host: Host) -> None:
