@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The contenders on the host: each does the same work, in turn, and is checked before it counts.
 
-`on_host.py install`, `load LUNS`, `make`, `wwids`, `time multipath|partitions ROUNDS`, `look` with
-the same arguments, and `unload`; `time` prints JSON: for each work and contender the seconds of
-each round, and the peak memory of a process in KiB; `look` only where there is nothing to do.
-`profile multipath|partitions` prints the seconds of each part of the module's work there. The LUNs
-are scsi_debug's, with four paths each. Modules are started as a process each time, compiled; each
-contender waits for udev, as the modules do.
+`on_host.py install`, `load LUNS`, `make`, `idle`, `wwids`, `time multipath|partitions ROUNDS`,
+`look` with the same arguments, and `unload`; `time` prints JSON: for each work and contender the
+seconds of each round, and the peak memory of a process in KiB; `look` only where there is nothing
+to do. `profile multipath|partitions` prints the seconds of each part of the module's work there.
+The LUNs are scsi_debug's, with four paths each. Modules are started as a process each time,
+compiled; each contender waits for udev, as the modules do.
 """
 
 from __future__ import annotations
@@ -280,9 +280,33 @@ def void(_text: str) -> None:
     """Take what a command printed."""
 
 
+def be_idle() -> None:
+    """Wait until udev is done and the processor idle, for 90% of half a second.
+
+    systemd and its bus go on with what udev told them for seconds after udev itself, and that
+    would be counted against whoever comes next.
+    """
+    run("udevadm", "settle", "--timeout=600")
+    end = time.monotonic() + 600
+    while time.monotonic() < end:
+        before = processor()
+        time.sleep(0.5)
+        spent, idle = (now - then for now, then in zip(processor(), before, strict=True))
+        if idle >= 0.9 * spent:
+            return
+    raise SystemExit("the host is still busy after 600 s")
+
+
+def processor() -> tuple[int, int]:
+    """Return the processor's ticks since the boot: all, and the idle ones (proc(5))."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
 def timed(work: Work) -> tuple[float, int]:
-    """Return the seconds that the work takes from an idle udev on, and its peak memory in KiB."""
-    run("udevadm", "settle")
+    """Return the seconds that the work takes from an idle host on, and its peak memory in KiB."""
+    be_idle()
     Peak.kibibytes = 0
     started = time.monotonic()
     work()
@@ -328,6 +352,7 @@ def profile(subject: str) -> dict[str, float]:
         "partitions": ("partition_maps", partition_options()),
     }[subject]
     floor("create", rows)
+    be_idle()
     with tempfile.NamedTemporaryFile() as file:
         argv = ("python3", "-m", "cProfile", "-o", file.name, f"{HERE}/run_module.py", name)
         answer = json.loads(run(*argv, input=json.dumps({"ANSIBLE_MODULE_ARGS": options})))
@@ -353,6 +378,8 @@ def main() -> None:
         load(int(arguments[0]))
     elif command == "wwids":
         print(json.dumps(list(wwids())))
+    elif command == "idle":
+        be_idle()
     elif command == "make":
         floor("create", multipath_rows())
     elif command == "profile":
