@@ -10,8 +10,9 @@ import json
 import shlex
 import socket
 import subprocess
+import time
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ansible
@@ -125,6 +126,30 @@ class Host:
     def number(self, disk: str) -> str:
         """Return the major:minor of a disk."""
         return self.run("cat", f"/sys/class/block/{disk}/dev").strip()
+
+    def until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, self.state()
+
+    @contextlib.contextmanager
+    def opened(self, node: str) -> Iterator[None]:
+        """Have a process hold a device open, which is gone afterwards."""
+        # The shell has opened the device once it has become sleep.
+        self.shell(
+            f"sleep 600 < {node} > /dev/null 2>&1 & echo $! > /run/opener;"
+            " until readlink /proc/$!/exe | grep -q sleep; do sleep 0.1; done"
+        )
+        yield
+        self.end_opener()
+
+    def end_opener(self) -> None:
+        """End the process whose number is in /run/opener, and with it what it has open."""
+        self.shell(
+            "opener=$(cat /run/opener); kill $opener;"
+            " while test -e /proc/$opener; do sleep 0.1; done"
+        )
 
     @contextlib.contextmanager
     def debug_lun(self, *options: str) -> Iterator[dict[str, t.Any]]:

@@ -188,11 +188,10 @@ def test_paths_in_use_are_not_deleted(san: Host) -> None:
     disk = disks[6]
     san.run("sfdisk", "-q", f"/dev/{disk}", input=",\n")
     san.shell(f"udevadm settle; mkfs.ext4 -q /dev/{disk}1; mkdir -p /mnt/test")
-    san.shell(f"sleep 600 < /dev/{disk}1 > /dev/null 2>&1 & echo $! > /run/opener")
-    assert f"{disk} open in process" in refusal()
-    san.shell("kill $(cat /run/opener)")
+    with san.opened(f"/dev/{disk}1"):
+        assert f"{disk} open in process" in refusal()
     elsewhere = f"mount /dev/{disk}1 /mnt/test && echo $$ > /run/opener && exec sleep 600"
     san.shell(f"rm /run/opener; unshare -m sh -c '{elsewhere}' > /dev/null 2>&1 &")
     san.shell("until test -s /run/opener; do sleep 0.1; done")
     assert f"{disk} claimed, perhaps by a mount in another mount namespace" in refusal()
-    san.shell("kill $(cat /run/opener)")
+    san.end_opener()

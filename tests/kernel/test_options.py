@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from .conftest import WWIDS, Host
+from .test_multipath_path import states
 
 
 def stated(host: Host, **options: t.Any) -> dict[str, t.Any]:
@@ -122,18 +123,17 @@ def test_features_and_read_only(host: Host) -> None:
 def test_a_removal_that_is_deferred(host: Host) -> None:
     """A map in use stays until it is closed, unless it is stated again."""
     host.applied("multipath_map", name="data", wwid=WWIDS[0])
-    host.shell("sleep 600 < /dev/mapper/data > /dev/null 2>&1 & echo $! > /run/opener")
     removal = {"name": "data", "state": "absent", "in_use": "defer"}
-    checked = host.applied("multipath_map", check_mode=True, **removal)
-    answer = host.applied("multipath_map", **removal)
-    assert answer["plan"] == checked["plan"] == ["remove --deferred data"]
-    assert answer["maps"][0]["deferred_remove"]
-    assert not host.applied("multipath_map", **removal)["changed"]
-    kept = host.applied("multipath_map", name="data", wwid=WWIDS[0])
-    assert kept["plan"] == ["message data 0 @cancel_deferred_remove"]
-    assert host.applied("multipath_map", **removal)["changed"]
-    host.shell("kill $(cat /run/opener); sleep 1; udevadm settle")
-    assert "No devices found" in host.table()
+    with host.opened("/dev/mapper/data"):
+        checked = host.applied("multipath_map", check_mode=True, **removal)
+        answer = host.applied("multipath_map", **removal)
+        assert answer["plan"] == checked["plan"] == ["remove --deferred data"]
+        assert answer["maps"][0]["deferred_remove"]
+        assert not host.applied("multipath_map", **removal)["changed"]
+        kept = host.applied("multipath_map", name="data", wwid=WWIDS[0])
+        assert kept["plan"] == ["message data 0 @cancel_deferred_remove"]
+        assert host.applied("multipath_map", **removal)["changed"]
+    host.until(lambda: "No devices found" in host.table())
     assert not host.applied("multipath_map", **removal)["changed"]
 
 
@@ -154,8 +154,9 @@ def test_all_paths_down_under_a_map_that_queues(host: Host) -> None:
         host.shell(f"echo offline > /sys/block/{disk}/device/state")
     host.shell(
         "dd if=/dev/mapper/data of=/dev/null bs=4096 count=1 iflag=direct > /dev/null 2>&1 &"
-        " echo $! > /run/opener; sleep 1"
+        " echo $! > /run/opener"
     )
+    host.until(lambda: {*states(host, "data").values()} == {"F"})
     start = time.monotonic()
     changed = {**options, "path_grouping_policy": "multibus"}
     assert "every path of the map data is down" in host.refused("multipath_map", **changed)
@@ -164,8 +165,7 @@ def test_all_paths_down_under_a_map_that_queues(host: Host) -> None:
     checked = host.applied("multipath_map", check_mode=True, **removal)
     assert checked["plan"] == ["message data 0 fail_if_no_path", "remove --deferred data"]
     assert host.applied("multipath_map", **removal)["plan"] == checked["plan"]
-    host.shell("sleep 1; udevadm settle --timeout=20")
-    assert "No devices found" in host.table()
+    host.until(lambda: "No devices found" in host.table(), seconds=20)
     assert time.monotonic() - start < 60
 
 

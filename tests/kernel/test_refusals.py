@@ -142,9 +142,8 @@ def test_removing_a_map_in_use(host: Host) -> None:
     )
     assert "LVM volume group-volume" in host.refused("multipath_map", name="data", state="absent")
     host.shell("vgchange -qq -an group --devices /dev/mapper/data-part1")
-    host.shell("sleep 600 < /dev/mapper/data-part1 > /dev/null 2>&1 & echo $! > /run/opener")
-    assert "(sleep)" in host.refused("multipath_map", name="data", state="absent")
-    host.shell("kill $(cat /run/opener)")
+    with host.opened("/dev/mapper/data-part1"):
+        assert "(sleep)" in host.refused("multipath_map", name="data", state="absent")
     assert host.applied("multipath_map", name="data", state="absent")["changed"]
 
 
@@ -264,7 +263,10 @@ def test_a_table_that_the_kernel_rejects(host: Host) -> None:
     """An exclusive opener that nothing shows: the kernel's words, and no map is left."""
     disk = host.disks(0)[1]
     opener = f"import os, time; os.open('/dev/{disk}', os.O_RDWR | os.O_EXCL); time.sleep(600)"
-    host.shell(f'python3 -c "{opener}" > /dev/null 2>&1 & echo $! > /run/opener; sleep 2')
+    host.shell(
+        f'python3 -c "{opener}" > /dev/null 2>&1 & echo $! > /run/opener;'
+        f" until readlink /proc/$!/fd/* | grep -qx /dev/{disk}; do sleep 0.1; done"
+    )
     try:
         answer = host.module("multipath_map", name="data", wwid=WWIDS[0])
         assert answer["failed"]
@@ -272,4 +274,4 @@ def test_a_table_that_the_kernel_rejects(host: Host) -> None:
         assert "device-mapper: table:" in answer["msg"]
         assert "No devices found" in host.table()
     finally:
-        host.shell("kill $(cat /run/opener)")
+        host.end_opener()
