@@ -15,6 +15,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+import ansible
 import yaml
 from ansible.executor.module_common import modify_module
 from ansible.parsing.dataloader import DataLoader
@@ -50,7 +51,8 @@ def main() -> None:
     lab = Lab.from_environment()
     with tempfile.TemporaryDirectory() as name:
         install(lab, Path(name))
-        for path in (HERE / "on_host.py", HERE / "floor.py"):
+        ping = Path(ansible.__file__).parent / "modules" / "ping.py"
+        for path in (HERE / "on_host.py", HERE / "floor.py", ping):
             lab.push(path, f"{REMOTE}/{path.name}")
         on_host(lab, "install")
         kernel = lab.ssh(["uname", "-r"]).stdout.strip()
