@@ -13,7 +13,7 @@ import ctypes
 import json
 import sys
 
-CREATE, REMOVE, TABLE = 0, 2, 10
+CREATE, REMOVE, TABLE = 0, 2, 11
 """Kinds of tasks, from libdevmapper.h."""
 
 
