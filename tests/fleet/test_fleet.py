@@ -54,7 +54,9 @@ class Fleet:
         # One that nobody answers for.
         hosts["gone"] = {"ansible_host": "127.0.0.1", "ansible_port": 1}
         self.inventory = directory / "inventory.yml"
-        self.inventory.write_text(yaml.safe_dump({"san": {"hosts": hosts}}), "utf-8")
+        stated = {"san_maps": ["data"], "san_expected_paths": 4}
+        group = {"hosts": hosts, "vars": stated}
+        self.inventory.write_text(yaml.safe_dump({"san": group}), "utf-8")
         self._work = directory / "work.yml"
         self._work.write_text(WORK, "utf-8")
 
@@ -62,7 +64,13 @@ class Fleet:
         self, playbook: str, limit: str = "all:!gone", **variables: t.Any
     ) -> tuple[bool, list[dict[str, t.Any]]]:
         """Return whether a playbook of the collection went well, and its results."""
-        stated = {"san_work": str(self._work), "san_patience": 5, **variables}
+        stated = {
+            "san_work": str(self._work),
+            # As -e san_patience=5 has it.
+            "san_patience": "5",
+            "san_fabric": {"hosts": [0]},
+            **variables,
+        }
         path = ROOT / "playbooks" / f"{playbook}.yml"
         arguments = ("-e", json.dumps(stated), "--limit", limit)
         status, results = run(self.directory, self.inventory, path, *arguments, timeout=300)
@@ -177,6 +185,9 @@ def test_what_would_be_an_outage_is_refused(fleet: Fleet) -> None:
         well, results = fleet.play("maintain_fabric", **accepted)
         assert not well
         assert "data 1 of 3 active paths" in results[-1]["result"]["msg"]
+        well, results = fleet.play("maintain_fabric", san_accepted=["degraded"], san_fabric={})
+        assert not well
+        assert "one of the following is required: maps" in results[-1]["result"]["msg"]
         assert {each["host"] for each in results} == {"first"}
         assert fleet.status("first") == states
         fleet.message("first", f"reinstate_path {number}")
@@ -199,6 +210,7 @@ def test_a_host_that_is_not_as_it_was_is_the_last(fleet: Fleet) -> None:
         (line,) = failed["result"]["msg"]
         assert failed["host"] == "first"
         assert line.startswith("data: degraded, 3 of 4 paths active; path ")
+        assert "too few paths: 3 instead of 4" in line, "as the inventory states"
 
         report = fleet.directory / "report.html"
         assert fleet.play("report", "all", san_report=str(report))[0]
@@ -208,4 +220,4 @@ def test_a_host_that_is_not_as_it_was_is_the_last(fleet: Fleet) -> None:
         assert "unreachable: " in text
         fleet.labs["first"].ssh(["tee", f"/sys/block/{disk}/device/state"], input="running\n")
         fleet.message("first", f"reinstate_path {number}")
-        assert fleet.play("health", san_expected_paths=4, san_maps=["data"])[0]
+        assert fleet.play("health")[0]

@@ -49,7 +49,8 @@ class San:
         luns = [
             {"name": name, "wwid": wwid(lun)} for name, lun in zip(NAMES, self.luns, strict=True)
         ]
-        stated = json.dumps({"san_luns": luns, **variables})
+        about = "san_retired" if playbook == "retire_luns" else "san_luns"
+        stated = json.dumps({about: luns, **variables})
         self._runs += 1
         directory = self._directory / str(self._runs)
         directory.mkdir()
@@ -142,6 +143,10 @@ def test_the_life_of_a_lun(san: San) -> None:
             {"san_policy": "group_by_prio", "san_selector": "round-robin"},
         ):
             assert san.twice("maintain_paths", **policy) == ["Join the paths of each LUN"]
+        # A path that was down for a moment: nobody takes it back by itself.
+        path = san.shell("dmsetup table new0 | grep -o '[0-9]*:[0-9]*' | tail -1").strip()
+        san.shell(f"dmsetup message new0 0 fail_path {path}")
+        assert san.twice("maintain_paths", **policy) == ["Take the paths back into use"]
         for lun in san.luns:
             san.lab.grow_lun(lun, 2 * SIZE)
         assert san.twice("grow_luns", **policy) == [

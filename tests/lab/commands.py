@@ -176,7 +176,7 @@ def _boot(machine: qemu.Machine, directory: Path | None, *, dies_with_us: bool) 
         finally:
             os.close(lock)
         lab = Lab(directory, machine)
-        connection.write(directory, root, lab.forwarded_port(), machine.groups)
+        connection.write(directory, root, lab.forwarded_port(), machine.groups, len(machine.luns))
         lab.wait_until_ready()
     except BaseException:
         _end(directory)

@@ -9,6 +9,8 @@ import shutil
 import typing as t
 from pathlib import Path
 
+from .storage import wwid
+
 SSH_CONFIG = """\
 Host lab 127.0.0.1
   HostName 127.0.0.1
@@ -25,7 +27,8 @@ Host *
   ControlMaster auto
   ControlPath "{directory}/ssh-%r"
   ControlPersist 600
-  ConnectTimeout 5
+  # One may wait for its turn, and for the guest to write its banner.
+  ConnectTimeout 60
   LogLevel ERROR
 """
 
@@ -39,11 +42,21 @@ INVENTORY = """\
       # Instead of Ansible's own arguments: ssh_config has a shared connection already.
       ansible_ssh_args: -F "{directory}/ssh_config"
       ansible_pipelining: true
+      ansible_timeout: 60
       # With a terminal the output of a raw command may begin with an empty line: Ansible takes the
       # word that sudo has succeeded away, not its line end, if that comes a moment later.
       ansible_ssh_use_tty: false
       ansible_python_interpreter: /usr/bin/python3
+  vars:
+    # What the collection's playbooks are about.
+    san_luns:
 """
+LUN = """\
+      - name: {name}
+        wwid: "{wwid}"
+"""
+NAMES = ("data", "log")
+"""Of the first LUNs; the others are named by their number."""
 ANOTHER_GROUP = """\
 {group}:
   hosts:
@@ -51,16 +64,21 @@ ANOTHER_GROUP = """\
 """
 
 
-def write(directory: Path, image: Path, port: int, groups: t.Sequence[str]) -> None:
-    """Write ssh_config, known_hosts, the private key and inventory.yml with the host in groups."""
+def write(directory: Path, image: Path, port: int, groups: t.Sequence[str], luns: int) -> None:
+    """Write ssh_config, known_hosts, the private key and inventory.yml.
+
+    The inventory has the host in `groups`, and `luns` LUNs, which are numbered from 0.
+    """
     shutil.copy(image / "id_ed25519", directory / "id_ed25519")
     key_type, key = (image / "ssh_host_ed25519_key.pub").read_text().split()[:2]
+    names = (*NAMES, *(f"lun{lun}" for lun in range(len(NAMES), luns)))[:luns]
     texts = {
         "known_hosts": f"[127.0.0.1]:{port} {key_type} {key}\n",
         "ssh_config": SSH_CONFIG.format(directory=directory, port=port),
         "inventory.yml": "".join(
             [
                 INVENTORY.format(directory=directory, port=port, group=groups[0]),
+                *(LUN.format(name=name, wwid=wwid(lun)) for lun, name in enumerate(names)),
                 *(ANOTHER_GROUP.format(group=group) for group in groups[1:]),
             ]
         ),

@@ -15,6 +15,7 @@ from lab import layout
 from lab.connection import write
 from lab.errors import LabError
 from lab.qemu import Machine
+from lab.storage import wwid
 
 MIB = 1 << 20
 
@@ -85,14 +86,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         layout.read(tmp_path / "none.toml")
 
 
-def test_the_host_is_in_each_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("luns", "names"), [(1, ["data"]), (2, ["data", "log"]), (4, ["data", "log", "lun2", "lun3"])]
+)
+def test_the_inventory_has_groups_and_luns(tmp_path: Path, luns: int, names: list[str]) -> None:
     yaml = pytest.importorskip("yaml")
     (tmp_path / "id_ed25519").touch()
     (tmp_path / "ssh_host_ed25519_key.pub").write_text("ssh-ed25519 AAAA", "utf-8")
     place = tmp_path / "host"
     place.mkdir()
-    write(place, tmp_path, 2222, ("san", "database"))
+    write(place, tmp_path, 2222, ("san", "database"), luns)
     inventory = yaml.safe_load((place / "inventory.yml").read_text("utf-8"))
     assert list(inventory) == ["san", "database"]
     assert inventory["san"]["hosts"]["lab"]["ansible_port"] == 2222
     assert list(inventory["database"]["hosts"]) == ["lab"]
+    stated = inventory["san"]["vars"]["san_luns"]
+    assert [each["name"] for each in stated] == names
+    assert [each["wwid"] for each in stated] == [wwid(lun) for lun in range(luns)]
