@@ -17,7 +17,7 @@ description:
     dark as the reader's browser is, and can be read without colours and without its script, which
     only sorts and searches.
   - Whatever comes from the hosts, such as names of maps and mount points, is escaped.
-positional: title
+positional: title, made
 options:
   _input:
     description:

@@ -10,7 +10,16 @@ import contextlib
 import typing as t
 
 from ._errors import DeviceMapperError, Interrupted, KernelError
-from ._steps import ON_MAPS, Create, UdevFlag, words
+from ._steps import (
+    FAIL_IF_NO_PATH,
+    ON_MAPS,
+    QUEUE_IF_NO_PATH,
+    Create,
+    Message,
+    Remove,
+    UdevFlag,
+    words,
+)
 
 if t.TYPE_CHECKING:
     from ._host import Map
@@ -29,8 +38,19 @@ def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
             try:
                 step.carry_out(kernel)
             except KernelError as cause:
+                _queue_again(plan[:index], plan[index:], kernel)
                 _tidy(step, plan[:index], kernel)
                 raise Interrupted(cause, words(plan[:index]), words(plan[index:])) from cause
+
+
+def _queue_again(done: Plan, left: Plan, kernel: Kernel) -> None:
+    """Let maps queue again that were to be removed, and told to fail I/O before that."""
+    staying = {step.uuid for step in left if isinstance(step, Remove)}
+    for step in done:
+        if isinstance(step, Message) and step.text == FAIL_IF_NO_PATH and step.uuid in staying:
+            # The map may have gone, or be suspended: then it shows in what is left.
+            with contextlib.suppress(KernelError):
+                kernel.message(step.uuid, QUEUE_IF_NO_PATH)
 
 
 def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
@@ -57,6 +77,11 @@ def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:
             raise DeviceMapperError(
                 f"the map {present.name} is suspended and could not be resumed: I/O to it waits."
                 f" `dmsetup resume {present.name}` lets it go on"
+            )
+        if present.inactive:
+            raise DeviceMapperError(
+                f"the map {present.name} has a second table, which could not be cleared: whoever"
+                f" resumes it would swap that in. `dmsetup clear {present.name}` throws it away"
             )
 
 

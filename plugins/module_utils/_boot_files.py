@@ -210,6 +210,11 @@ print_path() {
     offline | transport-offline | cancel | deleted | dead) up=down ;;
     *) up=up ;;
     esac
+    # The kernel opens a path that the map does not have yet, and cannot open one that is down.
+    if [ "$up" = down ] && [ ! -e "$block/$name/holders/dm-${device_of_map#*:}" ]; then
+        say "$name: left out: it is down"
+        return
+    fi
     set -- "$priority" "${address:--1 -1 -1 -1}" "${#name}" "$name" "$device" "$sectors"
     printf '%s\n' "$* $up ${alua:-no} $stated"
 }
@@ -380,6 +385,7 @@ fi
 case $state in L--?) joined=$block/$1/holders/dm-${device_of_map#*:} ;; *) joined= ;; esac
 if [ ! -e "$joined" ]; then
     found=$(print_paths | sort -k1,1nr -k2,2n -k3,3n -k4,4n -k5,5n -k6,6n -k7,7)
+    case $found in *" up "*) ;; *) fail "$map: not changed: it has no path that is up" ;; esac
     case ${size:-0} in
     0)
         size=$(printf '%s\n' "$found" | cut -d ' ' -f 9 | sort -u)
@@ -392,7 +398,6 @@ if [ ! -e "$joined" ]; then
     *" $1 "*) ;;
     *) fail "$1: it does not join the map $map, of $size sectors" ;;
     esac
-    case $found in *" up "*) ;; *) fail "$map: not changed: all of its paths are down" ;; esac
     if [ "$policy" = auto ]; then
         policy=group_by_prio
         case $found in *' no '*) policy=failover ;; esac

@@ -22,6 +22,7 @@ from ._sysfs import (
     device_number,
     has_address,
     is_recovering,
+    is_still,
     partition_names,
     read_block_devices,
 )
@@ -87,14 +88,18 @@ class Disks:
         """Let the kernel ask a disk for its size again."""
         _write("rescan", disk, *rescan_request(disk))
 
-    def delete(self, disk: str) -> None:
-        """Make the kernel forget a SCSI disk; one that it does not know is no error.
+    def delete(self, path: BlockDevice) -> None:
+        """Make the kernel forget a SCSI disk; one that has gone is no error.
+
+        Its name, and its address, may be another LUN's by now, after a scan: that one is left.
 
         Nothing is to be flushed before: whoever closes a disk last has its buffers written
         (block/bdev.c), and the kernel sends SYNCHRONIZE CACHE itself (sd.c sd_shutdown).
         """
+        if not is_still(path):
+            return
         try:
-            _write("delete", disk, *delete_request(disk))
+            _write("delete", path.name, *delete_request(path.name))
         except KernelError as refused:
             # Somebody else deletes it at the same moment (scsi_sysfs.c sdev_store_delete).
             if refused.errno not in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
@@ -178,13 +183,14 @@ def reported_sectors(disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:
     return {disk.device: sectors for disk, sectors in zip(asked, answers) if sectors}
 
 
-def is_claimed(disk: BlockDevice) -> bool:
-    """Tell whether somebody has the disk, or a partition of it, for himself.
+def is_claimed(name: str, number: DeviceNumber) -> bool:
+    """Tell whether somebody has the block device, or a partition of it, for himself.
 
-    That is what each mount does, also in other mount namespaces, and each device on top.
+    That is what each mount does, also in other mount namespaces, and each device on top. `name` is
+    the kernel's name of the device with the `number`. Nothing is read from it.
     """
     try:
-        os.close(_opened(disk, os.O_EXCL))
+        os.close(_opened(name, number, os.O_EXCL))
     except OSError as refused:
         return refused.errno == errno.EBUSY
     return False
@@ -224,7 +230,7 @@ def _has_dead_link(disk: BlockDevice) -> bool:
 def _reported_sectors(disk: BlockDevice) -> int:
     """Return the size of one disk; 0 if it does not answer."""
     with contextlib.suppress(OSError):
-        descriptor = _opened(disk, 0)
+        descriptor = _opened(disk.name, disk.device, 0)
         try:
             answer = _answer(descriptor, _READ_CAPACITY_16, 32)
             if len(answer) >= 12:
@@ -242,14 +248,14 @@ def _capacity(last_block: bytes, block_length: bytes) -> int:
     return blocks * int.from_bytes(block_length, "big") // SECTOR
 
 
-def _opened(disk: BlockDevice, flags: int) -> int:
-    """Open the disk for reading; OSError also if its node is another device's.
+def _opened(name: str, number: DeviceNumber, flags: int) -> int:
+    """Open the device for reading; OSError also if its node is another device's.
 
     Closing it does not trouble udev, which looks again at what was open for writing.
     """
-    path = f"/dev/{disk.name}"
-    if device_number(path) != disk.device:
-        raise FileNotFoundError(errno.ENOENT, "it is not this disk", path)
+    path = f"/dev/{name}"
+    if device_number(path) != number:
+        raise FileNotFoundError(errno.ENOENT, "it is not this device", path)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
 
 

@@ -62,7 +62,7 @@ class Interrupted(DeviceMapperError):
         super().__init__(
             f"{cause.by} refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
             f" Not done: {_listed(left)}. No map was left suspended, nor with a second table;"
-            " running the task again continues from here"
+            " once that is seen to, running the task again continues from here"
         )
         self.cause = cause
         self.done = done

@@ -77,10 +77,14 @@ class Map:
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a block device, in words; `holder` is the device on top, if it is one."""
+    """One use of a block device, in words; `holder` is the device on top, if it is one.
+
+    `is_process` says that a process has the device open, and nothing else is known to use it.
+    """
 
     words: str
     holder: DeviceNumber | None = None
+    is_process: bool = False
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,8 @@ class Kernel(t.Protocol):
     def rescan(self, disk: str) -> None:
         """Let the kernel ask a disk for its size again."""
 
-    def delete(self, disk: str) -> None:
-        """Make the kernel forget a SCSI disk; one that it does not know is no error."""
+    def delete(self, path: BlockDevice) -> None:
+        """Make the kernel forget a SCSI disk; one that has gone is no error."""
 
     def announce(self, disk: str) -> None:
         """Let udev look again at a disk and its partitions; one that has gone is no error."""

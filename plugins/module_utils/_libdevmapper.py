@@ -201,8 +201,12 @@ class LibDeviceMapper:
                 self._create_cookie(self._cookie)
             try:
                 yield
-            finally:
-                self._wait(timeout)
+            except BaseException:
+                # What has gone wrong before says more than that udev is late.
+                with contextlib.suppress(DeviceMapperError):
+                    self._wait(timeout)
+                raise
+            self._wait(timeout)
         finally:
             self._cookie = None
             with contextlib.suppress(OSError):

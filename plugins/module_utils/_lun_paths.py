@@ -190,7 +190,7 @@ def _refuse_unscannable(lun: Lun, eligible: Sequence[str], host: Host) -> None:
 
 def _leaving(luns: Sequence[Lun], timeout: float, host: Host) -> Plan:
     paths = tuple(path for lun in luns for path in lun.paths_in(host))
-    deletions = tuple(Delete(path.name, path.device) for path in paths)
+    deletions = tuple(Delete(path) for path in paths)
     return (*deletions, AwaitGone(paths, timeout)) if deletions else ()
 
 

@@ -19,14 +19,6 @@ from ._device import DeviceNumber, number
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATH_SELECTORS = (
-    "round-robin",
-    "queue-length",
-    "service-time",
-    "historical-service-time",
-    "io-affinity",
-)
-
 
 @dataclass(frozen=True)
 class PathSelector:
@@ -159,14 +151,13 @@ def handler_in_use(stated: str, attached: t.Sequence[str], queue_mode: str) -> t
 
     `stated` is a name, `none` or `auto`; `attached` goes by the table's order, empty for none.
     dm-mpath.c setup_scsi_dh: since 4.3 a handler that is attached already is retained instead of
-    another one, and the last path decides. Bio-based multipath retains it in any case.
+    another one, and the last path decides. Bio-based multipath retains it in any case, and attaches
+    none (parse_hw_handler).
     """
-    retained = [name for name in attached if name][-1:]
-    if stated == "none" and queue_mode != "bio":
-        return ()
-    if stated in ("auto", "none"):
-        return tuple(retained)
-    return tuple(retained) or (stated,)
+    retained = tuple([name for name in attached if name][-1:])
+    if queue_mode == "bio" or stated == "auto":
+        return retained
+    return () if stated == "none" else retained or (stated,)
 
 
 @dataclass(frozen=True)

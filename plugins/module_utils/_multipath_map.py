@@ -163,17 +163,18 @@ def _desired(request: Request, host: Host) -> Desired:
     paths = paths or found_paths(request.wwid, host)
     wwid = request.wwid or paths[0].wwid
     uuid = multipath_uuid(wwid)
+    present = host.map_of_uuid(uuid)
+    paths = _openable(request, wwid, paths, present)
     if len(paths) < request.min_paths:
         raise Refused(
             option, wwid,
             f"{len(paths)} paths are there ({_names(paths)}), fewer than min_paths"
             f" ({request.min_paths})",
-            "Bring the missing paths up and rescan, or lower min_paths",
+            "Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )  # fmt: skip
     refuse_sizes(option, wwid, paths)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
-    present = host.map_of_uuid(uuid)
     _refuse_read_only(request, paths, present)
     name = request.name or wwid
     check_name("name", name)
@@ -181,6 +182,26 @@ def _desired(request: Request, host: Host) -> Desired:
     if present is not None and present.live:
         _refuse_resize(request, present, table, host)
     return Desired(name, uuid, table, request.read_only, _udev_flags(request, paths))
+
+
+def _openable(
+    request: Request, wwid: str, paths: tuple[BlockDevice, ...], present: Map | None
+) -> tuple[BlockDevice, ...]:
+    """Return the paths that a table can have: those of the map, and others that are not down.
+
+    The kernel opens the paths that a map does not have yet, and no SCSI disk that is offline can be
+    opened (sd.c sd_open: ENXIO). It joins the map by a later run. Refused if the task lists it.
+    """
+    members = {*devices(present.live), *devices(present.inactive)} if present else set()
+    shut = [path for path in paths if path.state in _DOWN and path.device not in members]
+    if shut and (request.listed or len(shut) == len(paths)):
+        raise Refused(
+            request.source, wwid,
+            f"these paths are down: {_names(shut)}; the kernel opens none of them for a map that"
+            " does not have it yet",
+            "Bring them up first, or leave them out",
+        )  # fmt: skip
+    return tuple(path for path in paths if path not in shut)
 
 
 def _found(request: Request, host: Host) -> Map | None:
@@ -207,6 +228,12 @@ def _handler(request: Request, paths: Sequence[BlockDevice], host: Host) -> tupl
     handler = handler_in_use(
         stated, [path.hardware_handler for path in paths], request.features.queue_mode
     )
+    if stated not in ("auto", "none") and not handler:
+        raise Refused(
+            "hardware_handler", stated,
+            "none is attached to the paths, and a map with queue_mode bio attaches none",
+            "State auto, or another queue_mode",
+        )  # fmt: skip
     if handler == (stated,):
         _refuse_missing("hardware_handler", stated, f"scsi_dh_{stated}", host)
         for path in paths:
@@ -316,7 +343,11 @@ def _absent(request: Request, host: Host) -> Iterator[Absent]:
         yield Absent(child.uuid, waits)
     # Each partition map with a table has its parent open, until it is removed.
     opened = present.open_count - sum(bool(child.live) for child in children)
-    yield Absent(present.uuid, request.defers and (open_children > 0 or opened > 0))
+    deferred = request.defers and (open_children > 0 or opened > 0)
+    # A process that waits gets its error; a file system that gets one may be lost.
+    uses = host.uses_beyond_partition_maps(present)
+    mounted = any(not use.is_process for use in uses)
+    yield Absent(present.uuid, deferred, keeps_queueing=deferred and mounted)
 
 
 def _refuse_used(option: str, value: str, present: Map, uses: Sequence[Use]) -> None:

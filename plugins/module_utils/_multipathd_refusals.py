@@ -37,7 +37,8 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
             "manager", "multipathd",
             f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older than"
             f" {version_text(OLDEST)}, and would reload every map of the host",
-            "Upgrade multipath-tools; nothing was changed",
+            "Upgrade multipath-tools, or stop and disable multipathd and state manager: kernel;"
+            " nothing was changed",
         )  # fmt: skip
     if daemon.complaints:
         raise Refused(

@@ -46,7 +46,8 @@ def check_wwid(option: str, wwid: str) -> None:
     if len(_MULTIPATH + wwid) > _LONGEST_UUID:
         raise Refused(
             option, wwid, f"{len(wwid)} characters are too many for a map's uuid",
-            "State the WWID as `udevadm info --query=property` shows it (ID_SERIAL)",
+            "State the WWID as `udevadm info --query=property --name=/dev/sda` shows it"
+            " (ID_SERIAL)",
         )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ if t.TYPE_CHECKING:
 
 _RULES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
 _KPARTX_SECONDS = 30.0
+_CLAIMED = Use("claimed, perhaps by a mount in another mount namespace")
 # Of a rule that runs kpartx, and of the one that the role udev_rules installs instead.
 _KPARTX = re.compile(
     rb"""(?:kpartx[^"']*?\s-p\s*|\{SAN_DEVICE_MAPPER_DELIMITER\}=")(?P<delimiter>[^\s"']+)"""
@@ -172,9 +173,10 @@ def _all_uses(disks: Sequence[BlockDevice], host: Host) -> dict[DeviceNumber, tu
         disk = owners[number].device
         uses[disk] = (*uses[disk], *found)
     for each in disks:
-        if not uses[each.device] and each.state == "running" and is_claimed(each):
-            claimed = Use("claimed, perhaps by a mount in another mount namespace")
-            uses[each.device] = (claimed,)
+        if uses[each.device] or each.state != "running":
+            continue
+        if is_claimed(each.name, each.device):
+            uses[each.device] = (_CLAIMED,)
     return uses
 
 
@@ -193,18 +195,17 @@ def observe_partitions(
         Udev().settle(min(timeout, _KPARTX_SECONDS))
     maps = kernel.maps()
     uses = read_uses()
-    host = Host(
-        maps=maps,
-        uses=uses if reading else _with_openers(uses, maps),
-        kpartx_delimiter=delimiter,
-    )
+    host = Host(maps=maps, uses=uses, kpartx_delimiter=delimiter)
     parents: list[Parent] = []
     for each in stated:
         taken = {other.device for other in parents if other.image}
         parent = _parent(each, host, taken, timeout if reading else None)
         if parent is not None:
             parents.append(parent)
-    return replace(host, parents=tuple(parents))
+    children = [child for each in parents for child in host.maps_of_partitions(each.uuid)]
+    below = () if reading else (host.map_at(each.device) for each in parents)
+    concerned = [*children, *(each for each in below if each)]
+    return replace(host, parents=tuple(parents), uses=_with_openers(uses, concerned))
 
 
 def _parent(
@@ -340,13 +341,23 @@ def _resolved(named: Sequence[str]) -> dict[str, DeviceNumber]:
 def _with_openers(
     uses: dict[DeviceNumber, tuple[Use, ...]], maps: Sequence[Map]
 ) -> dict[DeviceNumber, tuple[Use, ...]]:
-    """Return `uses` with the processes that have maps open that nothing else explains."""
-    unexplained = {each.device for each in maps if each.open_count > len(uses.get(each.device, ()))}
+    """Return `uses` with those of open maps that nothing in `uses` explains.
+
+    That is the processes that have them open, or a claim by somebody who is in no process: a mount
+    in another mount namespace, a target of the kernel's own (LIO). A map that others lie on is
+    claimed by those.
+    """
+    unexplained = {
+        each.device: each for each in maps if each.open_count > len(uses.get(each.device, ()))
+    }
     if not unexplained:
         return uses
     merged = dict(uses)
-    for number, found in openers(unexplained).items():
+    for number, found in openers({*unexplained}).items():
         merged[number] = (*merged.get(number, ()), *found)
+    for number in unexplained:
+        if number not in merged and is_claimed(kernel_name(number), number):
+            merged[number] = (_CLAIMED,)
     return merged
 
 

@@ -66,18 +66,17 @@ class Rescan:
 class Delete:
     """Make the kernel forget a path that nobody uses."""
 
-    name: str
-    device: DeviceNumber
+    path: BlockDevice
     uuid: t.ClassVar[str] = ""
 
     def words(self) -> str:
-        return _echo(delete_request(self.name))
+        return _echo(delete_request(self.path.name))
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.delete(self.name)
+        kernel.delete(self.path)
 
     def foresee(self, host: Host) -> Host:
-        return _changed(host, self.device, lambda disk: None)
+        return _changed(host, self.path.device, lambda disk: None)
 
 
 @dataclass(frozen=True)

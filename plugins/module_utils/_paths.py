@@ -37,7 +37,8 @@ def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
         raise Refused(
             "wwid", wwid,
             f"no block device of this host has this WWID (there are: {', '.join(known) or 'none'})",
-            "Map the LUN to this host and rescan its SCSI hosts, or correct the WWID",
+            "Map the LUN to this host and rescan its SCSI hosts (lun_paths does so), or correct the"
+            " WWID",
         )  # fmt: skip
     return paths
 
@@ -55,7 +56,8 @@ def listed_paths(
         if path is None:
             raise Refused(
                 option, text, "no block device of this host has this name or address",
-                "Correct it, or rescan the SCSI hosts if the path should be there",
+                "Correct it, or rescan the SCSI hosts (lun_paths does so) if the path should be"
+                " there",
             )  # fmt: skip
         present = host.map_of_uuid(multipath_uuid(wwid)) if wwid else None
         kept = not path.wwid and present is not None and path.device in devices(present.live)
@@ -68,7 +70,8 @@ def listed_paths(
         if not wwid:
             raise Refused(
                 option, text, "its WWID is unknown to udev and sysfs",
-                "Only a LUN with a WWID can have a map; see `udevadm info` for ID_SERIAL",
+                "Only a LUN with a WWID can have a map; see ID_SERIAL in `udevadm info"
+                " --query=property --name=/dev/sda`",
             )  # fmt: skip
         if path.name in seen:
             raise Refused(

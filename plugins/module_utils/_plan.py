@@ -14,6 +14,8 @@ from ._host import Map
 from ._multipath import Multipath
 from ._steps import (
     CANCEL_DEFERRED_REMOVE,
+    FAIL_IF_NO_PATH,
+    QUEUE_IF_NO_PATH,
     Clear,
     Create,
     Load,
@@ -46,11 +48,13 @@ class Desired:
 class Absent:
     """A map that a task states not to be.
 
-    Whoever states it has checked that nobody uses it; or it is `deferred` until then.
+    Whoever states it has checked that nobody uses it; or it is `deferred` until then. I/O of a file
+    system or another device on it `keeps_queueing` for a path meanwhile.
     """
 
     uuid: str
     deferred: bool = False
+    keeps_queueing: bool = False
 
 
 def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
@@ -67,7 +71,7 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
         for each in stated
         if each.uuid in present and present[each.uuid].deferred_remove and not _defers(each)
     ]
-    steps += [step for each in surplus for step in _removal(present[each.uuid], each.deferred)]
+    steps += [step for each in surplus for step in _removal(present[each.uuid], each)]
     gone = {each.uuid for each in surplus if not each.deferred}
     names = {each.name: each.uuid for each in maps if each.uuid not in gone}
     renames = {step.uuid: step for step in _renames(desired, names)}
@@ -84,16 +88,17 @@ def _defers(stated: Desired | Absent) -> bool:
     return isinstance(stated, Absent) and stated.deferred
 
 
-def _removal(present: Map, deferred: bool) -> Iterator[Step]:
+def _removal(present: Map, stated: Absent) -> Iterator[Step]:
     """Yield the removal; whoever waits for I/O to a map without a path has it open, and goes first.
 
     Such a reader (udev's blkid, mostly) gets its error, and closes the map, once it fails I/O. A
     suspended map takes no message (dm-mpath.c multipath_message).
     """
-    if present.queues_without_path and not present.suspended:
-        yield Message(present.name, present.uuid, "fail_if_no_path")
-    if not (deferred and present.deferred_remove):
-        yield Remove(present.name, present.uuid, deferred)
+    waits = present.queues_without_path and not stated.keeps_queueing
+    if waits and not present.suspended:
+        yield Message(present.name, present.uuid, FAIL_IF_NO_PATH)
+    if not (stated.deferred and present.deferred_remove):
+        yield Remove(present.name, present.uuid, stated.deferred)
 
 
 def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step]:
@@ -215,5 +220,5 @@ def _messages(desired: Desired, present: Map) -> Iterator[Step]:
     """
     wanted, found = queueing(desired.table), queueing(present.live)
     if wanted is not None and (wanted != found or present.suspended):
-        text = "queue_if_no_path" if wanted else "fail_if_no_path"
+        text = QUEUE_IF_NO_PATH if wanted else FAIL_IF_NO_PATH
         yield Message(desired.name, desired.uuid, text)

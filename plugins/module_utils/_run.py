@@ -18,7 +18,7 @@ from ._apply import apply
 from ._boot import boot_diff
 from ._boot_steps import WriteFile
 from ._disks import Disks
-from ._errors import DeviceMapperError, Interrupted, Refused
+from ._errors import DeviceMapperError, Interrupted, Refused, shown
 from ._files import Files
 from ._kernel import Kernel, ReadOnlyKernel
 from ._libdevmapper import LibDeviceMapper
@@ -115,7 +115,8 @@ def _carry_out(
     """Carry out `steps`, and what is still missing then; return what was done, and the host.
 
     Others work on the same maps and paths, a udev rule's kpartx above all: what they did at the
-    same moment is observed and planned for, a few times.
+    same moment is observed and planned for, a few times. A host that is no longer fit for the task
+    is an error, though all was done: what was stated may not be so any more.
     """
     done: Plan = ()
     for _attempt in range(_ATTEMPTS):
@@ -131,9 +132,14 @@ def _carry_out(
         try:
             host = observe()
             left = missing(host)
-        except Refused:
-            # The host is no longer fit for the task; the next run says why, this one what it did.
-            left = steps if interrupted else ()
+        except Refused as refused:
+            if not interrupted:
+                raise DeviceMapperError(
+                    f"{refused.option}: {shown(refused.value)}: {refused.found}. That was found"
+                    f" after the task had done: {'; '.join(words(done))}. See to it, then run the"
+                    " task again"
+                ) from refused
+            left = steps
         if interrupted and left == steps:
             raise Interrupted(interrupted.cause, words(done), interrupted.left) from interrupted
         steps = left

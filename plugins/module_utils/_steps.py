@@ -27,6 +27,8 @@ if t.TYPE_CHECKING:
 
 CANCEL_DEFERRED_REMOVE = "@cancel_deferred_remove"
 """The message to a map that takes its deferred removal back (dm-ioctl.c message_for_md)."""
+QUEUE_IF_NO_PATH, FAIL_IF_NO_PATH = "queue_if_no_path", "fail_if_no_path"
+"""The messages to a multipath map that say what becomes of I/O while it has no path."""
 
 
 class UdevFlag(enum.Flag):
@@ -103,7 +105,8 @@ class Resume:
     """Swap the inactive table in, in one ioctl, and let I/O go on.
 
     `flush` waits for the I/O under way before the swap: for a change of size, and only then
-    (multipath-tools dm_addmap_reload; a map without a path would hang).
+    (multipath-tools dm_addmap_reload). Of a map without a path it would fail the I/O that is queued
+    (dm-mpath.c multipath_presuspend), which is refused before.
     """
 
     name: str
@@ -192,8 +195,8 @@ class Message:
         verb, _space, argument = self.text.partition(" ")
 
         def messaged(each: Map) -> Map:
-            if verb in ("queue_if_no_path", "fail_if_no_path"):
-                return replace(each, live=with_queueing(each.live, verb == "queue_if_no_path"))
+            if verb in (QUEUE_IF_NO_PATH, FAIL_IF_NO_PATH):
+                return replace(each, live=with_queueing(each.live, verb == QUEUE_IF_NO_PATH))
             if verb == "switch_group":
                 live = with_current_group(each.live, int(argument))
                 return replace(each, live=live, status=each.status and each.status.switched())

@@ -89,11 +89,11 @@ def openers(numbers: set[DeviceNumber]) -> dict[DeviceNumber, tuple[Use, ...]]:
         name = line(f"/proc/{process}/comm")
         if int(process) == os.getpid() or "udev" in name:
             continue
-        for descriptor in listed(f"/proc/{process}/fd"):
-            number = device_number(f"/proc/{process}/fd/{descriptor}")
-            if number in numbers:
-                found.setdefault(number, []).append(Use(f"open in process {process} ({name})"))
-                break
+        files = listed(f"/proc/{process}/fd")
+        opened = {device_number(f"/proc/{process}/fd/{descriptor}") for descriptor in files}
+        for number in sorted(numbers & {each for each in opened if each is not None}):
+            use = Use(f"open in process {process} ({name})", is_process=True)
+            found.setdefault(number, []).append(use)
     return {number: tuple(uses) for number, uses in found.items()}
 
 
@@ -125,6 +125,16 @@ def is_request_based(number: DeviceNumber) -> bool:
 def has_address(name: str, address: str) -> bool:
     """Tell whether the disk with the kernel name `name` is there, at this SCSI address."""
     return _address(_device(name)) == address
+
+
+def is_still(disk: BlockDevice) -> bool:
+    """Tell whether a SCSI disk's name is still that of the same unit at the same address.
+
+    A unit without a serial number is told by its address alone.
+    """
+    directory = _device(disk.name)
+    same_place = bool(disk.address) and _address(directory) == disk.address
+    return same_place and _number(disk.name) == disk.device and serial(directory) == disk.serial
 
 
 def is_recovering(address: str) -> bool:

@@ -57,7 +57,8 @@ options:
     default: false
   timeout:
     description:
-      - The seconds to wait at most for udev, while it does not know a disk yet.
+      - The seconds to wait at most, each time, for udev, while it does not know a disk yet, and for
+        a partition table to be read. C(multipathd) is given five seconds at most.
     type: int
     default: 60
 seealso:
@@ -95,7 +96,8 @@ EXAMPLES = r"""
 RETURN = r"""
 maps:
   description:
-    - The device-mapper maps of the host, each as M(san.device_mapper.multipath_map) returns it.
+    - The device-mapper maps of the host, each as M(san.device_mapper.multipath_map) returns it, but
+      for its C(persistent).
   type: list
   elements: dict
   returned: success

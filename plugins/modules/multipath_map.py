@@ -47,6 +47,9 @@ options:
       - The paths of the map, each as C(/dev/…), as a name below C(/dev/disk/by-path), as
         C(host:channel:target:lun) or as C(major:minor).
       - The default is every block device of the host with this WWID.
+      - A path that is offline stays in a map that has it. One that the map does not have yet is
+        left out by the default, and refused in this list, because the kernel cannot open it; it
+        joins by the first task after it is up.
     type: list
     elements: str
   path_groups:
@@ -167,6 +170,7 @@ options:
         WWID goes to those that the daemon takes for multipath devices; the host's other files are
         never changed. The order of groups of one policy, and what the task leaves out, are the
         daemon's to decide.
+      - The daemon has to be that of multipath-tools 0.9 or later.
       - While the daemon does not run, V(multipathd) only writes its files, for a map that is there
         already as it is stated. So a map in use is handed over before the daemon starts.
       - V(auto) is V(multipathd) while it runs, and for a map that it was told of; else V(kernel).
@@ -233,6 +237,8 @@ options:
         V(fail) refuses. V(defer) has the kernel remove each of them once nobody has it open any
         more; until then it is there, with RV(maps[].deferred_remove). O(state=present) takes that
         back.
+      - A map that queues and has no path left is told to fail I/O with V(defer), so that a process
+        which waits for it ends; not where a file system, swap or another device is on it.
     type: str
     choices: [fail, defer]
     default: fail
@@ -254,11 +260,13 @@ options:
         another one does not become so. There is no other default, because a task that does not
         speak of the next boot should neither install something for it nor take away what another
         task has stated, which nobody would notice before that boot.
-      - While C(multipathd) runs or is enabled, nothing is assembled; maps are the daemon's.
+      - While C(multipathd) runs or is enabled, nothing is assembled; maps are the daemon's, and
+        V(false) is refused for them.
     type: bool
   timeout:
     description:
-      - The seconds to wait at most, each time, for udev and for another task on the same host.
+      - The seconds to wait at most, each time, for udev, for another task on the same host, for
+        C(multipathd) to answer, and for it to make the map.
     type: int
     default: 60
   maps:

@@ -80,7 +80,8 @@ options:
     default: false
   timeout:
     description:
-      - The seconds to wait at most, each time, for udev and for another task on the same host.
+      - The seconds to wait at most, each time, for udev, for another task on the same host, and for
+        a partition table to be read.
     type: int
     default: 60
 seealso:

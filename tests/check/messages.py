@@ -187,6 +187,8 @@ def _texts(node: ast.expr) -> list[str]:
 
 def _placeholder(node: ast.expr) -> str:
     """Return what stands for an expression: its outermost name that says what the value is."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+        return "<number>"
     called = {each.func for each in ast.walk(node) if isinstance(each, ast.Call)}
     names = [
         _name(each)

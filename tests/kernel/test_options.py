@@ -137,6 +137,25 @@ def test_a_removal_that_is_deferred(host: Host) -> None:
     assert not host.applied("multipath_map", **removal)["changed"]
 
 
+def test_a_file_system_waits_on_while_its_map_is_to_go(host: Host) -> None:
+    """Without a path its I/O is not failed, as that of a process is: it would be lost."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0], no_path_retry="queue")
+    host.shell(
+        "mkfs.ext4 -q /dev/mapper/data; mkdir -p /mnt/test; mount /dev/mapper/data /mnt/test; sync"
+    )
+    numbers = [host.number(disk) for disk in host.disks(0)]
+    for number in numbers:
+        host.run("dmsetup", "message", "data", "0", f"fail_path {number}")
+    removal = {"name": "data", "state": "absent", "in_use": "defer"}
+    checked = host.applied("multipath_map", check_mode=True, **removal)
+    assert checked["plan"] == ["remove --deferred data"]
+    assert host.applied("multipath_map", **removal)["plan"] == checked["plan"]
+    for number in numbers:
+        host.run("dmsetup", "message", "data", "0", f"reinstate_path {number}")
+    host.shell("echo kept > /mnt/test/file; sync; grep kept /mnt/test/file; umount /mnt/test")
+    host.until(lambda: "No devices found" in host.table())
+
+
 def test_udev_is_told_to_leave_partitions_alone(host: Host) -> None:
     """The flag that kpartx' udev rule looks for, on each of the map's events."""
     flag = "DM_SUBSYSTEM_UDEV_FLAG1=1"

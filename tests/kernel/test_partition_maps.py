@@ -76,6 +76,20 @@ def test_a_mounted_partition_neither_shrinks_nor_moves_nor_goes(data: Host) -> N
     assert kept["plan"] == []
 
 
+def test_an_open_partition_neither_moves_nor_becomes_read_only(data: Host) -> None:
+    """A process, such as a virtual machine or a database, may use it without a file system."""
+    partition(data, "label: gpt\nstart=32768, size=64MiB\n")
+    data.applied("partition_maps", device="data", delimiter="-part")
+    with data.opened("/dev/mapper/data-part1"):
+        used = "and is in use: open in process"
+        message = data.refused("partition_maps", device="data", read_only=True)
+        assert f"data-part1 would be made read-only, {used}" in message
+        partition(data, "label: gpt\nstart=16384, size=64MiB\n")
+        message = data.refused("partition_maps", device="data")
+        assert f"data-part1 would be moved or shrunk, {used}" in message
+    assert data.applied("partition_maps", device="data")["changed"]
+
+
 def test_read_only_maps(data: Host) -> None:
     """Stated, or because the device is read-only: its maps refuse writes, and writing is undone."""
     partition(data, "label: gpt\n,64MiB\n")

@@ -199,6 +199,51 @@ def test_a_map_that_queues_without_a_path_hangs_nobody(host: Host) -> None:
     assert removed["plan"] == ["message data 0 fail_if_no_path", "remove data"]
 
 
+def test_a_map_that_could_not_be_removed_queues_again(host: Host) -> None:
+    """Somebody opens it at the last moment: his I/O is not failed for ever by the attempt."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0], no_path_retry="queue")
+    for disk in host.disks(0):
+        host.run("dmsetup", "message", "data", "0", f"fail_path {host.number(disk)}")
+    script = "sleep 600 < /dev/mapper/data > /dev/null 2>&1 & echo $! > /run/opener"
+    removal: dict[str, t.Any] = {"name": "data", "state": "absent"}
+    answer = host.module("multipath_map", at=2, disturb=["sh", "-c", script], **removal)
+    try:
+        assert "the kernel refused `remove data`" in answer["msg"]
+        assert "1 queue_if_no_path" in host.table("data")
+    finally:
+        host.end_opener()
+    assert host.applied("multipath_map", **removal)["changed"]
+
+
+def test_each_map_that_a_process_has_open_is_in_use(host: Host) -> None:
+    """One process may have several."""
+    for lun, name in enumerate(("data", "log")):
+        host.applied("multipath_map", name=name, wwid=WWIDS[lun])
+    with host.opened("/dev/mapper/data", "/dev/mapper/log"):
+        for name in ("data", "log"):
+            message = host.refused("multipath_map", name=name, state="absent")
+            assert f"the map {name} is in use: open in process" in message
+
+
+def test_a_mount_in_another_namespace_is_a_use(host: Host) -> None:
+    """Neither this namespace's mounts nor a process's files show it."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    host.shell(
+        "mkfs.ext4 -q /dev/mapper/data; mkdir -p /mnt/test; unshare --mount sh -c"
+        " 'mount /dev/mapper/data /mnt/test; exec sleep 600' > /dev/null 2>&1 &"
+        " echo $! > /run/opener;"
+        " until grep -q /mnt/test /proc/$!/mountinfo && readlink /proc/$!/exe | grep -q sleep;"
+        " do sleep 0.1; done"
+    )
+    try:
+        message = host.refused("multipath_map", name="data", state="absent")
+        assert "claimed, perhaps by a mount in another mount namespace" in message
+    finally:
+        host.end_opener()
+    removal: dict[str, t.Any] = {"name": "data", "state": "absent"}
+    host.until(lambda: bool(host.module("multipath_map", **removal).get("changed")))
+
+
 def test_a_suspended_map_hangs_nobody(host: Host) -> None:
     """Reading a map that somebody has suspended is refused."""
     host.applied("multipath_map", name="data", wwid=WWIDS[0])

@@ -52,6 +52,27 @@ def test_an_offline_path_stays_in_the_table(host: Host) -> None:
     assert not answer["changed"], answer["plan"]
 
 
+def test_a_path_that_is_down_joins_once_it_is_up(host: Host) -> None:
+    """The kernel opens each path that a map gets, and cannot open that one; the others are used."""
+    disk = host.disks(0)[1]
+    host.shell(f"echo offline > /sys/block/{disk}/device/state")
+    table = f"0 524288 multipath 0 0 1 1 service-time 0 1 0 {host.number(disk)}"
+    host.shell(f"! dmsetup create probe --table '{table}' 2> /dev/null")
+    options = {"name": "data", "wwid": WWIDS[0], "min_paths": 3}
+    checked = host.applied("multipath_map", check_mode=True, **options)
+    made = host.applied("multipath_map", **options)
+    assert made["plan"] == checked["plan"]
+    assert len(made["maps"][0]["path_groups"]) == 3
+    assert not host.applied("multipath_map", **options)["changed"]
+    assert f"these paths are down: {disk};" in host.refused(
+        "multipath_map", name="data", paths=[disk]
+    )
+    host.shell(f"echo running > /sys/block/{disk}/device/state")
+    joined = host.applied("multipath_map", **options)
+    assert [words.split()[0] for words in joined["plan"]] == ["load", "resume"]
+    assert len(joined["maps"][0]["path_groups"]) == 4
+
+
 def test_queueing_is_changed_by_message(host: Host) -> None:
     """No table is loaded for live state."""
     host.applied("multipath_map", name="data", wwid=WWIDS[0])

@@ -40,11 +40,11 @@ class MemorySan:
             self._measured(each) if each.name == disk else each for each in self.known
         )
 
-    def delete(self, disk: str) -> None:
+    def delete(self, path: BlockDevice) -> None:
         """Forget a disk."""
-        self.writes = (*self.writes, f"delete {disk}")
+        self.writes = (*self.writes, f"delete {path.name}")
         self.known = tuple(
-            each for each in self.known if each.name != disk or each.name in self.stuck
+            each for each in self.known if each.name != path.name or each.name in self.stuck
         )
 
     def announce(self, disk: str) -> None:

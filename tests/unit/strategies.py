@@ -14,7 +14,6 @@ from unit.memory_multipath import SELECTORS
 from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
 from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
-    PATH_SELECTORS,
     Features,
     Multipath,
     Path,
@@ -50,7 +49,7 @@ FEATURES = st.builds(
 )
 
 SELECTORS_OF_GROUPS = st.builds(
-    PathSelector, st.sampled_from(PATH_SELECTORS) | WORDS, st.lists(WORDS, max_size=3).map(tuple)
+    PathSelector, st.sampled_from(sorted(SELECTORS)) | WORDS, st.lists(WORDS, max_size=3).map(tuple)
 )
 
 

@@ -279,8 +279,21 @@ def test_nothing_is_made_of_paths_of_two_sizes_or_that_are_down(root: Root) -> N
     root.write("sys/class/block/sdb/size", "2048\n")
     for name in ("sda", "sdb"):
         root.write(f"sys/class/block/{name}/device/state", "offline\n")
-    assert "all of its paths are down" in root.assemble("sda").stderr
+    assert "it has no path that is up" in root.assemble("sda").stderr
     assert root.log == []
+
+
+def test_a_path_that_is_down_is_left_out_unless_the_map_has_it(root: Root) -> None:
+    """The kernel opens what a map does not have yet, and cannot open a disk that is offline."""
+    desired = arrive(root, [disk(0), disk(1)])
+    root.write("sys/class/block/sdb/device/state", "offline\n")
+    assert "sdb: left out: it is down" in root.assemble("sda").stderr
+    assert [line.endswith(" 1 1 service-time 0 1 0 8:0") for line in root.log] == [True]
+    root.place_map("LIsw")
+    root.write("sys/class/block/sdb/holders/dm-0", "")
+    root.write("sys/class/block/dm-0/slaves/sdb", "")
+    root.assemble("sda")
+    assert f"load data --table {format_table(desired.table)}" in root.log
 
 
 def test_a_path_of_another_size_does_not_join_a_map(root: Root) -> None:

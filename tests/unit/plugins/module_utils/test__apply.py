@@ -49,6 +49,19 @@ def test_a_plan_is_carried_out_within_one_batch(kernel: MemoryKernel) -> None:
     assert not data.suspended
 
 
+def test_a_map_that_could_not_be_removed_queues_again(kernel: MemoryKernel) -> None:
+    queueing = parse_table("0 8 multipath 1 queue_if_no_path 0 1 1 service-time 0 1 0 8:0")
+    placed = kernel.place("data", "mpath-1", queueing)
+    assert placed.live
+    assert placed.live.multipath
+    placed.live.multipath.message("fail_path 8:0")
+    placed.opened = 1
+    error = interrupted(kernel, Absent("mpath-1"))
+    assert error.done == ("message data 0 fail_if_no_path",)
+    (data,) = kernel.maps()
+    assert data.queues_without_path
+
+
 def test_a_new_map_whose_table_is_refused_is_removed(kernel: MemoryKernel) -> None:
     kernel.claimed = {SDB}
     error = interrupted(kernel)

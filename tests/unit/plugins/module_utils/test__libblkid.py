@@ -142,7 +142,6 @@ def test_slices_in_a_partition_are_nested(image: Path) -> None:
     ]  # fmt: skip
 
 
-REGIONS = (0, 446, 510, 512, 1024, 2048 * 512, 2049 * 512, SIZE - 512)
 HUGE = 3 * TIB // 4096
 
 

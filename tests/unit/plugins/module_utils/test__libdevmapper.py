@@ -74,6 +74,28 @@ def test_a_library_that_is_too_old_for_a_request_is_named(monkeypatch: pytest.Mo
     assert error.value.name == "mpath-3600"
 
 
+def test_what_went_wrong_in_a_batch_says_more_than_a_late_udev(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_self: object, timeout: float) -> None:
+        raise DeviceMapperError(f"timeout: udev has not finished within {timeout}")
+
+    real_open = os.open
+    monkeypatch.setattr(ctypes, "CDLL", OldLibrary)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "open", lambda *_arguments: real_open(os.devnull, os.O_RDONLY))
+    monkeypatch.setattr(_libdevmapper, "COOKIE_FILE", str(tmp_path / "cookie"))
+    monkeypatch.setattr(LibDeviceMapper, "_wait", late)
+    library = LibDeviceMapper()
+    monkeypatch.undo()
+    monkeypatch.setattr(_libdevmapper, "COOKIE_FILE", str(tmp_path / "cookie"))
+    monkeypatch.setattr(LibDeviceMapper, "_wait", late)
+    with pytest.raises(KernelError), library.udev_batch(1):
+        raise KernelError("load", "data", 16, "busy")
+    with pytest.raises(DeviceMapperError, match="timeout"), library.udev_batch(1):
+        pass
+
+
 def semaphore(key: int, create: bool = False) -> int:
     """Return the identifier of a SysV semaphore; -1 if there is none."""
     library = ctypes.CDLL(None)

@@ -178,6 +178,7 @@ def test_arguments_of_a_hardware_handler_make_no_difference() -> None:
         ("emc", ["", ""], "rq", ("emc",)),
         ("emc", ["alua", "alua"], "rq", ("alua",)),
         ("emc", ["", "alua"], "bio", ("alua",)),
+        ("alua", ["", ""], "bio", ()),
     ],
 )
 def test_an_attached_hardware_handler_is_kept(

@@ -246,6 +246,35 @@ def test_a_path_that_lost_its_wwid_stays_in_the_map_that_has_it() -> None:
     assert "8:16" in text_of(desired(host, wwid=WWID, paths=["8:0", "8:16"]))
 
 
+@pytest.mark.parametrize("state", ["offline", "transport-offline"])
+def test_a_path_that_is_down_joins_no_map_that_does_not_have_it(state: str) -> None:
+    """The kernel could not open it; it joins once it is up."""
+    down = replace(SDB, state=state, sectors=0)
+    host = replace(HOST, block_devices=(SDA, down))
+    assert "8:16" not in text_of(desired(host, wwid=WWID))
+    assert refusal(host, wwid=WWID, min_paths=2).found.startswith("1 paths are there (sda)")
+    listed = refusal(host, paths=["8:0", "8:16"])
+    assert listed.option == "paths"
+    assert listed.found.startswith("these paths are down: sdb; ")
+    both = replace(host, block_devices=(replace(SDA, state=state), down))
+    assert refusal(both, wwid=WWID).found.startswith("these paths are down: sda, sdb; ")
+    member = replace(host, block_devices=(SDA, replace(SDB, state=state)))
+    loaded = replace(member, maps=(Map("data", UUID, live=TABLE),))
+    assert "8:16" in text_of(desired(loaded, wwid=WWID))
+    assert "8:16" in text_of(
+        desired(replace(loaded, maps=(Map("x", UUID, inactive=TABLE),)), wwid=WWID)
+    )
+
+
+def test_a_map_of_bios_attaches_no_handler() -> None:
+    options: dict[str, Any] = {"wwid": WWID, "features": {"queue_mode": "bio"}}
+    options["hardware_handler"] = "alua"
+    assert refusal(**options).option == "hardware_handler"
+    disks = [replace(each, hardware_handler="alua") for each in (SDA, SDB)]
+    host = replace(HOST, block_devices=tuple(disks))
+    assert " 1 alua " in text_of(desired(host, **options))
+
+
 def test_a_disk_without_a_wwid_is_nobodys_path() -> None:
     host = replace(HOST, block_devices=(SDA, replace(SDB, wwid="")))
     assert "8:16" not in text_of(desired(host, wwid=WWID))
@@ -392,7 +421,7 @@ def test_udev_is_told_of_kpartx_and_of_missing_paths(
     states: tuple[str, str], skip_kpartx: bool, expected: UdevFlag
 ) -> None:
     disks = (replace(SDA, state=states[0]), replace(SDB, state=states[1]))
-    host = replace(HOST, block_devices=disks)
+    host = replace(HOST, block_devices=disks, maps=(Map("data", UUID, live=TABLE),))
     (stated,) = desired(host, wwid=WWID, skip_kpartx=skip_kpartx)
     assert isinstance(stated, Desired)
     assert stated.udev == expected
@@ -496,15 +525,17 @@ def test_a_map_in_use_is_not_removed(device: DeviceNumber, use: Use) -> None:
     ("opened", "child_opened", "deferred", "child_deferred"),
     [(1, 0, False, False), (2, 0, True, False), (1, 1, True, True)],
 )
+@pytest.mark.parametrize("is_process", [False, True])
 def test_the_removal_of_a_map_in_use_may_be_deferred(
-    opened: int, child_opened: int, deferred: bool, child_deferred: bool
+    opened: int, child_opened: int, deferred: bool, child_deferred: bool, is_process: bool
 ) -> None:
-    uses = {PART1.device: (Use("mounted at /srv/data"),) * child_opened, **PRESENT.uses}
+    use = Use("mounted at /srv/data", is_process=is_process)
+    uses = {PART1.device: (use,) * child_opened, **PRESENT.uses}
     maps = (replace(DATA, open_count=opened), replace(PART1, open_count=child_opened))
     host = replace(PRESENT, uses=uses, maps=maps)
     assert desired(host, state="absent", wwid=WWID, in_use="defer") == (
         Absent(f"part1-{UUID}", child_deferred),
-        Absent(UUID, deferred),
+        Absent(UUID, deferred, keeps_queueing=child_opened > 0 and not is_process),
     )
 
 

@@ -161,6 +161,13 @@ def test_who_waits_for_a_path_is_let_go_before_the_removal(
     assert words(plan([Absent("mpath-1")], [present])) == steps
 
 
+def test_io_of_a_file_system_waits_on_for_a_path() -> None:
+    status = MultipathStatus.parse("2 0 0 0 1 1 E 0 2 2 8:0 F 1 0 1 8:16 F 1 0 1")
+    present = Map("data", "mpath-1", live=QUEUEING, status=status)
+    stated = Absent("mpath-1", deferred=True, keeps_queueing=True)
+    assert words(plan([stated], [present])) == ("remove --deferred data",)
+
+
 @pytest.mark.parametrize(
     ("deferred", "marked", "steps"),
     [

@@ -160,6 +160,24 @@ def test_an_interrupted_run_is_continued(host: MemoryHost) -> None:
     assert host.run("multipath_map", **TASK)["plan"] == PLAN
 
 
+def test_a_host_that_is_unfit_afterwards_is_an_error_that_says_what_was_done(
+    host: MemoryHost,
+) -> None:
+    task = host.multipath_map()
+    times = []
+
+    def observe(requests: Any, kernel: Kernel, timeout: float) -> Host:
+        times.append(1)
+        observed = task.observe(requests, kernel, timeout)
+        return observed if len(times) == 1 else replace(observed, block_devices=())
+
+    options = {**DEFAULTS["multipath_map"], **TASK}
+    with pytest.raises(DeviceMapperError, match="no block device of this host") as error:
+        outcome(replace(task, observe=observe), options, lambda: host.kernel, check_mode=False)
+    assert f"after the task had done: {'; '.join(PLAN)}" in str(error.value)
+    assert len(host.kernel.maps()) == 1
+
+
 def observed_with(host: MemoryHost, look: Callable[[Kernel], bool], check_mode: bool) -> list[bool]:
     """Return what `look` finds at each observation of a task."""
     found = []

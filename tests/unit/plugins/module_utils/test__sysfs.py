@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._device import D
 from ansible_collections.san.device_mapper.plugins.module_utils._libudev import Udev
 from ansible_collections.san.device_mapper.plugins.module_utils._sysfs import (
     has_address,
+    is_still,
     mounts,
     read_block_devices,
     read_uses,
@@ -97,6 +99,19 @@ def test_disks_are_what_could_be_a_path(sysfs: Sysfs) -> None:
     assert not has_address("sdz", "0:0:0:0")
     (sda / "device").unlink()
     assert read_block_devices(udev, 1) == ()
+
+
+def test_a_name_and_an_address_may_be_another_units_by_now(sysfs: Sysfs) -> None:
+    page = "\0\x01\0\x04"
+    directory = sysfs.disk("sda", "8:0", "0:0:0:3", vpd_pg80=f"{page}AAAA")
+    (found,) = read_block_devices(Database({"8:0": "3600"}), 1)
+    assert found.serial == "AAAA"
+    assert is_still(found)
+    assert not is_still(replace(found, name="sdz"))
+    assert not is_still(replace(found, address="0:0:0:4"))
+    assert not is_still(replace(found, device=DeviceNumber(8, 16)))
+    (directory.parents[1] / "vpd_pg80").write_text(f"{page}BBBB")
+    assert not is_still(found)
 
 
 def test_udev_is_waited_for_where_it_does_not_know_a_disk(sysfs: Sysfs) -> None:
