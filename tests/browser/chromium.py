@@ -102,8 +102,9 @@ class Browser:
         return time.monotonic() - started
 
     def run(self, script: str) -> t.Any:
-        """Return the value of an expression in the page; AssertionError if it throws."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        """Return the value of an expression, or of its promise; AssertionError if it throws."""
+        options = {"returnByValue": True, "awaitPromise": True}
+        answer = self.call("Runtime.evaluate", expression=script, **options)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

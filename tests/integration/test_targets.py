@@ -26,7 +26,7 @@ PACKAGE = "ansible_collections.san.device_mapper.plugins.modules"
 
 
 def play(
-    directory: Path, playbook: Path, *arguments: str, timeout: float = 600
+    directory: Path, playbook: Path, *arguments: str, timeout: float = 1800
 ) -> list[dict[str, t.Any]]:
     """Run a playbook against the lab host and return its results; fail if no host was met."""
     inventory = Lab.from_environment().directory / "inventory.yml"

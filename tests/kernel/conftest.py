@@ -134,15 +134,18 @@ class Host:
             assert time.monotonic() < end, self.state()
 
     @contextlib.contextmanager
-    def opened(self, node: str) -> Iterator[None]:
-        """Have a process hold a device open, which is gone afterwards."""
-        # The shell has opened the device once it has become sleep.
+    def opened(self, *nodes: str) -> Iterator[None]:
+        """Have a process hold devices open, which is gone afterwards."""
+        opened = " ".join(f"{number}< {node}" for number, node in enumerate(nodes, 3))
+        # The shell has opened them once it has become sleep.
         self.shell(
-            f"sleep 600 < {node} > /dev/null 2>&1 & echo $! > /run/opener;"
+            f"sleep 600 {opened} > /dev/null 2>&1 & echo $! > /run/opener;"
             " until readlink /proc/$!/exe | grep -q sleep; do sleep 0.1; done"
         )
-        yield
-        self.end_opener()
+        try:
+            yield
+        finally:
+            self.end_opener()
 
     def end_opener(self) -> None:
         """End the process whose number is in /run/opener, and with it what it has open."""

@@ -491,11 +491,11 @@ class Campaign:
         self.chance.shuffle(works)
         for number, work in enumerate(works):
             seconds = self.end - time.monotonic()
-            if seconds <= 0:
-                break
             left = len(works) - number
             before = self.found["kills"]
             each = -(-(self.kills - before) // left)
+            if seconds <= 0 or each <= 0:
+                break
             try:
                 self.kill_all(work, time.monotonic() + seconds / left, each)
             except Violation as violation:

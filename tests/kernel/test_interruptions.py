@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -45,12 +46,12 @@ def test_a_kill_at_each_step(host: Host, plan: str) -> None:
 
 def test_kills_at_system_calls(host: Host) -> None:
     """A sample of what `make campaign` does in great numbers: see kill_modules.py."""
-    seed, seconds, kills = "1", "45", "12"
+    seed, seconds, kills = "1", "600", "8"
     host.run("modprobe", "loop")
-    done = host.lab.ssh(
-        ["python3", f"{REMOTE}/kill_modules.py", seed, seconds, kills, *WWIDS], check=False
-    )
+    argv = ["python3", f"{REMOTE}/kill_modules.py", seed, seconds, kills, *WWIDS]
+    done = host.lab.ssh(argv, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["kills"] == int(kills)
 
 
 def test_two_runs_at_once(host: Host) -> None:

@@ -59,11 +59,11 @@ def test_only_the_stated_hosts_are_scanned_and_what_is_missing_is_said(san: Host
     disks = san.disks(1)
     number = address(san, disks[0]).partition(":")[0]
     delete(san, disks[0], disks[3])
-    answer = san.module("lun_paths", wwid=WWIDS[1], min_paths=4, hosts=[number], timeout=2)
+    answer = san.module("lun_paths", wwid=WWIDS[1], min_paths=4, hosts=[number], timeout=10)
     for words in (
         f"wwid: {WWIDS[1]}: 3 of 4 paths are there",
         disks[1],
-        f"within 2 seconds after a scan of host{number}.",
+        f"within 10 seconds after a scan of host{number}.",
     ):
         assert words in answer["msg"]
     assert "host99" in san.refused("lun_paths", wwid=WWIDS[1], hosts=["host99"])

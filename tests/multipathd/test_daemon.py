@@ -71,8 +71,8 @@ def test_what_defeats_a_task_under_way_is_named(
     host: DaemonHost, command: str, reason: str
 ) -> None:
     """Somebody states otherwise just before the daemon is told: the wait ends with its reason."""
-    failed = host.module("multipath_map", **TASK, at=3, disturb=["sh", "-c", command], timeout=5)
-    assert "after 5 seconds there is no map, instead of data '0 " in failed["msg"]
+    failed = host.module("multipath_map", **TASK, at=3, disturb=["sh", "-c", command], timeout=15)
+    assert "after 15 seconds there is no map, instead of data '0 " in failed["msg"]
     assert reason in failed["msg"]
 
 
@@ -82,7 +82,7 @@ def test_a_wwid_that_somebody_removes_under_way(host: DaemonHost) -> None:
     remove = ["multipath", "-w", WWIDS[0]]
     host.run(*remove)
     host.shell("multipathd del map data")
-    failed = host.module("multipath_map", **TASK, at=2, disturb=remove, timeout=5)
+    failed = host.module("multipath_map", **TASK, at=2, disturb=remove, timeout=15)
     assert "find_multipaths is strict, and the WWID is not in" in failed.get("msg", ""), failed
     assert host.applied("multipath_map", **TASK)["changed"]
     assert host.paths_of() == 4

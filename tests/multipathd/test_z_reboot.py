@@ -64,7 +64,7 @@ def test_what_is_on_the_maps_is_mounted_again(host: DaemonHost) -> None:
     mounts = host.shell("grep ' /srv/' /proc/mounts")
     assert mounts.startswith("/dev/mapper/data-part1 /srv/data ext4 ")
     assert mounts.count("\n") == 1
-    assert len(disks(host, "data")) == 2
+    host.until(lambda: len(disks(host, "data")) == 2, 120)
     for path in late:
         elsewhere = {} if path.lun else {"lun": 7}
         lab.qmp("device_add", **{**storage.scsi_disk(path), **elsewhere})

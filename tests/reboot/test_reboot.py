@@ -157,8 +157,9 @@ def test_paths_come_late(booting: Host) -> None:
     for path in late:
         lab.unplug(path)
     # Nothing at boot is to need it.
-    host.shell("chmod a-x $(realpath /usr/bin/python3)")
+    host.shell("chmod a-x $(realpath /usr/bin/python3); sync")
     lab.reset()
+    host.shell("test ! -x $(realpath /usr/bin/python3)")
     host.shell("chmod a+x $(realpath /usr/bin/python3)")
     assert [mounted(host, name) for name in NAMES] == ["/dev/mapper/data_1", ""]
     assert len(members(host, "data")) == 2
