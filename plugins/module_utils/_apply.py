@@ -38,19 +38,25 @@ def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
             try:
                 step.carry_out(kernel)
             except KernelError as cause:
-                _queue_again(plan[:index], plan[index:], kernel)
+                undone = _queue_again(plan[:index], plan[index:], kernel)
                 _tidy(step, plan[:index], kernel)
-                raise Interrupted(cause, words(plan[:index]), words(plan[index:])) from cause
+                done = tuple(each for each in plan[:index] if each not in undone)
+                raise Interrupted(cause, words(done), words(plan[index:])) from cause
 
 
-def _queue_again(done: Plan, left: Plan, kernel: Kernel) -> None:
-    """Let maps queue again that were to be removed, and told to fail I/O before that."""
+def _queue_again(done: Plan, left: Plan, kernel: Kernel) -> Plan:
+    """Let a map queue again that was to be removed, and told to fail I/O just before that.
+
+    Returns the step that is undone by that, which is the last one of `done`.
+    """
     staying = {step.uuid for step in left if isinstance(step, Remove)}
-    for step in done:
+    for step in done[-1:]:
         if isinstance(step, Message) and step.text == FAIL_IF_NO_PATH and step.uuid in staying:
             # The map may have gone, or be suspended: then it shows in what is left.
             with contextlib.suppress(KernelError):
                 kernel.message(step.uuid, QUEUE_IF_NO_PATH)
+                return (step,)
+    return ()
 
 
 def _tidy(failed: Step, done: Plan, kernel: Kernel) -> None:

@@ -21,6 +21,7 @@ from ._errors import Refused
 from ._names import partition_number, wwid_of
 from ._path_groups import SOURCES
 from ._steps import Remove, foresee
+from ._table import devices
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,6 +96,7 @@ def record(request: Request, desired: Desired, host: Host) -> str:
         lines.append("read_only")
     # What never changes of a path is not asked for at boot: its group is noted here.
     if request.listed or request.path_selector.of_paths or policy in SOURCES:
+        _refuse_left_out(request, desired, host)
         lines += _path_lines(request, target, host)
     return MANAGED + "".join(f"{line}\n" for line in lines)
 
@@ -220,6 +222,20 @@ def _path_lines(request: Request, target: Multipath, host: Host) -> Iterator[str
             # Paths may form other groups at boot, and each path of a group has as many arguments.
             arguments = path.arguments or (("1", "1") if spelt_out else ())
             yield " ".join(("path", stable, str(number), *arguments))
+
+
+def _refuse_left_out(request: Request, desired: Desired, host: Host) -> None:
+    """Refuse a record of the paths that lacks one which is only down: it would never join."""
+    paths = devices(desired.table)
+    disks = () if request.listed else host.disks_of_wwid(wwid_of(desired.uuid))
+    left = [disk.name for disk in disks if disk.device not in paths]
+    if left:
+        raise Refused(
+            "persistent", True,
+            f"what is recorded of {desired.name} names its paths, and these are down, in no map:"
+            f" {', '.join(left)}",
+            "Bring them up first, or delete them (lun_paths finds them again)",
+        )  # fmt: skip
 
 
 def _refuse_unfit(request: Request, desired: Desired, host: Host) -> None:

@@ -20,7 +20,6 @@ from ._errors import KernelError
 from ._libudev import Udev
 from ._sysfs import (
     device_number,
-    has_address,
     is_recovering,
     is_still,
     partition_names,
@@ -135,9 +134,7 @@ class Disks:
 
         def left() -> tuple[BlockDevice, ...]:
             return tuple(
-                each
-                for each in disks
-                if has_address(each.name, each.address) or (udev.runs() and _has_dead_link(each))
+                each for each in disks if is_still(each) or (udev.runs() and _has_dead_link(each))
             )
 
         return _once(lambda found: not found, left, timeout, udev)

@@ -164,12 +164,13 @@ def _desired(request: Request, host: Host) -> Desired:
     wwid = request.wwid or paths[0].wwid
     uuid = multipath_uuid(wwid)
     present = host.map_of_uuid(uuid)
-    paths = _openable(request, wwid, paths, present)
+    fit = _openable(request, wwid, paths, host)
+    down, paths = [path for path in paths if path not in fit], fit
     if len(paths) < request.min_paths:
         raise Refused(
             option, wwid,
             f"{len(paths)} paths are there ({_names(paths)}), fewer than min_paths"
-            f" ({request.min_paths})",
+            f" ({request.min_paths}); down, and in no map: {_names(down) or 'none'}",
             "Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )  # fmt: skip
     refuse_sizes(option, wwid, paths)
@@ -185,16 +186,18 @@ def _desired(request: Request, host: Host) -> Desired:
 
 
 def _openable(
-    request: Request, wwid: str, paths: tuple[BlockDevice, ...], present: Map | None
+    request: Request, wwid: str, paths: tuple[BlockDevice, ...], host: Host
 ) -> tuple[BlockDevice, ...]:
     """Return the paths that a table can have: those of the map, and others that are not down.
 
     The kernel opens the paths that a map does not have yet, and no SCSI disk that is offline can be
-    opened (sd.c sd_open: ENXIO). It joins the map by a later run. Refused if the task lists it.
+    opened (sd.c sd_open: ENXIO). It joins the map by a later run. Refused if the task names it.
     """
+    present = host.map_of_uuid(multipath_uuid(wwid))
     members = {*devices(present.live), *devices(present.inactive)} if present else set()
     shut = [path for path in paths if path.state in _DOWN and path.device not in members]
-    if shut and (request.listed or len(shut) == len(paths)):
+    named = [path_named(text, host) for text in request.named]
+    if shut and (any(path in named for path in shut) or len(shut) == len(paths)):
         raise Refused(
             request.source, wwid,
             f"these paths are down: {_names(shut)}; the kernel opens none of them for a map that"
@@ -275,8 +278,20 @@ def _udev_flags(request: Request, paths: Sequence[BlockDevice]) -> UdevFlag:
 
 
 def _refuse_read_only(request: Request, paths: Sequence[BlockDevice], present: Map | None) -> None:
-    """Refuse to write through a path that its storage has protected (sd.c sd_open: EROFS)."""
+    """Refuse to write through a path that its storage has protected (sd.c sd_open: EROFS).
+
+    And to open a path that is down anew, which a map does to change this (dm.c find_table_device).
+    """
     members = devices(present.live) if present else ()
+    if present and present.live and present.read_only != request.read_only:
+        down = [path for path in paths if path.state in _DOWN]
+        if down:
+            raise Refused(
+                "read_only", request.read_only,
+                f"the map {present.name} would have to open its paths anew, and these are down:"
+                f" {_names(down)}",
+                "Bring them up first, or leave it as it is",
+            )  # fmt: skip
     for path in paths:
         if path.read_only and not request.read_only and path.device not in members:
             raise Refused(

@@ -251,7 +251,8 @@ def refuse_choice_of_paths(
         )  # fmt: skip
     left = {each.name for each in host.disks_of_wwid(wwid)}
     left -= {path.name for path in paths}
-    if left:
+    # Where none are listed, what is left is down, and in no table.
+    if left and request.listed:
         raise Refused(
             "paths", ", ".join(path.name for path in paths),
             f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",

@@ -356,8 +356,9 @@ def _with_openers(
     for number, found in openers({*unexplained}).items():
         merged[number] = (*merged.get(number, ()), *found)
     for number in unexplained:
-        if number not in merged and is_claimed(kernel_name(number), number):
-            merged[number] = (_CLAIMED,)
+        known = merged.get(number, ())
+        if all(use.is_process for use in known) and is_claimed(kernel_name(number), number):
+            merged[number] = (*known, _CLAIMED)
     return merged
 
 

@@ -122,19 +122,15 @@ def is_request_based(number: DeviceNumber) -> bool:
     return os.path.isdir(f"/sys/dev/block/{number}/mq")
 
 
-def has_address(name: str, address: str) -> bool:
-    """Tell whether the disk with the kernel name `name` is there, at this SCSI address."""
-    return _address(_device(name)) == address
-
-
 def is_still(disk: BlockDevice) -> bool:
     """Tell whether a SCSI disk's name is still that of the same unit at the same address.
 
-    A unit without a serial number is told by its address alone.
+    A unit without a serial number, or one that is just going, is told by its address alone.
     """
     directory = _device(disk.name)
     same_place = bool(disk.address) and _address(directory) == disk.address
-    return same_place and _number(disk.name) == disk.device and serial(directory) == disk.serial
+    same_unit = serial(directory) in ("", disk.serial)
+    return same_place and same_unit and _number(disk.name) in (None, disk.device)
 
 
 def is_recovering(address: str) -> bool:

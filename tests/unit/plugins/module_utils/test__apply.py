@@ -57,7 +57,7 @@ def test_a_map_that_could_not_be_removed_queues_again(kernel: MemoryKernel) -> N
     placed.live.multipath.message("fail_path 8:0")
     placed.opened = 1
     error = interrupted(kernel, Absent("mpath-1"))
-    assert error.done == ("message data 0 fail_if_no_path",)
+    assert (error.done, error.left) == ((), ("remove data",))
     (data,) = kernel.maps()
     assert data.queues_without_path
 

@@ -260,6 +260,16 @@ def test_a_path_that_is_stated_needs_a_name_that_stays(host: MemoryHost) -> None
     assert host.run("multipath_map", **PERSISTENT)["changed"]
 
 
+def test_a_record_that_names_paths_names_all_of_them(host: MemoryHost) -> None:
+    first, second, other = host.block_devices
+    host.block_devices = (first, replace(second, state="offline"), other)
+    arguments = {"relative_throughput": {"sda": 3}}
+    refused = refusal(host, **PERSISTENT, path_selector_arguments=arguments)
+    assert refused.option == "persistent"
+    assert refused.found.endswith("these are down, in no map: sdb")
+    assert host.run("multipath_map", **PERSISTENT)["changed"]
+
+
 def test_a_host_that_cannot_assemble_maps_is_refused(host: MemoryHost) -> None:
     host.missing_programs = ("dmsetup", "systemd")
     refused = refusal(host, **PERSISTENT)

@@ -266,6 +266,21 @@ def test_a_path_that_is_down_joins_no_map_that_does_not_have_it(state: str) -> N
     )
 
 
+def test_a_path_that_is_down_and_named_is_refused() -> None:
+    host = replace(HOST, block_devices=(SDA, replace(SDB, state="offline")))
+    arguments = {"relative_throughput": {"sdb": 10}}
+    assert "sdb" in refusal(host, wwid=WWID, path_selector_arguments=arguments).found
+    short = refusal(host, wwid=WWID, min_paths=2)
+    assert short.found.endswith("; down, and in no map: sdb")
+
+
+def test_a_map_opens_no_path_anew_that_is_down() -> None:
+    host = replace(HOST, block_devices=(SDA, replace(SDB, state="offline")))
+    present = replace(host, maps=(Map("data", UUID, live=TABLE),))
+    refused = refusal(present, wwid=WWID, read_only=True)
+    assert (refused.option, refused.found.endswith("these are down: sdb")) == ("read_only", True)
+
+
 def test_a_map_of_bios_attaches_no_handler() -> None:
     options: dict[str, Any] = {"wwid": WWID, "features": {"queue_mode": "bio"}}
     options["hardware_handler"] = "alua"
@@ -300,7 +315,8 @@ def test_a_host_without_any_wwid_says_so() -> None:
 def test_fewer_paths_than_min_paths_are_refused() -> None:
     refused = refusal(wwid=WWID, min_paths=3)
     assert (refused.option, refused.value) == ("wwid", WWID)
-    assert refused.found == "2 paths are there (sda, sdb), fewer than min_paths (3)"
+    found = "2 paths are there (sda, sdb), fewer than min_paths (3); down, and in no map: none"
+    assert refused.found == found
 
 
 @pytest.mark.parametrize("text", ["/dev/sdz", "9:9:9:9", "8:240", "sdz", "pci-0000", ""])

@@ -135,6 +135,14 @@ def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> 
     host.run("multipath_map", **TASK, path_checker="directio")
 
 
+def test_a_path_that_is_down_is_in_no_map_of_the_daemons_either(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    number = DeviceNumber(8, 32)
+    down = BlockDevice("sdc", number, 2048, "3600", address="4:0:0:0", state="offline")
+    host.block_devices = (*host.block_devices, down)
+    assert host.run("multipath_map", **TASK)["plan"] == []
+
+
 def test_what_holds_for_other_luns_as_well_is_refused(host: MemoryHost) -> None:
     other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
     host.block_devices = (*host.block_devices, other)
