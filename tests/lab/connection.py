@@ -27,8 +27,7 @@ Host *
   ControlMaster auto
   ControlPath "{directory}/ssh-%r"
   ControlPersist 600
-  # One may wait for its turn, and for the guest to write its banner.
-  ConnectTimeout 60
+  ConnectTimeout 5
   LogLevel ERROR
 """
 
@@ -42,7 +41,6 @@ INVENTORY = """\
       # Instead of Ansible's own arguments: ssh_config has a shared connection already.
       ansible_ssh_args: -F "{directory}/ssh_config"
       ansible_pipelining: true
-      ansible_timeout: 60
       # With a terminal the output of a raw command may begin with an empty line: Ansible takes the
       # word that sudo has succeeded away, not its line end, if that comes a moment later.
       ansible_ssh_use_tty: false

@@ -65,7 +65,7 @@ class Lab:
         argv: t.Sequence[str],
         input: str | None = None,
         check: bool = True,
-        timeout: float = 600.0,
+        timeout: float = 120.0,
         user: str = "root",
     ) -> subprocess.CompletedProcess[str]:
         """Run argv in the guest; with check, a status other than 0 is a LabError."""
