@@ -40,7 +40,7 @@ def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
             except KernelError as cause:
                 undone = _queue_again(plan[:index], plan[index:], kernel)
                 _tidy(step, plan[:index], kernel)
-                done = tuple(each for each in plan[:index] if each not in undone)
+                done = plan[: index - len(undone)]
                 raise Interrupted(cause, words(done), words(plan[index:])) from cause
 
 

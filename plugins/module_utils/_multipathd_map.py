@@ -40,7 +40,7 @@ from ._multipathd_steps import (
 from ._multipathd_versions import POLICIES, renames_and_reloads, version_text
 from ._names import check_wwid, multipath_uuid
 from ._plan import Absent, plan
-from ._steps import Message, Remove
+from ._steps import FAIL_IF_NO_PATH, Message, Remove
 from ._table import devices, equivalent, sectors
 
 if t.TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _removal(each: Stated, removals: Mapping[str, Sequence[Step]], host: Host) -
             yield step
         elif isinstance(step, Remove):
             yield DeleteMap(step.name, step.uuid)
-        elif isinstance(step, Message) and step.text == "fail_if_no_path":
+        elif isinstance(step, Message) and step.text == FAIL_IF_NO_PATH:
             yield Tell(f"disablequeueing map {step.name}", step.uuid)
     yield from (step for step in files if not isinstance(step, RemoveWwid))
 

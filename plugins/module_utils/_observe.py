@@ -203,9 +203,7 @@ def observe_partitions(
         if parent is not None:
             parents.append(parent)
     children = [child for each in parents for child in host.maps_of_partitions(each.uuid)]
-    below = () if reading else (host.map_at(each.device) for each in parents)
-    concerned = [*children, *(each for each in below if each)]
-    return replace(host, parents=tuple(parents), uses=_with_openers(uses, concerned))
+    return replace(host, parents=tuple(parents), uses=_with_openers(uses, children))
 
 
 def _parent(

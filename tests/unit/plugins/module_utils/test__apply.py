@@ -62,6 +62,19 @@ def test_a_map_that_could_not_be_removed_queues_again(kernel: MemoryKernel) -> N
     assert data.queues_without_path
 
 
+def test_a_second_table_that_cannot_be_cleared_is_named(
+    kernel: MemoryKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clear(_self: object, uuid: str) -> None:
+        raise KernelError("clear", uuid, 5, "Input/output error")
+
+    kernel.place_inactive(kernel.place("data", "mpath-1", OLD), OLD)
+    kernel.claimed = {SDB}
+    monkeypatch.setattr(MemoryKernel, "clear", clear)
+    with pytest.raises(DeviceMapperError, match="the map data has a second table"):
+        apply(plan([DATA], kernel.maps()), kernel, 60)
+
+
 def test_a_new_map_whose_table_is_refused_is_removed(kernel: MemoryKernel) -> None:
     kernel.claimed = {SDB}
     error = interrupted(kernel)
