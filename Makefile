@@ -33,7 +33,7 @@ help:
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
 	@echo '               integration, reboot or multipathd. SUITE=bookworm, trixie or sid for all, instead of two'
 	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other; boot one for the guide'
-	@echo 'make format    format the Python files in place, and make anew what is made from the code'
+	@echo 'make format    format the Python files in place'
 
 $(steps):
 	@environment=$$(tests/prepare) && \

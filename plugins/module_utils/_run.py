@@ -14,23 +14,23 @@ from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._apply import apply
-from ._boot import boot_diff
-from ._boot_steps import WriteFile
-from ._disks import Disks
-from ._errors import DeviceMapperError, Interrupted, Refused, shown
-from ._files import Files
-from ._kernel import Kernel, ReadOnlyKernel
-from ._libdevmapper import LibDeviceMapper
-from ._lock import exclusive
-from ._multipathd import MultipathDaemon
-from ._names import wwid_of
-from ._result import plan_diff
-from ._steps import foresee, is_by_kernel, uuids, words
+from ._plan.apply import apply
+from ._plan.boot import boot_diff
+from ._plan.boot_steps import WriteFile
+from ._plan.steps import foresee, is_by_kernel, uuids, words
+from ._report.result import plan_diff
+from ._system.disks import Disks
+from ._system.files import Files
+from ._system.libdevmapper import LibDeviceMapper
+from ._system.lock import exclusive
+from ._system.multipathd import MultipathDaemon
+from ._values.errors import DeviceMapperError, Interrupted, Refused, shown
+from ._values.kernel import Kernel, ReadOnlyKernel
+from ._values.names import wwid_of
 
 if t.TYPE_CHECKING:
-    from ._host import Host
-    from ._steps import Plan
+    from ._plan.steps import Plan
+    from ._values.host import Host
 
 Options = Mapping[str, t.Any]
 Result = dict[str, t.Any]

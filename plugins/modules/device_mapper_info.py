@@ -312,9 +312,9 @@ multipathd:
         - "data: sda is failed for the kernel, ready for multipathd"
 """
 
-from ..module_utils._health import STATES
-from ..module_utils._info import observe, parse, report
+from ..module_utils._report.health import STATES
 from ..module_utils._run import Task, run
+from ..module_utils._tasks.device_mapper_info import observe, parse, report
 
 
 def main() -> None:

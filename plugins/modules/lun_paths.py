@@ -181,8 +181,8 @@ luns:
           links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
 """
 
-from ..module_utils._lun_paths import changes, observe, operations, parse, report
 from ..module_utils._run import Task, run
+from ..module_utils._tasks.lun_paths import changes, observe, operations, parse, report
 
 _ITEM: dict[str, dict[str, object]] = {
     "state": {"type": "str", "choices": ["present", "absent"]},

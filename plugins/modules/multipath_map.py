@@ -605,10 +605,10 @@ maps:
       sample: [mounted at /srv/data]
 """
 
-from ..module_utils._multipath_map import observe, operations, report
-from ..module_utils._multipath_options import parse
-from ..module_utils._path_groups import POLICIES
+from ..module_utils._plan.path_groups import POLICIES
 from ..module_utils._run import Task, run
+from ..module_utils._tasks.multipath_map import observe, operations, report
+from ..module_utils._tasks.multipath_options import parse
 
 _ITEM: dict[str, dict[str, object]] = {
     "name": {"type": "str"},

@@ -200,8 +200,8 @@ maps:
           active: false
 """
 
-from ..module_utils._multipath_path import changes, observe, operations, parse, report
 from ..module_utils._run import Task, run
+from ..module_utils._tasks.multipath_path import changes, observe, operations, parse, report
 
 SELECTIONS = ("maps", "paths", "hosts", "target_ports", "initiator_ports", "fabrics")
 

@@ -199,8 +199,8 @@ maps:
       sample: false
 """
 
-from ..module_utils._partition_maps import observe, operations, parse, report
 from ..module_utils._run import Task, run
+from ..module_utils._tasks.partition_maps import observe, operations, parse, report
 
 
 def main() -> None:

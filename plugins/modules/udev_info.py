@@ -252,8 +252,8 @@ initramfs_generator:
 """
 
 from ..module_utils._run import Task, run
-from ..module_utils._udev_info import observe, report
-from ..module_utils._udev_options import parse
+from ..module_utils._tasks.udev_info import observe, report
+from ..module_utils._tasks.udev_options import parse
 
 _TEXT = {"type": "str", "required": True}
 

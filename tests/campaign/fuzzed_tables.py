@@ -20,19 +20,25 @@ from pathlib import Path
 from unit.memory_host import DEFAULTS
 from unit.partition_tables import DEVICE, ODD, SIZE, SOUND, Image
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _partition_maps
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
+    Load,
+    Plan,
+    foresee,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._system.libblkid import (
+    read_partition_table,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import partition_maps
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    DeviceMapperError,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     Host,
     Parent,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._libblkid import (
-    read_partition_table,
-)
-from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import Load, Plan, foresee
+from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
 
 SECTOR = 512
 ENDS = (0, 1, 2, SIZE // SECTOR - 1, SIZE // SECTOR, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
@@ -132,10 +138,10 @@ def mend(sectors: Sectors, changed: dict[int, bytearray]) -> None:
             changed[number] = header
 
 
-def planned(request: _partition_maps.Request, host: Host) -> tuple[Plan, str]:
+def planned(request: partition_maps.Request, host: Host) -> tuple[Plan, str]:
     """Return what is to be done, and the message if that is refused."""
     try:
-        return _partition_maps.operations(request, host), ""
+        return partition_maps.operations(request, host), ""
     except DeviceMapperError as refused:
         return (), str(refused)
 
@@ -147,7 +153,7 @@ def outcome(table: PartitionTable, chance: random.Random) -> str:
     parent = Parent("data", "data", "mpath-36", device, size, partition_table=table)
     extended = chance.choice(["map", "skip"])
     options = {**DEFAULTS["partition_maps"], "device": "data", "extended": extended}
-    request = _partition_maps.parse(options)
+    request = partition_maps.parse(options)
     host = Host(parents=(parent,))
     steps, message = planned(request, host)
     assert message.isprintable(), repr(message)
@@ -163,7 +169,7 @@ def outcome(table: PartitionTable, chance: random.Random) -> str:
         assert segment.target.offset + segment.length <= size
     names = [step.name for step in loads]
     assert len({*names}) == len(names)
-    assert not _partition_maps.operations(request, foresee(steps, host))
+    assert not partition_maps.operations(request, foresee(steps, host))
     return "mapped" if loads else "nothing"
 
 

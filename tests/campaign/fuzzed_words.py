@@ -23,17 +23,21 @@ from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _scsi
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import POLICIES
+from ansible_collections.san.device_mapper.plugins.module_utils._system import scsi
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    DeviceMapperError,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     Partition,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
-from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import POLICIES
-from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
+    MultipathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     canonical,
     equivalent,
     format_table,
@@ -198,11 +202,11 @@ def sysfs(folder: Path, chance: random.Random) -> str:
             content[5] = 0x95
             content[7] = chance.randrange(8)
         (folder / name).write_bytes(content)
-    group = _scsi.target_port_group(str(folder))
+    group = scsi.target_port_group(str(folder))
     assert group is None or 0 <= group < 1 << 16
-    words = (_scsi.serial(str(folder)), _scsi.hardware_handler(str(folder)))
-    json.dumps([*words, _scsi.target_node_name(str(folder))])
-    _scsi.transport(str(folder))
+    words = (scsi.serial(str(folder)), scsi.hardware_handler(str(folder)))
+    json.dumps([*words, scsi.target_node_name(str(folder))])
+    scsi.transport(str(folder))
     return "attributes without a target port group" if group is None else "attributes with one"
 
 

@@ -19,7 +19,6 @@ if not __package__:
     # Run as a directory: import this package by its name all the same.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from check import house, messages
 from check.artefact import build, keep
 from check.matrix import matrix
 from check.sanity import sanity
@@ -183,12 +182,10 @@ def checkout_collections() -> Path:
 
 
 def format_in_place() -> None:
-    """Format the checkout's Python files, sort their imports, write what is made from them."""
+    """Format the checkout's Python files, and sort their imports."""
     for words in (["check", "--select=I", "--fix"], ["format"]):
         argv = [str(PROGRAMS / "ruff"), *words, "--no-cache", "."]
         run(argv, ROOT, dict(os.environ), shown=True)
-    (ROOT / messages.PAGE).write_text(messages.page(ROOT / "plugins"), "utf-8")
-    (ROOT / house.PICTURE).write_text(house.picture(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import house
 from .workspace import Failed, Workspace, call, of_checkout
 
 COLLECTION = "san.device_mapper"
@@ -29,7 +28,6 @@ def build_site(workspace: Workspace) -> Path:
     options = ("--fail-on-error", "--no-indexes", "--squash-hierarchy", "--use-current")
     call(workspace, "antsibull-docs", "collection", *options, f"--dest-dir={pages}", COLLECTION)
     shutil.copy2(workspace.collection / "docs/index.rst", pages)
-    shutil.copy2(workspace.collection / house.PICTURE, pages / "docsite")
     settings = str(workspace.collection / "docs")
     strictly = ("-q", "-W", "--keep-going")
     call(workspace, "sphinx-build", *strictly, "-c", settings, str(pages), str(built))

@@ -26,10 +26,10 @@ sys.dont_write_bytecode = True
 
 from ansible.module_utils import basic  # noqa: E402 (no file is left on the host)
 
-from ansible_collections.san.device_mapper.plugins.module_utils import (  # noqa: E402
-    _files,
-    _libdevmapper,
-    _multipathd,
+from ansible_collections.san.device_mapper.plugins.module_utils._system import (  # noqa: E402
+    files,
+    libdevmapper,
+    multipathd,
 )
 
 MODULES = (
@@ -67,9 +67,9 @@ def disturb_at(number: int, command: list[str]) -> None:
         return call
 
     for owner, names in (
-        (_libdevmapper.LibDeviceMapper, CHANGES),
-        (_multipathd.MultipathDaemon, REQUESTS),
-        (_files.Files, ("write_file", "remove_file")),
+        (libdevmapper.LibDeviceMapper, CHANGES),
+        (multipathd.MultipathDaemon, REQUESTS),
+        (files.Files, ("write_file", "remove_file")),
     ):
         for name in names:
             setattr(owner, name, disturbed(getattr(owner, name)))

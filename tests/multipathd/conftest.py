@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from kernel.conftest import WWIDS, Host, install, serving
 
-from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_versions import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd_versions import (
     parse_version,
 )
 from lab.host import Lab

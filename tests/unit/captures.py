@@ -18,7 +18,7 @@ from typing import Any
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 
 DIRECTORY = Path(__file__).parent / "captured"
 

@@ -11,14 +11,15 @@ from typing import Any
 
 from unit.memory_kernel import MemoryKernel
 
-from ansible_collections.san.device_mapper.plugins.module_utils import (
-    _multipath_map,
-    _multipath_options,
-    _multipath_path,
-    _partition_maps,
+from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    multipath_map,
+    multipath_options,
+    multipath_path,
+    partition_maps,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     Host,
     Map,
@@ -27,9 +28,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     Transport,
     Use,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._kernel import Kernel
-from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
-from ansible_collections.san.device_mapper.plugins.module_utils._table import devices
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import devices
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "multipath_map": {
@@ -108,33 +108,33 @@ class MemoryHost:
             return outcome(self.multipath_path(), whole, lambda: self.kernel, check_mode)
         return outcome(self.partition_maps(), whole, lambda: self.kernel, check_mode)
 
-    def multipath_map(self) -> Task[tuple[_multipath_options.Request, ...]]:
+    def multipath_map(self) -> Task[tuple[multipath_options.Request, ...]]:
         """Return the module's task, observing this host."""
 
         def observe(
-            _requests: Sequence[_multipath_options.Request], kernel: Kernel, _timeout: float
+            _requests: Sequence[multipath_options.Request], kernel: Kernel, _timeout: float
         ) -> Host:
             return self.observe(kernel, ())
 
-        module = _multipath_map
-        return Task(_multipath_options.parse, observe, module.report, module.operations)
+        module = multipath_map
+        return Task(multipath_options.parse, observe, module.report, module.operations)
 
-    def multipath_path(self) -> Task[_multipath_path.Request]:
+    def multipath_path(self) -> Task[multipath_path.Request]:
         """Return the module's task, observing this host."""
 
-        def observe(_request: _multipath_path.Request, kernel: Kernel, _timeout: float) -> Host:
+        def observe(_request: multipath_path.Request, kernel: Kernel, _timeout: float) -> Host:
             return self.observe(kernel, ())
 
-        module = _multipath_path
+        module = multipath_path
         return Task(module.parse, observe, module.report, module.operations, module.changes)
 
-    def partition_maps(self) -> Task[_partition_maps.Request]:
+    def partition_maps(self) -> Task[partition_maps.Request]:
         """Return the module's task, observing this host."""
 
-        def observe(request: _partition_maps.Request, kernel: Kernel, _timeout: float) -> Host:
+        def observe(request: partition_maps.Request, kernel: Kernel, _timeout: float) -> Host:
             return self.observe(kernel, request.devices)
 
-        module = _partition_maps
+        module = partition_maps
         return Task(module.parse, observe, module.report, module.operations)
 
     def observe(self, kernel: Kernel, stated: Sequence[str]) -> Host:

@@ -16,19 +16,19 @@ from unit.memory_multipath import Disk, LoadedMultipath
 from unit.memory_multipathd import Daemon, MemoryMultipathd
 from unit.memory_san import MemorySan
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
-from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
-    Multipath,
-    MultipathStatus,
-)
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
     CANCEL_DEFERRED_REMOVE,
     UdevFlag,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._table import Segment, Table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
+    Multipath,
+    MultipathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import Segment, Table
 
 MAJOR = 252
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from unit.memory_multipath import LoadedMultipath
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._table import Segment
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import Segment
 
 
 @dataclass

@@ -9,8 +9,8 @@ import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Multipath,
     PathGroup,
 )

@@ -12,37 +12,41 @@ from dataclasses import dataclass, field
 
 from unit.memory_map import MemoryMap
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import MultipathdError
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd_reasons import (
+    LOGGED,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import groups
+from ansible_collections.san.device_mapper.plugins.module_utils._values.blacklist import (
+    rules_against,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    MultipathdError,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     DaemonMap,
     DaemonPath,
     Map,
     Multipathd,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Features,
     Multipath,
     Path,
     PathGroup,
     PathSelector,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath_blacklist import (
-    rules_against,
-)
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     MARK,
     Configuration,
     Section,
     parse_sections,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_reasons import LOGGED
-from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_versions import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd_versions import (
     renames_and_reloads,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import groups
-from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     Segment,
     Table,
     with_queueing,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
 
 
 class MemorySan:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _info
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import device_mapper_info
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     Host,
     Map,
     Use,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import MultipathStatus
-from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
+    MultipathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 GIB = 2 << 20
 """Sectors of 512 bytes."""
@@ -80,7 +82,7 @@ class San:
     def result(self, **request: Any) -> dict[str, Any]:
         """Return what the module returns on this host."""
         host = Host(maps=tuple(self._maps), block_devices=tuple(self._disks), uses=self._uses)
-        return _info.report(_info.Request(**request), host)
+        return device_mapper_info.report(device_mapper_info.Request(**request), host)
 
     def _partition(self, data: Map, number: int, size: int, mount: str) -> None:
         name, device = f"{data.name}-part{number}", self._number()

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from unit.memory_multipath import SELECTORS
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Features,
     Multipath,
     Path,
     PathGroup,
     PathSelector,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     Other,
     Segment,
     Table,

@@ -19,23 +19,28 @@ from typing import Any
 import pytest
 from unit.memory_host import DEFAULTS
 
-from ansible_collections.san.device_mapper.plugins.module_utils._boot import record
-from ansible_collections.san.device_mapper.plugins.module_utils._boot_files import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.boot import record
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import (
+    POLICIES,
+    SOURCES,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_map import desire
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_options import (
+    parse,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
     PROGRAM,
     RECORDS,
     RULES,
     STATIC,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice, Host
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath_map import desire
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath_options import parse
-from ansible_collections.san.device_mapper.plugins.module_utils._path_groups import (
-    POLICIES,
-    SOURCES,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
+    BlockDevice,
+    Host,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._plan import Desired
-from ansible_collections.san.device_mapper.plugins.module_utils._table import format_table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import format_table
 
 WWID = "35525400000000001"
 STAND_INS = {

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from bench import floor, on_host
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _libdevmapper
+from ansible_collections.san.device_mapper.plugins.module_utils._system import libdevmapper
 
 TURN = """
 idle: module creates; there
@@ -24,7 +26,7 @@ floor removes; gone
 
 
 def test_the_floor_asks_for_what_the_adapter_asks_for() -> None:
-    expected = (_libdevmapper._CREATE, _libdevmapper._REMOVE, _libdevmapper._TABLE)
+    expected = (libdevmapper._CREATE, libdevmapper._REMOVE, libdevmapper._TABLE)
     assert expected == (floor.CREATE, floor.REMOVE, floor.TABLE)
 
 
@@ -36,7 +38,7 @@ def test_contenders_take_turns_from_an_idle_host_and_each_is_checked(
     def works(name: str, *verbs: str) -> dict[str, on_host.Work]:
         named = {"create": "creates", "nothing to do": "looks", "remove": "removes"}
         return {
-            work: (lambda verb=verb: did.append(f"{name} {verb}; "))
+            work: functools.partial(did.append, f"{name} {verb}; ")
             for work, verb in named.items()
             if verb in verbs
         }

@@ -19,8 +19,6 @@ import guides
 import pytest
 import yaml
 
-from check import house, messages
-
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
     r"\.\. code-block:: yaml\n   :caption: (playbooks/\w+\.yml)\n\n((?:   .*\n|\n)+)"
@@ -52,11 +50,6 @@ def test_the_output_is_of_the_playbook() -> None:
     assert {task["name"] for task in play["tasks"]} <= set(shown)
 
 
-def test_the_messages_are_those_of_the_code() -> None:
-    written = (ROOT / messages.PAGE).read_text("utf-8")
-    assert written == messages.page(ROOT / "plugins"), "make format writes the page anew"
-
-
 def test_each_guide_is_in_the_table_of_contents() -> None:
     contents = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text("utf-8"))
     listed = [name for section in contents["sections"] for name in section["toctree"]]
@@ -71,20 +64,6 @@ def test_what_a_readme_links_to_is_there(name: str) -> None:
     for target in re.findall(r"\]\(([^)]*)\)|(?:src|srcset)=\"(.*?)\"", readme.read_text("utf-8")):
         path = "".join(target)
         assert path.startswith("https://") or (readme.parent / path).exists(), path
-
-
-def test_no_floor_of_the_house_looks_up() -> None:
-    floors = {name: floor for floor in house.FLOORS for name in floor.files.split()}
-    directory = ROOT / "plugins/module_utils"
-    files = {path.stem[1:] for path in directory.glob("_*.py")}
-    assert set(floors) == files, "tests/check/house.py gives each file its floor"
-    for name, other in house.imports(directory):
-        below = house.FLOORS.index(floors[name]) <= house.FLOORS.index(floors[other])
-        assert below, f"_{name} ({floors[name].name}) imports _{other} ({floors[other].name})"
-
-
-def test_the_picture_is_of_the_house() -> None:
-    assert (ROOT / house.PICTURE).read_text("utf-8") == house.picture(), "make format draws it"
 
 
 def test_the_pairs_of_tables_are_what_a_kernel_printed() -> None:
@@ -120,7 +99,7 @@ def test_the_path_grouping_policy_in_ten_lines_works(tmp_path: Path) -> None:
         "--import-mode=importlib",
     ]
     done = subprocess.run(
-        [*argv, "tests/unit/plugins/module_utils/test__path_groups.py"],
+        [*argv, "tests/unit/plugins/module_utils/_plan/test_path_groups.py"],
         cwd=collection,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -17,16 +17,27 @@ from typing import Any
 import pytest
 from unit.memory_host import DEFAULTS
 
-from ansible_collections.san.device_mapper.plugins.module_utils import (
-    _info,
-    _lun_paths,
-    _multipath_map,
-    _multipath_options,
-    _multipath_path,
-    _partition_maps,
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import foresee
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    device_mapper_info as info_task,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    lun_paths as lun_task,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    multipath_map as map_task,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    multipath_options,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    multipath_path as path_task,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    partition_maps as partition_task,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     DaemonPath,
     Host,
@@ -36,16 +47,15 @@ from ansible_collections.san.device_mapper.plugins.module_utils._host import (
     Partition,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     GroupStatus,
     MultipathStatus,
     PathStatus,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     Configuration,
     parse_sections,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import foresee
 
 PATHS = 8
 FEW, MANY = 25, 100
@@ -77,9 +87,9 @@ def multipath_map(luns: int, host: Host, state: str = "present", **options: Any)
     """Return the host after a task with a multipath map for each LUN."""
     maps = [{"name": f"data{lun}", "wwid": wwid(lun)} for lun in range(luns)]
     options = {**DEFAULTS["multipath_map"], "maps": maps, "state": state, **options}
-    requests = _multipath_options.parse(options)
-    after = foresee(_multipath_map.operations(requests, host), host)
-    _multipath_map.report(requests, after)
+    requests = multipath_options.parse(options)
+    after = foresee(map_task.operations(requests, host), host)
+    map_task.report(requests, after)
     return after
 
 
@@ -122,10 +132,10 @@ def forgotten(luns: int, host: Host) -> Host:
     """Return the host, whose daemon does not run any more, after a task that removes each map."""
     host = replace(host, maps=(), multipathd=replace(host.multipathd, runs=False))
     maps = [{"name": f"data{lun}"} for lun in range(luns)]
-    requests = _multipath_options.parse(
+    requests = multipath_options.parse(
         {**DEFAULTS["multipath_map"], "maps": maps, "state": "absent"}
     )
-    return foresee(_multipath_map.operations(requests, host), host)
+    return foresee(map_task.operations(requests, host), host)
 
 
 def changed(luns: int, host: Host) -> Host:
@@ -159,9 +169,9 @@ def partitioned(luns: int) -> Host:
 def partition_maps(luns: int, host: Host) -> Host:
     """Return the host after a task with the partition maps of each multipath map."""
     devices = [f"data{lun}" for lun in range(luns)]
-    request = _partition_maps.parse({**DEFAULTS["partition_maps"], "devices": devices})
-    after = foresee(_partition_maps.operations(request, host), host)
-    _partition_maps.report(request, after)
+    request = partition_task.parse({**DEFAULTS["partition_maps"], "devices": devices})
+    after = foresee(partition_task.operations(request, host), host)
+    partition_task.report(request, after)
     return after
 
 
@@ -169,10 +179,10 @@ def multipath_path(luns: int, host: Host) -> Host:
     """Return the host after a task with a path of each map."""
     paths = [f"sd{lun}-0" for lun in range(luns)]
     options = {**DEFAULTS["multipath_path"], "paths": paths, "state": "failed"}
-    request = _multipath_path.parse(options)
-    steps = _multipath_path.operations(request, host)
+    request = path_task.parse(options)
+    steps = path_task.operations(request, host)
     after = foresee(steps, host)
-    _multipath_path.changes(request, host, after, steps)
+    path_task.changes(request, host, after, steps)
     return after
 
 
@@ -185,18 +195,18 @@ def lun_paths(luns: int, host: Host, present: bool = True) -> Host:
         "hosts": None,
         "timeout": 60,
     }
-    request = _lun_paths.parse(options)
-    steps = _lun_paths.operations(request, host)
+    request = lun_task.parse(options)
+    steps = lun_task.operations(request, host)
     after = foresee(steps, host)
-    _lun_paths.report(request, after)
-    _lun_paths.changes(request, host, after, steps)
+    lun_task.report(request, after)
+    lun_task.changes(request, host, after, steps)
     return after
 
 
 def device_mapper_info(_luns: int, host: Host) -> Host:
     """Return the host that is looked at."""
-    request = _info.Request(health=("healthy", "degraded"))
-    _info.report(request, host)
+    request = info_task.Request(health=("healthy", "degraded"))
+    info_task.report(request, host)
     return host
 
 

@@ -32,9 +32,9 @@ from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice
-from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
 
 OURS = "san.device_mapper."
 PLAY_LISTS = ("pre_tasks", "tasks", "handlers", "post_tasks")

@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from unit.memory_kernel import Killed
 from unit.worlds import LUNS, World, disguised, plannable_worlds, reload, tables, worlds
 
-from ansible_collections.san.device_mapper.plugins.module_utils._apply import apply
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import Interrupted, Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
-from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import foresee, words
-from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.apply import apply
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import foresee, words
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    Interrupted,
+    Refused,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     canonical,
     equivalent,
     with_queueing,

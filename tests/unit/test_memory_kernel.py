@@ -12,11 +12,11 @@ import pytest
 from unit.captures import Capture, Case, Request, State, captures, cases
 from unit.memory_kernel import Killed, MemoryKernel
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Map
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import UdevFlag
-from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import UdevFlag
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 UUID = "mpath-case"
 LINEAR = parse_table("0 8 linear 8:0 0")

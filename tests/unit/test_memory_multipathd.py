@@ -12,11 +12,13 @@ import pytest
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._host import BlockDevice
-from ansible_collections.san.device_mapper.plugins.module_utils._multipathd_reasons import LOGGED
-from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd_reasons import (
+    LOGGED,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     equivalent,
     parse_table,
 )

@@ -22,15 +22,15 @@ from unit.memory_multipath import Disk
 from unit.worlds import HANDLERS, LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     Map,
     Partition,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath_conf import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     drop_in,
     drop_in_path,
 )

@@ -22,18 +22,22 @@ from unit.memory_map import MemoryMap
 from unit.memory_multipath import Disk
 from unit.strategies import loadable_multipaths
 
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._host import Host, Map
-from ansible_collections.san.device_mapper.plugins.module_utils._linear import Linear
-from ansible_collections.san.device_mapper.plugins.module_utils._multipath import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import (
+    Absent,
+    Desired,
+    plan,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import Plan
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host, Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Multipath,
     Path,
     PathGroup,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._plan import Absent, Desired, plan
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import Plan
-from ansible_collections.san.device_mapper.plugins.module_utils._table import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     Segment,
     Table,
     parse_table,

@@ -17,23 +17,24 @@ from unit.memory_host import DEFAULTS, MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _info, _run
-from ansible_collections.san.device_mapper.plugins.module_utils._device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import (
+from ansible_collections.san.device_mapper.plugins.module_utils import _run
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import UdevFlag
+from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import device_mapper_info
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Interrupted,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
     BlockDevice,
     Host,
     Partition,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._kernel import Kernel
-from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
-from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
-from ansible_collections.san.device_mapper.plugins.module_utils._steps import UdevFlag
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
 
 SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
 LOAD = "load data --table '0 2048 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
@@ -221,14 +222,14 @@ def test_a_module_that_states_nothing_returns_what_there_is() -> None:
     kernel = MemoryKernel({})
     kernel.place("data", "mpath-3600")
 
-    def observe(_request: _info.Request, observed: Kernel, _timeout: float) -> Host:
+    def observe(_request: device_mapper_info.Request, observed: Kernel, _timeout: float) -> Host:
         assert not isinstance(observed, MemoryKernel)
         return Host(maps=observed.maps())
 
-    def parse(_options: object) -> _info.Request:
-        return _info.Request()
+    def parse(_options: object) -> device_mapper_info.Request:
+        return device_mapper_info.Request()
 
-    task = Task(parse, observe, _info.report)
+    task = Task(parse, observe, device_mapper_info.report)
     result = outcome(task, {"timeout": 60}, lambda: kernel, check_mode=False)
     assert result["changed"] is False
     assert [each["name"] for each in result["maps"]] == ["data"]

@@ -15,9 +15,11 @@ from ansible.module_utils.testing import patch_module_args
 from unit.memory_kernel import MemoryKernel
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._errors import DeviceMapperError
-from ansible_collections.san.device_mapper.plugins.module_utils._lock import exclusive
-from ansible_collections.san.device_mapper.plugins.module_utils._table import parse_table
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    DeviceMapperError,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
     lun_paths,

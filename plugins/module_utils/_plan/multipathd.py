@@ -1,0 +1,366 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`multipath_map` where multipathd manages the maps: what is missing of its files, and of the maps.
+
+The same tables are the target as where the kernel is loaded directly. What of them the daemon
+decides by itself counts as it comes, unless the task states it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._values.errors import Refused
+from .._values.multipath_conf import drop_in, drop_in_path, exactly
+from .._values.multipathd_versions import POLICIES, renames_and_reloads, version_text
+from .._values.names import check_wwid, multipath_uuid
+from .._values.table import devices, equivalent, sectors
+from .missing import Absent, plan
+from .multipathd_refusals import (
+    disk,
+    refuse_choice_of_paths,
+    refuse_daemon_unfit,
+    refuse_defeated,
+    refuse_handler,
+    refuse_no_daemon,
+    refuse_overridden,
+    refuse_renames,
+    refuse_unmanaged_paths,
+)
+from .multipathd_steps import (
+    AddWwid,
+    AwaitMap,
+    AwaitName,
+    DeleteMap,
+    Managed,
+    RemoveDropIn,
+    RemoveWwid,
+    Tell,
+    WriteDropIn,
+)
+from .steps import FAIL_IF_NO_PATH, Message, Remove
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .._tasks.multipath_options import Request
+    from .._values.host import BlockDevice, Host, Multipathd
+    from .._values.table import Table
+    from .missing import Desired
+    from .steps import Plan, Step
+
+
+Alike = dict[tuple[tuple[str, str], ...], set[str]]
+"""The LUNs for which a task states the same of their storage."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A map that a task states: `desired`, or with its partition maps `absent`."""
+
+    request: Request
+    wwid: str
+    desired: Desired | None = None
+    absent: tuple[Absent, ...] = ()
+
+
+def by_multipathd(stated: Stated, host: Host) -> bool:
+    """Tell whether the daemon manages the map.
+
+    With `auto` also if it does not run, but was told of the map: it would come back one day.
+    """
+    if stated.request.manager == "auto":
+        return host.multipathd.runs or drop_in_path(stated.wwid) in host.multipathd.drop_ins
+    return stated.request.manager == "multipathd"
+
+
+def wwid_of_drop_in(name: str, host: Host) -> str:
+    """Return the WWID of the map that this collection told the daemon to call `name`, or none."""
+    for section in host.multipathd.files.aliased(name):
+        if section.file in host.multipathd.drop_ins:
+            return section.value("wwid")
+    return ""
+
+
+def forget(stated: Sequence[Stated], host: Host) -> Plan:
+    """Return what of these maps is to be taken from a daemon that does not run."""
+    if host.multipathd.runs:
+        return ()
+    return tuple(step for each in stated for step in _forget_files(each.wwid, host.multipathd))
+
+
+def refuse_daemon_options(stated: Sequence[Stated]) -> None:
+    """Refuse for maps without a daemon what only a daemon does."""
+    for each in stated:
+        request = each.request
+        options = request.daemon_options if each.desired else ()
+        for option, value in options:
+            raise Refused(
+                option, value,
+                "it is multipathd's, which watches paths and counts; the kernel has no such thing",
+                "Leave it out, or install and start multipathd and state manager: multipathd",
+            )  # fmt: skip
+
+
+def multipathd_plan(stated: Sequence[Stated], host: Host) -> Plan:
+    """Return what is missing of maps that the daemon manages; Refused if it cannot be made so."""
+    # What the kernel would refuse is refused here as well: names above all.
+    plan([*flat(stated)], host.maps)
+    alike: Alike = {}
+    for each in stated:
+        alike.setdefault(each.request.device_options, set()).add(each.wwid)
+    managed = [(each, _managed(each, alike, host)) for each in stated if each.desired]
+    removals: dict[str, list[Step]] = {}
+    for step in plan([absent for each in stated for absent in each.absent], host.maps):
+        removals.setdefault(step.uuid, []).append(step)
+    steps: list[Step] = []
+    for each in stated:
+        if not each.desired:
+            steps += _removal(each, removals, host)
+    files = [step for each, wanted in managed for step in _files(each, wanted, host)]
+    steps += files
+    steps += _requests([wanted for _each, wanted in managed], bool(files), host)
+    changed = {step.uuid for step in files}
+    refuse_renames([wanted for _each, wanted in managed], host)
+    waiting = [pair for pair in managed if pair[1].uuid in changed or not _is_right(pair[1], host)]
+    if host.multipathd.runs:
+        steps += _waits(waiting, host)
+    if steps:
+        refuse_daemon_unfit(steps, host.multipathd)
+    for each, wanted in waiting:
+        refuse_defeated(each.request, wanted, host)
+        refuse_unmanaged_paths(each.request, wanted, host)
+    return tuple(steps)
+
+
+def flat(stated: Sequence[Stated]) -> Iterator[Desired | Absent]:
+    for each in stated:
+        if each.desired:
+            yield each.desired
+        yield from each.absent
+
+
+def _files(each: Stated, wanted: Managed, host: Host) -> Iterator[Step]:
+    """Yield what is missing of the daemon's files; the WWID first, so that no event comes between.
+
+    A daemon that reads the drop-in and not yet the WWID would not make the map.
+    """
+    daemon = host.multipathd
+    if wanted.wwid not in daemon.wwids:
+        yield AddWwid(wanted.wwid)
+    path = drop_in_path(wanted.wwid)
+    text = drop_in(wanted.settings, wanted.device)
+    if daemon.drop_ins.get(path) != text:
+        yield WriteDropIn(wanted.wwid, path, text)
+
+
+def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator[Step]:
+    """Yield the smallest request that brings the maps about; nothing if they are there."""
+    daemon = host.multipathd
+    if not daemon.runs:
+        for wanted in managed:
+            refuse_no_daemon(wanted, host)
+        return
+    unread = changed or not all(each.is_known(daemon.known) for each in managed)
+    wrong = [each for each in managed if not _is_right(each, host)]
+    resized, missing, other = [], [], []
+    for each in wrong:
+        found = host.map_of_uuid(each.uuid)
+        if found is None or not found.live:
+            missing.append(each)
+        elif found.suspended:
+            yield Tell(f"resume map {found.name}", each.uuid)
+        elif found.name == each.name and found.sectors != sectors(each.table):
+            resized.append(each)
+        else:
+            other.append(each)
+    if unread or other:
+        yield Tell("reconfigure")
+        return
+    for each in missing:
+        yield Tell(f"add map {each.wwid}", each.uuid)
+    for each in resized:
+        yield Tell(f"resize map {each.name}", each.uuid)
+
+
+def _is_right(wanted: Managed, host: Host) -> bool:
+    daemon = host.multipathd
+    known = not daemon.runs or wanted.is_known(daemon.known)
+    return known and wanted.is_met(host.map_of_uuid(wanted.uuid))
+
+
+def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[Step]:
+    """Yield the waits for what the daemon does.
+
+    Where it gives a map another name or another table with one reading of its files, and not both,
+    what has been renamed is looked at once more.
+    """
+    again = False
+    for each, wanted in () if renames_and_reloads(host.multipathd.version) else waiting:
+        found = host.map_of_uuid(wanted.uuid)
+        renamed = found is not None and found.live and found.name != wanted.name
+        if found and renamed and not equivalent(_foreseen(wanted, host), found.live):
+            yield AwaitName(wanted, each.request.timeout)
+            again = True
+    if again:
+        yield Tell("reconfigure")
+    for each, wanted in waiting:
+        yield _wait(each, wanted, host)
+
+
+def _wait(each: Stated, wanted: Managed, host: Host) -> AwaitMap:
+    disks = tuple(disk(device, host) for device in devices(wanted.table))
+    return AwaitMap(wanted, _foreseen(wanted, host), disks, each.request.timeout)
+
+
+def _foreseen(wanted: Managed, host: Host) -> Table:
+    """Return the table that the daemon is going to make."""
+    present = host.map_of_uuid(wanted.uuid)
+    said = host.multipathd.drop_ins.get(drop_in_path(wanted.wwid), "")
+    if "\t\tfeatures " in said and "features" not in wanted.settings:
+        # What an earlier task has stated goes: only the daemon's own stays.
+        return wanted.table
+    return wanted.settled(present) if present else wanted.table
+
+
+def _removal(each: Stated, removals: Mapping[str, Sequence[Step]], host: Host) -> Iterator[Step]:
+    """Yield the removal of a map with its partition maps, and of what the files say of it.
+
+    `removals` are the steps by which the kernel would do so, by uuid.
+
+    Its WWID goes first: the removal has udev tell the daemon of the paths, which would make the map
+    again. It reads its files for no event.
+    """
+    uuid = multipath_uuid(each.wwid)
+    files = tuple(_forget_files(each.wwid, host.multipathd))
+    yield from (step for step in files if isinstance(step, RemoveWwid))
+    for step in (step for absent in each.absent for step in removals.get(absent.uuid, ())):
+        deferred = isinstance(step, Remove) and step.deferred
+        if host.multipathd.runs and deferred:
+            raise Refused(
+                "in_use", "defer",
+                f"multipathd manages the map {step.uuid}, and takes a deferred removal back once a"
+                " path comes back",
+                "End the use first, and state in_use: fail; nothing was changed",
+            )  # fmt: skip
+        if not host.multipathd.runs or step.uuid != uuid:
+            yield step
+        elif isinstance(step, Remove):
+            yield DeleteMap(step.name, step.uuid)
+        elif isinstance(step, Message) and step.text == FAIL_IF_NO_PATH:
+            yield Tell(f"disablequeueing map {step.name}", step.uuid)
+    yield from (step for step in files if not isinstance(step, RemoveWwid))
+
+
+def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
+    path = drop_in_path(wwid)
+    if wwid and wwid in daemon.wwids and (daemon.runs or path in daemon.drop_ins):
+        yield RemoveWwid(wwid)
+    if path in daemon.drop_ins:
+        yield RemoveDropIn(wwid, path)
+
+
+def _managed(each: Stated, alike: Alike, host: Host) -> Managed:
+    """Return the map in the daemon's own terms; Refused where it has none."""
+    request, desired = each.request, t.cast("Desired", each.desired)
+    check_wwid("wwid", each.wwid)
+    paths = [disk(device, host) for device in devices(desired.table)]
+    refuse_choice_of_paths(request, each.wwid, paths, host)
+    selection = request.path_selector
+    if selection.arguments or selection.of_paths:
+        raise Refused(
+            "path_selector_arguments", selection.name,
+            "multipathd gives path selectors no arguments",
+            "Leave them out, or manage the map without the daemon (manager: kernel)",
+        )  # fmt: skip
+    if request.read_only != all(path.read_only for path in paths):
+        raise Refused(
+            "read_only", request.read_only,
+            "multipathd makes a map read-only if, and only if, all of its paths are",
+            "Leave it out, or protect the LUN on the storage and rescan its paths",
+        )  # fmt: skip
+    refuse_handler(request, paths)
+    policy = _policy(request, paths, host.multipathd)
+    settings = {
+        "wwid": each.wwid,
+        "alias": desired.name,
+        "path_grouping_policy": policy,
+        "path_selector": f"{selection.name} 0",
+        **({"prio": request.prio} if request.prio else {}),
+        **({"failback": request.failback} if request.failback else {}),
+        "no_path_retry": request.no_path_retry,
+        **_features(request),
+        **({"skip_kpartx": "yes"} if request.skip_kpartx else {}),
+    }
+    return Managed(
+        name=desired.name,
+        wwid=each.wwid,
+        table=desired.table,
+        read_only=desired.read_only,
+        settings=settings,
+        device=_device(request, each.wwid, alike, host),
+        stated_features=request.stated_features,
+        handler_stated=request.hardware_handler != "auto",
+        retries=request.no_path_retry not in ("fail", "queue"),
+    )
+
+
+def _features(request: Request) -> dict[str, str]:
+    if not request.stated_features:
+        return {}
+    words = [word for word in request.features.words() if word != "queue_if_no_path"]
+    return {"features": " ".join((str(len(words)), *words))}
+
+
+def _device(request: Request, wwid: str, alike: Alike, host: Host) -> dict[str, str]:
+    """Return what the daemon is told of the LUN's storage; it knows this of a whole product only.
+
+    Refused if other LUNs of the same product would have to follow.
+    """
+    if not request.device_options:
+        return {}
+    option, value = request.device_options[0]
+    storage = {path.storage for path in host.multipathd.paths_of_wwid(wwid)}
+    if len(storage) != 1 or not all(len(each) == 2 for each in storage):
+        raise Refused(
+            option, value,
+            "multipathd does not say of which vendor and product this LUN is",
+            "Start it before this is stated; see `multipathd show paths format %s`",
+        )  # fmt: skip
+    (product,) = storage
+    luns = host.multipathd.wwids_of_storage(product)
+    others = sorted(luns - alike[request.device_options])
+    if others:
+        raise Refused(
+            option, value,
+            f"multipathd takes it for all LUNs of one product ({' '.join(product)}), and this host"
+            f" has others of it: {', '.join(others)}",
+            "State it for all of them in one task, or in a devices section of /etc/multipath.conf",
+        )  # fmt: skip
+    refuse_overridden(request.device_options, product, drop_in_path(wwid), host)
+    told = dict(request.device_options)
+    return {
+        "vendor": exactly(product[0]),
+        "product": exactly(product[1]),
+        # What it detects would precede (libmultipath/propsel.c select_checker).
+        **({"detect_checker": "no"} if "path_checker" in told else {}),
+        **told,
+    }
+
+
+def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:
+    policy = request.path_grouping_policy
+    if policy == "auto":
+        return "group_by_prio" if all(path.access_state for path in paths) else "failover"
+    needed = POLICIES.get(policy, ())
+    if daemon.runs and daemon.version < needed:
+        raise Refused(
+            "path_grouping_policy", policy,
+            f"multipathd knows it since {version_text(needed)}; this one is"
+            f" {version_text(daemon.version)}",
+            "State group_by_prio or another policy that it knows, or upgrade multipath-tools",
+        )  # fmt: skip
+    return policy

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Path grouping policies: which paths form a group, and which group goes first."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._values.errors import Refused
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from .._values.host import BlockDevice
+
+Groups = tuple[tuple["BlockDevice", ...], ...]
+
+
+def groups(paths: Sequence[BlockDevice], policy: str) -> Groups:
+    """Return the paths in groups, the one to use first at the front, with multipath.conf's meaning.
+
+    As in libmultipath/pgpolicies.c, a group's priority is the average of its paths', and of two
+    with one priority the larger goes first. Ties are resolved by address and name, so that the
+    order does not depend on the kernel's. Refused if what the policy goes by is unknown of a path.
+    """
+    ordered = sorted(paths, key=lambda path: (-priority(path), _natural(path)))
+    if policy == "auto":
+        known = all(path.access_state for path in ordered)
+        policy = "group_by_prio" if known else "failover"
+    criterion = _CRITERIA[policy]
+    found: dict[Hashable, list[BlockDevice]] = {}
+    for path in ordered:
+        found.setdefault(criterion(path), []).append(path)
+    _refuse_unknown(policy, [*found.get(None, ()), *found.get("", ())])
+    # Sorting is stable: the groups are in the order of their first paths.
+    ranked = sorted(found.values(), key=lambda group: (-_average(group), -len(group)))
+    return tuple(tuple(group) for group in ranked)
+
+
+def priority(path: BlockDevice) -> int:
+    """Return the path's priority by its ALUA state, as multipath's `sysfs` prioritizer gives it.
+
+    libmultipath/prioritizers/sysfs.c: a preferred target port group gains 80 unless it is already
+    optimized. A path without ALUA has 1, as with the prioritizer `const`.
+    """
+    if not path.access_state:
+        return 1
+    states = {"active/optimized": 50, "active/non-optimized": 10, "lba-dependent": 5, "standby": 1}
+    value = states.get(path.access_state, 0)
+    return value + 80 if path.preferred and value != 50 else value
+
+
+_CRITERIA: dict[str, Callable[[BlockDevice], Hashable]] = {
+    "failover": lambda path: path.device,
+    "multibus": lambda path: True,
+    "group_by_prio": priority,
+    "group_by_serial": lambda path: path.serial,
+    "group_by_node_name": lambda path: path.target_node_name,
+    "group_by_tpg": lambda path: path.target_port_group,
+}
+"""What the paths of one group have in common."""
+
+POLICIES = ("auto", *_CRITERIA)
+
+SOURCES = {
+    "group_by_serial": "the unit's serial number (VPD page 0x80)",
+    "group_by_node_name": "the target's node name (FC, iSCSI, SAS or ATA, in sysfs)",
+    "group_by_tpg": "the target port group (VPD page 0x83)",
+}
+"""Where it is from, for the policies by what never changes of a path, and may be unknown."""
+
+
+def _refuse_unknown(policy: str, paths: Sequence[BlockDevice]) -> None:
+    if paths:
+        names = ", ".join(path.name for path in paths)
+        raise Refused(
+            "path_grouping_policy", policy, f"{SOURCES[policy]} of {names} is unknown",
+            "Choose another policy, or state the groups themselves (path_groups)",
+        )  # fmt: skip
+
+
+def _average(group: Sequence[BlockDevice]) -> int:
+    return sum(map(priority, group)) // len(group)
+
+
+def _natural(path: BlockDevice) -> tuple[list[int], int, str]:
+    return [int(part) for part in re.findall("[0-9]+", path.address)], len(path.name), path.name

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The paths that a task means: found by their WWID or listed, and fit to be a map's."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._values.errors import Refused
+from .._values.names import multipath_uuid
+from .._values.table import devices
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .._values.host import BlockDevice, Host
+
+
+def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
+    """Return every disk with the stated WWID.
+
+    A path of the map that has become unreadable stays: udev may have lost its WWID with it.
+    """
+    present = host.map_of_uuid(multipath_uuid(wwid))
+    members = devices(present.live) if present else ()
+    paths = host.disks_of_wwid(wwid)
+    if any(each.device in members for each in host.disks_of_wwid("")):
+        paths = tuple(
+            each
+            for each in host.block_devices
+            if each.wwid == wwid or (not each.wwid and each.device in members)
+        )
+    if not paths:
+        known = sorted({each.wwid for each in host.block_devices if each.wwid})
+        raise Refused(
+            "wwid", wwid,
+            f"no block device of this host has this WWID (there are: {', '.join(known) or 'none'})",
+            "Map the LUN to this host and rescan its SCSI hosts (lun_paths does so), or correct the"
+            " WWID",
+        )  # fmt: skip
+    return paths
+
+
+def listed_paths(
+    option: str, listed: Sequence[str], wwid: str, host: Host
+) -> Iterator[BlockDevice]:
+    """Yield the disks that the task lists in `option`, each with the right WWID.
+
+    An empty `wwid` stands for that of the first path.
+    """
+    seen: dict[str, str] = {}
+    for text in listed:
+        path = path_named(text, host)
+        if path is None:
+            raise Refused(
+                option, text, "no block device of this host has this name or address",
+                "Correct it, or rescan the SCSI hosts (lun_paths does so) if the path should be"
+                " there",
+            )  # fmt: skip
+        present = host.map_of_uuid(multipath_uuid(wwid)) if wwid else None
+        kept = not path.wwid and present is not None and path.device in devices(present.live)
+        wwid = wwid or path.wwid
+        if path.wwid != wwid and not kept:
+            raise Refused(
+                option, text, f"its WWID is {path.wwid or 'unknown'}, not {wwid or 'known'}",
+                "List only paths of the LUN; one map joins the paths of one LUN",
+            )  # fmt: skip
+        if not wwid:
+            raise Refused(
+                option, text, "its WWID is unknown to udev and sysfs",
+                "Only a LUN with a WWID can have a map; see ID_SERIAL in `udevadm info"
+                " --query=property --name=/dev/sda`",
+            )  # fmt: skip
+        if path.name in seen:
+            raise Refused(
+                option, text, f"it is the same path as {seen[path.name]}", "List each path once"
+            )
+        seen[path.name] = text
+        yield path
+
+
+def path_named(text: str, host: Host) -> BlockDevice | None:
+    """Return the disk that `text` names: a /dev path, by-path, H:C:T:L or major:minor."""
+    number = host.resolved.get(text)
+    return host.disk_at(number) if number else host.disk_named(text)
+
+
+def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
+    sizes = {path.sectors for path in paths}
+    if len(sizes) == 1 and 0 not in sizes:
+        return
+    found = ", ".join(f"{path.name} has {path.sectors} sectors" for path in paths)
+    raise Refused(
+        option, wwid, f"its paths do not have one size: {found}",
+        "Rescan the paths whose size is stale (echo 1 > /sys/block/NAME/device/rescan); if they"
+        " still differ, they are not one LUN",
+    )  # fmt: skip
+
+
+def refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:
+    """Refuse a path that somebody else than the task's own map uses."""
+    for use in host.uses_of(path.device):
+        holder = host.map_at(use.holder) if use.holder else None
+        if holder is None or holder.uuid != uuid:
+            raise Refused(
+                option, wwid, f"the path {path.name} ({path.device}) is in use: {use.words}",
+                "Free it first (unmount, swapoff, deactivate or remove what holds it)",
+            )  # fmt: skip

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The picture of a host as text: LUN, map, path groups, paths, partition maps, uses."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._values.device import SECTOR
+from .._values.names import wwid_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+    from .._values.host import BlockDevice, Host, Map
+
+
+@dataclass(frozen=True)
+class _Node:
+    text: str
+    children: tuple[_Node, ...] = ()
+
+
+def tree(host: Host, wwids: Container[str] | None = None) -> str:
+    """Return the host's LUNs, only `wwids` if stated, and their maps, a line for each thing."""
+    return "\n".join(line for node in _luns(host, wwids) for line in _lines(node))
+
+
+def luns(host: Host) -> dict[str, list[BlockDevice]]:
+    """Return the host's disks by WWID; those without one are no paths of anything."""
+    found: dict[str, list[BlockDevice]] = {}
+    for disk in host.block_devices:
+        if disk.wwid:
+            found.setdefault(disk.wwid, []).append(disk)
+    return dict(sorted(found.items()))
+
+
+def _luns(host: Host, wwids: Container[str] | None) -> Iterator[_Node]:
+    found = luns(host)
+    mapped = {wwid_of(each.uuid): each for each in host.maps if wwid_of(each.uuid)}
+    for wwid in sorted(each for each in {*found, *mapped} if wwids is None or each in wwids):
+        disks = found.get(wwid, [])
+        size = _size(disks[0].sectors) if disks else "no path"
+        each = mapped.get(wwid)
+        unmapped = tuple(_Node(_disk_text(disk)) for disk in disks)
+        children = (_map_node(each, host),) if each else unmapped
+        yield _Node(f"LUN {_printable(wwid)} {size}", children)
+
+
+def _map_node(each: Map, host: Host) -> _Node:
+    words = [f"map {each.name} {each.device}", _size(each.sectors)]
+    if each.multipath and each.multipath.features.queue_if_no_path:
+        words.append("queue_if_no_path")
+    if each.suspended:
+        words.append("SUSPENDED")
+    children = [*_group_nodes(each, host), *_partition_nodes(each, host)]
+    partitions = [child.device for child in host.maps_of_partitions(each.uuid)]
+    children += [
+        _Node(_printable(use.words))
+        for use in host.uses_of(each.device)
+        if use.holder not in partitions
+    ]
+    return _Node(", ".join(words), tuple(children))
+
+
+def _group_nodes(each: Map, host: Host) -> Iterator[_Node]:
+    if each.multipath is None or each.status is None:
+        return
+    for group, status in zip(each.multipath.groups, each.status.groups):
+        paths = []
+        for path in status.paths:
+            disk = host.disk_at(path.device)
+            text = _disk_text(disk) if disk else str(path.device)
+            paths.append(_Node(f"{text} {'active' if path.active else 'FAILED'}"))
+        yield _Node(f"path group {group.selector.name} {status.state}", tuple(paths))
+
+
+def _partition_nodes(each: Map, host: Host) -> Iterator[_Node]:
+    for child in host.maps_of_partitions(each.uuid):
+        uses = tuple(_Node(_printable(use.words)) for use in host.uses_of(child.device))
+        yield _Node(f"partition map {child.name} {child.device}, {_size(child.sectors)}", uses)
+
+
+def _disk_text(disk: BlockDevice) -> str:
+    words = (f"path {disk.name}", str(disk.device), disk.address, disk.state, disk.access_state)
+    return " ".join(word for word in words if word)
+
+
+def _lines(node: _Node) -> Iterator[str]:
+    yield node.text
+    yield from _branches(node.children, "")
+
+
+def _branches(nodes: Sequence[_Node], indent: str) -> Iterator[str]:
+    for index, node in enumerate(nodes):
+        last = index == len(nodes) - 1
+        yield f"{indent}{'└─ ' if last else '├─ '}{node.text}"
+        yield from _branches(node.children, indent + ("   " if last else "│  "))
+
+
+def _size(sectors: int) -> str:
+    """Return a size in the largest binary unit that it reaches."""
+    size = float(sectors * SECTOR)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.4g} {unit}"
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else repr(text)

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files on the host: how each is written as a whole, and those that a host boots with.
+
+What is written is there after a power failure, or the old file is; whoever reads it meanwhile sees
+one of them. No symbolic link is followed to a file, nor to the directory of the records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import typing as t
+
+from .._values.boot_files import ENDINGS, PROGRAMS, RECORDS, STATIC
+from .._values.errors import KernelError
+from .programs import run
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NEW = ".san.device_mapper.new"
+"""What those who read whole directories pass over: udev reads *.rules, multipathd what has .conf in
+its name. The modules write under their lock, one at a time."""
+_RELOAD_SECONDS = 30.0
+_SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Files:
+    """The boot files of the running host."""
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a whole file, mode 0644; the directory is made if it is not there."""
+        with _refused("write", path):
+            write_whole(path, text)
+        _tell_udev(path)
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file, and the directory of the records with the last one.
+
+        And what a run that was killed has left beside it, half-written.
+        """
+        with _refused("remove", path):
+            with _directory(path) as directory:
+                for name in (os.path.basename(path), _NEW):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=directory)
+                os.fsync(directory)
+            if os.path.dirname(path) == RECORDS:
+                with contextlib.suppress(OSError):
+                    os.rmdir(RECORDS)
+        _tell_udev(path)
+
+
+def _tell_udev(path: str) -> None:
+    """Let udevd read its rules again, if the file is one of them, before the next event.
+
+    By itself it looks for changed files every three seconds at most (systemd, udevd.c), and would
+    handle the events of a map that is made now by the rules of before. Where no udevd runs there is
+    nobody to tell.
+    """
+    if path.endswith(".rules"):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            run("udevadm", "control", "--reload", timeout=_RELOAD_SECONDS)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a whole file, mode 0644, and its directory if it is not there; OSError if refused."""
+    with _directory(path, make=True) as directory:
+        try:
+            _write_in(directory, os.path.basename(path), text)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(_NEW, dir_fd=directory)
+            raise
+
+
+def _write_in(directory: int, name: str, text: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_NEW, dir_fd=directory)  # A run that was killed left it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(_NEW, flags, 0o644, dir_fd=directory)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o644)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.rename(_NEW, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def read_boot_files() -> dict[str, str]:
+    """Return the texts of the boot files that are there; empty for what is no regular file."""
+    names = []
+    with contextlib.suppress(OSError):
+        names = sorted(os.listdir(RECORDS))
+    paths = [f"{RECORDS}/{name}" for name in names if name.endswith(ENDINGS)]
+    return {path: _text(path) for path in [*paths, *STATIC] if os.path.lexists(path)}
+
+
+def missing_programs() -> tuple[str, ...]:
+    """Return what assembling maps at boot needs and this host does not have."""
+    missing = [each for each in PROGRAMS if not shutil.which(each, path=_SEARCHED)]
+    return (*missing, *(() if os.path.isdir("/run/systemd/system") else ("systemd",)))
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    return ""
+
+
+@contextlib.contextmanager
+def _directory(path: str, make: bool = False) -> Iterator[int]:
+    name = os.path.dirname(path)
+    if make and not os.path.lexists(name):
+        os.makedirs(name, 0o755)
+        os.chmod(name, 0o755)
+    follow = 0 if name != RECORDS else os.O_NOFOLLOW
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _refused(request: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refused:
+        number = refused.errno or 0
+        raise KernelError(request, path, number, f"{path}: {refused.strerror}") from refused

@@ -1,0 +1,253 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The adapter on libblkid: the only file that knows that library."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import struct
+import threading
+import typing as t
+
+from .._values.errors import DeviceMapperError, Refused
+from .._values.host import Partition, PartitionTable
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._values.device import DeviceNumber
+
+_ENTRY_DETAILS = 1 << 2  # BLKID_PARTS_ENTRY_DETAILS: types, names and uuids of the entries
+_ONLY_IN = 2  # BLKID_FLTR_ONLYIN
+_FOUND, _NOTHING = 0, 1
+_AMBIGUOUS = -2
+
+_MOST = 255
+"""The kernel's last partition (DISK_MAX_PARTS, block/partitions/check.h); libblkid has no last."""
+
+_LIKE_MBR = (b"vfat", b"exfat", b"ntfs")
+"""The file systems that begin with what else could be an MBR: boot code, and 0x55 0xaa."""
+
+
+def read_partition_table(path: str, device: DeviceNumber | None, timeout: float) -> PartitionTable:
+    """Return the partition table on `path`, a block device with the number `device` or a file.
+
+    Reads a few sectors. Raises Refused when the device cannot be read, or has a partition table
+    that this host's libblkid reads wrongly, and DeviceMapperError when it is another one by now.
+
+    Whoever calls has made sure that nobody knows that reading would hang. Nobody may have noticed
+    yet that the last path is gone; a read that takes longer than `timeout` seconds is left to the
+    kernel, which gives it up when the process ends (filemap.c waits for a page killably).
+    """
+    outcome: list[PartitionTable | Exception] = []
+
+    def read() -> None:
+        try:
+            outcome.append(_read_partition_table(path, device))
+        except Exception as error:  # It is raised by the thread that waits.
+            outcome.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(timeout)
+    if not outcome:
+        raise Refused(
+            "device", path, f"a read has not been answered within {timeout:g} seconds",
+            "See whether its paths are alive (device_mapper_info), or raise the timeout",
+        )  # fmt: skip
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
+    with _opened(path, device) as descriptor, _probe(path, descriptor) as (library, probe):
+        table = _read(library, probe, path)
+        if table.kind == "dos":
+            if _is_file_system(library, probe):
+                return PartitionTable(logical_sector=table.logical_sector)
+            _refuse_wrapped(table, os.pread(descriptor, 64, 446), path, _version(library))
+        return table
+
+
+def version() -> str:
+    """Return the version of this host's libblkid, such as `2.38.1`."""
+    return _version(_load_library())
+
+
+def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
+    library.blkid_probe_enable_superblocks(probe, 0)
+    library.blkid_probe_enable_partitions(probe, 1)
+    library.blkid_probe_set_partitions_flags(probe, _ENTRY_DETAILS)
+    outcome = library.blkid_do_safeprobe(probe)
+    if outcome == _AMBIGUOUS:
+        raise Refused(
+            "device", path, "libblkid finds more than one partition table",
+            "Erase one that is left over: `wipefs` lists them, `wipefs --offset` erases one",
+        )  # fmt: skip
+    if outcome not in (_FOUND, _NOTHING):
+        raise Refused(
+            "device", path, "it cannot be read for its partition table",
+            "See the kernel's log (dmesg) for its errors; no map was made",
+        )  # fmt: skip
+    sector = library.blkid_probe_get_sectorsize(probe)
+    if outcome == _NOTHING:
+        return PartitionTable(logical_sector=sector)
+    # Asked before the list: a protective MBR without its GPT is a type without a table there.
+    kind = _value(library, probe, b"PTTYPE")
+    partitions = library.blkid_probe_get_partitions(probe)
+    found = tuple(_partitions(library, partitions)) if partitions else ()
+    return PartitionTable(kind, found, sector)
+
+
+def _is_file_system(library: ctypes.CDLL, probe: int) -> bool:
+    """Tell whether what looks like an MBR is the boot sector of a file system.
+
+    The MBR's prober asks for some of these, which ones depends on its version (exFAT: since 2.41).
+    """
+    library.blkid_probe_enable_partitions(probe, 0)
+    library.blkid_probe_enable_superblocks(probe, 1)
+    names = (ctypes.c_char_p * (len(_LIKE_MBR) + 1))(*_LIKE_MBR, None)
+    library.blkid_probe_filter_superblocks_type(probe, _ONLY_IN, names)
+    found: int = library.blkid_do_safeprobe(probe)
+    return found != _NOTHING
+
+
+def _refuse_wrapped(table: PartitionTable, entries: bytes, path: str, release: str) -> None:
+    """Refuse an MBR beyond 2 TiB of a device with larger sectors, where libblkid miscounts.
+
+    It multiplies an entry's numbers by the sector size in 32 bits of 512-byte units: of any entry
+    until 2.41, of logical partitions still in 2.42 (libblkid/src/partitions/dos.c). The second
+    opinion is the MBR's own four `entries` (the sector and the number of sectors, from byte 8 of
+    16 on).
+    """
+    factor = table.logical_sector // 512
+    found = {each.number: each for each in table.partitions if not (each.logical or each.nested)}
+    for number, (start, sectors) in enumerate(struct.iter_unpack("<8xII", entries), 1):
+        end = (start + sectors) * factor
+        if factor == 1 or end <= 1 << 32 or number not in found:
+            continue
+        true = (found[number].start, found[number].sectors) == (start * factor, sectors * factor)
+        if found[number].extended or not true:
+            raise Refused(
+                "device", path,
+                f"its partition {number} ends at sector {end} (of 512 bytes), beyond 2 TiB, where"
+                f" libblkid {release} miscounts in an MBR of a device with sectors of"
+                f" {table.logical_sector} bytes",
+                "Use a GPT on it; no map was made",
+            )  # fmt: skip
+
+
+def _partitions(library: ctypes.CDLL, partitions: int) -> Iterator[Partition]:
+    for index in range(library.blkid_partlist_numof_partitions(partitions)):
+        entry = library.blkid_partlist_get_partition(partitions, index)
+        number = library.blkid_partition_get_partno(entry)
+        if number > _MOST:
+            continue
+        kind = _text(library.blkid_partition_get_type_string(entry))
+        table = library.blkid_partition_get_table(entry)
+        yield Partition(
+            number=number,
+            start=library.blkid_partition_get_start(entry),
+            sectors=library.blkid_partition_get_size(entry),
+            kind=kind or f"{library.blkid_partition_get_type(entry):#x}",
+            name=_text(library.blkid_partition_get_name(entry)),
+            uuid=_text(library.blkid_partition_get_uuid(entry)),
+            extended=bool(library.blkid_partition_is_extended(entry)),
+            logical=bool(library.blkid_partition_is_logical(entry)),
+            nested=bool(table and library.blkid_parttable_get_parent(table)),
+        )
+
+
+@contextlib.contextmanager
+def _opened(path: str, device: DeviceNumber | None) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as refused:
+        raise DeviceMapperError(f"{path}: cannot be opened: {refused.strerror}") from refused
+    try:
+        number = os.fstat(descriptor).st_rdev
+        if device and (os.major(number), os.minor(number)) != (device.major, device.minor):
+            raise DeviceMapperError(f"{path}: is no longer the device {device}; run the task again")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _probe(path: str, descriptor: int) -> Iterator[tuple[ctypes.CDLL, int]]:
+    library = _load_library()
+    probe = library.blkid_new_probe()
+    try:
+        if not probe or library.blkid_probe_set_device(probe, descriptor, 0, 0) != 0:
+            raise DeviceMapperError(f"{path}: libblkid cannot read this device")
+        yield library, probe
+    finally:
+        if probe:
+            library.blkid_free_probe(probe)
+
+
+def _value(library: ctypes.CDLL, probe: int, name: bytes) -> str:
+    value, length = ctypes.c_char_p(), ctypes.c_size_t()
+    if library.blkid_probe_lookup_value(probe, name, ctypes.byref(value), ctypes.byref(length)):
+        return ""
+    return _text(value.value)
+
+
+def _version(library: ctypes.CDLL) -> str:
+    release = ctypes.c_char_p()
+    library.blkid_get_library_version(ctypes.byref(release), None)
+    return _text(release.value)
+
+
+@functools.cache
+def _load_library() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL("libblkid.so.1")
+    except OSError as refused:
+        raise DeviceMapperError(
+            "this host has no libblkid (libblkid.so.1): install the package libblkid1 (Debian,"
+            " Ubuntu, SUSE) or libblkid (Fedora, RHEL)"
+        ) from refused
+    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    sectors = ctypes.c_int64
+    for name, result, arguments in (
+        ("blkid_new_probe", pointer, []),
+        ("blkid_free_probe", None, [pointer]),
+        ("blkid_probe_set_device", number, [pointer, number, sectors, sectors]),
+        ("blkid_probe_enable_superblocks", number, [pointer, number]),
+        ("blkid_probe_enable_partitions", number, [pointer, number]),
+        ("blkid_probe_set_partitions_flags", number, [pointer, number]),
+        ("blkid_do_safeprobe", number, [pointer]),
+        ("blkid_probe_get_sectorsize", ctypes.c_uint, [pointer]),
+        ("blkid_probe_get_partitions", pointer, [pointer]),
+        ("blkid_probe_lookup_value", number, [pointer, text, pointer, pointer]),
+        ("blkid_partlist_numof_partitions", number, [pointer]),
+        ("blkid_partlist_get_partition", pointer, [pointer, number]),
+        ("blkid_partition_get_partno", number, [pointer]),
+        ("blkid_partition_get_start", sectors, [pointer]),
+        ("blkid_partition_get_size", sectors, [pointer]),
+        ("blkid_partition_get_type", number, [pointer]),
+        ("blkid_partition_get_type_string", text, [pointer]),
+        ("blkid_partition_get_name", text, [pointer]),
+        ("blkid_partition_get_uuid", text, [pointer]),
+        ("blkid_partition_is_extended", number, [pointer]),
+        ("blkid_partition_is_logical", number, [pointer]),
+        ("blkid_partition_get_table", pointer, [pointer]),
+        ("blkid_parttable_get_parent", pointer, [pointer]),
+        ("blkid_probe_filter_superblocks_type", number, [pointer, number, pointer]),
+        ("blkid_get_library_version", number, [pointer, pointer]),
+    ):
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")

@@ -1,0 +1,166 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The adapter on libudev: the only file that knows that library."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import time
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .._values.device import DeviceNumber
+
+
+class Udev:
+    """udev's database of block devices; empty where the host has no libudev or no udevd."""
+
+    def __init__(self) -> None:
+        self._library = _load_library()
+        self._context = self._library.udev_new() if self._library else None
+
+    def read(
+        self, device: DeviceNumber, names: t.Sequence[str]
+    ) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+        """Return whether udev's rules have run for `device`, its properties `names`, its links.
+
+        A property that is not set is empty; the links are sorted.
+        """
+        with self._device(device) as pointer:
+            if not pointer:
+                return False, ("",) * len(names), ()
+            library = self._library
+            get = library.udev_device_get_property_value
+            values = tuple(_text(get(pointer, name.encode())) for name in names)
+            entry = library.udev_device_get_devlinks_list_entry(pointer)
+            links = []
+            while entry:
+                links.append(_text(library.udev_list_entry_get_name(entry)))
+                entry = library.udev_list_entry_get_next(entry)
+            known = bool(library.udev_device_get_is_initialized(pointer))
+            return known, values, tuple(sorted(links))
+
+    def properties(self, device: DeviceNumber, names: t.Sequence[str]) -> tuple[str, ...]:
+        """Return the values of the properties `names`, empty where one is not set."""
+        _known, values, _links = self.read(device, names)
+        return values
+
+    def knows(self, device: DeviceNumber) -> bool:
+        """Tell whether udev's rules have run for `device`."""
+        with self._device(device) as pointer:
+            return bool(pointer and self._library.udev_device_get_is_initialized(pointer))
+
+    def settle(self, timeout: float) -> None:
+        """Wait until udev's queue is empty, `timeout` seconds at most."""
+        if not self.runs():
+            return
+        queue = ctypes.c_void_p(self._library.udev_queue_new(self._context))
+        try:
+            emptied = select.poll()
+            descriptor = self._library.udev_queue_get_fd(queue)
+            if descriptor < 0:
+                return
+            emptied.register(descriptor, select.POLLIN)
+            end = time.monotonic() + timeout
+            while not self._library.udev_queue_get_queue_is_empty(queue):
+                left = end - time.monotonic()
+                if left <= 0 or not emptied.poll(left * 1000):
+                    return
+                self._library.udev_queue_flush(queue)
+        finally:
+            self._library.udev_queue_unref(queue)
+
+    @contextlib.contextmanager
+    def block_events(self) -> Iterator[Callable[[float], None]]:
+        """Give a function that waits for udev to finish with a block device, or some seconds.
+
+        An event between the beginning and the call is not missed. Without udevd only time ends
+        the wait.
+        """
+        if not self.runs():
+            yield time.sleep
+            return
+        library = self._library
+        monitor = ctypes.c_void_p(library.udev_monitor_new_from_netlink(self._context, b"udev"))
+        try:
+            library.udev_monitor_filter_add_match_subsystem_devtype(monitor, b"block", None)
+            library.udev_monitor_enable_receiving(monitor)
+            arrived = select.poll()
+            arrived.register(library.udev_monitor_get_fd(monitor), select.POLLIN)
+
+            def wait(seconds: float) -> None:
+                while arrived.poll(seconds * 1000):
+                    device = library.udev_monitor_receive_device(monitor)
+                    if device:
+                        library.udev_device_unref(device)
+                    seconds = 0
+
+            yield wait
+        finally:
+            library.udev_monitor_unref(monitor)
+
+    def runs(self) -> bool:
+        """Tell whether there is a udevd whose work can be waited for."""
+        return bool(self._library) and os.path.exists("/run/udev/control")
+
+    @contextlib.contextmanager
+    def _device(self, device: DeviceNumber) -> Iterator[ctypes.c_void_p | None]:
+        if not self._library:
+            yield None
+            return
+        number = ctypes.c_uint64(os.makedev(device.major, device.minor))
+        pointer = self._library.udev_device_new_from_devnum(self._context, b"b", number)
+        try:
+            yield pointer
+        finally:
+            if pointer:
+                self._library.udev_device_unref(pointer)
+
+
+def _load_library() -> t.Any:
+    """Return libudev, None where the host has none; pointers are declared, the rest is int."""
+    try:
+        library = ctypes.CDLL("libudev.so.1")
+    except OSError:
+        return None
+    pointer, text = ctypes.c_void_p, ctypes.c_char_p
+    for name, result, arguments in (
+        ("udev_new", pointer, []),
+        ("udev_device_new_from_devnum", pointer, [pointer, ctypes.c_char, ctypes.c_uint64]),
+        ("udev_device_unref", pointer, [pointer]),
+        ("udev_device_get_property_value", text, [pointer, text]),
+        ("udev_device_get_is_initialized", ctypes.c_int, [pointer]),
+        ("udev_device_get_devlinks_list_entry", pointer, [pointer]),
+        ("udev_list_entry_get_name", text, [pointer]),
+        ("udev_list_entry_get_next", pointer, [pointer]),
+        ("udev_monitor_new_from_netlink", pointer, [pointer, text]),
+        (
+            "udev_monitor_filter_add_match_subsystem_devtype",
+            ctypes.c_int,
+            [pointer, text, text],
+        ),
+        ("udev_monitor_enable_receiving", ctypes.c_int, [pointer]),
+        ("udev_monitor_get_fd", ctypes.c_int, [pointer]),
+        ("udev_monitor_receive_device", pointer, [pointer]),
+        ("udev_monitor_unref", pointer, [pointer]),
+        ("udev_queue_new", pointer, [pointer]),
+        ("udev_queue_unref", pointer, [pointer]),
+        ("udev_queue_get_fd", ctypes.c_int, [pointer]),
+        ("udev_queue_flush", ctypes.c_int, [pointer]),
+        ("udev_queue_get_queue_is_empty", ctypes.c_int, [pointer]),
+    ):
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="surrogateescape")

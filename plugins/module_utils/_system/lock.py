@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One task at a time on a host: the second waits for the first, and not for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import typing as t
+
+from .._values.errors import DeviceMapperError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK_FILE = "/run/san.device_mapper.lock"
+"""Held while a task observes and changes maps; the kernel lets go of it when the process ends."""
+
+
+@contextlib.contextmanager
+def exclusive(timeout: float, path: str = LOCK_FILE) -> Iterator[None]:
+    """Hold the host's lock; DeviceMapperError if another task has it after `timeout` seconds.
+
+    Or if its file cannot be made: /run may be full, or not writeable in a container.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as refused:
+        raise DeviceMapperError(
+            f"{path}: {refused.strerror}; tasks on one host take turns by the lock on this file,"
+            " which may be no link. Nothing was changed; make room for it, or remove what is there"
+        ) from refused
+    try:
+        _wait_for(descriptor, timeout, path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int, timeout: float, path: str) -> None:
+    """Take the lock; an alarm ends the wait, flock(2) has no timeout of its own."""
+    previous = signal.signal(signal.SIGALRM, _late)
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except TimeoutError:
+        raise DeviceMapperError(
+            f"timeout: another task of this collection has been changing this host for more than"
+            f" {timeout:g} seconds (`fuser {path}` names it). Nothing was changed; run the task"
+            " again when it has ended, or raise the timeout"
+        ) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _late(_signal: int, _frame: object) -> t.NoReturn:
+    raise TimeoutError

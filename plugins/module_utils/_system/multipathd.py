@@ -1,0 +1,396 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The multipath daemon and its files: the only file that knows them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import time
+import typing as t
+from dataclasses import replace
+
+from .._values.device import DeviceNumber
+from .._values.errors import MultipathdError, Refused
+from .._values.host import DaemonMap, DaemonPath, Multipathd
+from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
+from .._values.multipathd_versions import SOCKETS, parse_storage, parse_version
+from .files import write_whole
+from .programs import run
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PID_FILE = "/run/multipathd.pid"
+_CONFIGURATION = "/etc/multipath.conf"
+_WWIDS = "/etc/multipath/wwids"
+_LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
+_LONGEST_REPLY = 32 * 1024 * 1024
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_LOOK_AGAIN = 0.1  # Seconds
+_PATIENCE = 5.0  # Seconds
+_TRY_AGAIN = 5.0  # Seconds, as long as the kernel's own removals wait for udev's short opens
+_FEW = 5  # Disks: enough to see why
+_LINES = 50
+_AGAINST = re.compile("blacklisted")
+_COMPLAINT = re.compile(r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-9]+ of .*)$")
+_HARMLESS = re.compile(r"ignoring|deprecated|duplicate|capping", re.IGNORECASE)
+
+
+def is_running() -> bool:
+    """Tell whether multipathd runs on this host.
+
+    Its socket is not asked: where systemd listens on it, asking would start the daemon.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        with open(_PID_FILE, encoding="ascii") as file:
+            process = int(file.read())
+        with open(f"/proc/{process}/comm", encoding="ascii") as file:
+            return file.read().strip() == "multipathd"
+    return False
+
+
+def is_installed() -> bool:
+    """Tell whether multipath-tools is installed."""
+    return shutil.which("multipath", path=_PATH) is not None
+
+
+def read_view(timeout: float) -> Multipathd:
+    """Return the maps and paths as the daemon sees them, if it runs; Refused if it does not answer.
+
+    Waits `timeout` seconds at most. Without the daemon, too, there may be drop-ins.
+    """
+    if not is_running():
+        return Multipathd(is_installed(), drop_ins=_own_drop_ins())
+    try:
+        return _view(time.monotonic() + timeout)
+    except MultipathdError as silent:
+        raise _unanswered(silent, timeout) from silent
+
+
+def _view(end: float) -> Multipathd:
+    version = parse_version(_ask("help", end))
+    return Multipathd(
+        installed=True,
+        runs=True,
+        version=version,
+        maps=tuple(_maps(end)),
+        paths=tuple(_paths(version, end)),
+        drop_ins=_own_drop_ins(),
+    )
+
+
+def read(timeout: float, disks: frozenset[DeviceNumber], needed: bool = True) -> Multipathd:
+    """Return the daemon as tasks for multipath maps need it: `read_view`, and what it goes by.
+
+    Waits until it is idle, `timeout` seconds at most; Refused if it does not answer. It is given
+    some seconds more to know all of `disks`: it is told of a new one by udev, as everybody is.
+    Unless it runs or is `needed`, its parser is not asked about its files: that takes a process.
+    """
+    if not is_running():
+        daemon = Multipathd(is_installed())
+        return _with_files(daemon, Configuration(), frozenset(), checked=needed)
+    end = time.monotonic() + timeout
+    patience = time.monotonic() + min(timeout, _PATIENCE)
+    try:
+        while True:
+            idle = _is_idle(end)
+            view = _view(end)
+            unknown = disks - {each.device for each in view.paths}
+            if idle and (not unknown or time.monotonic() >= patience):
+                return _with_files(view, _known(end), unknown)
+            if time.monotonic() >= end:
+                raise MultipathdError("show status", "it is busy all the time")
+            time.sleep(_LOOK_AGAIN)
+    except MultipathdError as silent:
+        raise _unanswered(silent, timeout) from silent
+
+
+def _with_files(
+    daemon: Multipathd,
+    known: Configuration,
+    unknown: frozenset[DeviceNumber],
+    checked: bool = True,
+) -> Multipathd:
+    files = {path: _text(path) for path in (_CONFIGURATION, *_drop_ins())}
+    sections = (each for path, text in files.items() for each in parse_sections(text, path))
+    return replace(
+        daemon,
+        known=known,
+        files=Configuration(tuple(sections)),
+        complaints=_complaints() if daemon.installed and checked else (),
+        drop_ins=_own_drop_ins(),
+        wwids=frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
+        read_only=_read_only(),
+        left_out={each: _said_against(each) for each in sorted(unknown)[:_FEW]},
+    )
+
+
+class MultipathDaemon:
+    """What changes the daemon's files, and what it is told."""
+
+    def write_drop_in(self, path: str, text: str) -> None:
+        """Put a whole file into the daemon's directory, at once, unless its parser complains."""
+        before = _text(path)
+        try:
+            write_whole(path, text)
+        except OSError as refused:
+            raise MultipathdError(f"take {path}", refused.strerror or "", "the host") from refused
+        complaints = [each for each in _complaints() if path in each]
+        if complaints:
+            with contextlib.suppress(OSError):
+                write_whole(path, before) if before else os.unlink(path)
+            raise MultipathdError(f"take {path}", "; ".join(complaints))
+
+    def remove_drop_in(self, path: str) -> None:
+        """Remove a file from the daemon's directory; one that is not there is no error."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        except OSError as refused:
+            raise MultipathdError(f"remove {path}", refused.strerror or "", "the host") from refused
+
+    def add_wwid(self, wwid: str) -> None:
+        """Add a WWID to those that are taken for multipath devices."""
+        _multipath("-a", wwid)
+
+    def remove_wwid(self, wwid: str) -> None:
+        """Remove a WWID from those that are taken for multipath devices."""
+        _multipath("-w", wwid)
+
+    _told: float = 0.0
+
+    def tell_multipathd(self, request: str) -> None:
+        """Tell the daemon something; MultipathdError if it does not do it.
+
+        It is told again for a few seconds: it refuses what udev still works on, or has open.
+        """
+        self._told = time.time()
+        end = time.monotonic() + _TRY_AGAIN
+        while True:
+            reply = _ask(request, end)
+            if reply == "ok":
+                return
+            if time.monotonic() >= end or reply == "blacklisted":
+                raise MultipathdError(request, f"it answers {reply!r}")
+            time.sleep(_LOOK_AGAIN)
+
+    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
+        """Tell whether the daemon gets idle, and what it has read is `enough`.
+
+        Waits `timeout` seconds at most.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            with contextlib.suppress(MultipathdError):
+                if is_running() and _is_idle(end) and enough(_known(end)):
+                    return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK_AGAIN)
+
+    def multipathd(self, disks: frozenset[DeviceNumber]) -> Multipathd:
+        """Return the daemon as it is now, and what it has against `disks` and has logged.
+
+        It logs from the moment on at which it was told something.
+        """
+        end = time.monotonic() + _PATIENCE
+        log = _logged(self._told)
+        if not is_running():
+            return replace(
+                _with_files(Multipathd(is_installed()), Configuration(), frozenset()), log=log
+            )
+        view = _view(end)
+        unknown = disks - {each.device for each in view.paths}
+        return replace(_with_files(view, _known(end), unknown), log=log)
+
+
+def _known(end: float) -> Configuration:
+    """Return the daemon's configuration; `show config local` has not all of the maps in it."""
+    return _parsed(_ask("show config", end))
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(text: str) -> Configuration:
+    """Return a configuration, without parsing again what has not changed since: it is long."""
+    return Configuration(parse_sections(text, ""))
+
+
+def _is_idle(end: float) -> bool:
+    """Tell whether the daemon neither configures itself nor has an event to handle."""
+    state = _ask("show daemon", end).split()[-1:]
+    return state in (["idle"], ["running"]) and "busy: False" in _ask("show status", end)
+
+
+def _maps(end: float) -> t.Iterator[DaemonMap]:
+    for name, wwid in _rows('show maps raw format "%n|%w"', 2, end):
+        yield DaemonMap(name, wwid)
+
+
+def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
+    for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s|%P"', 7, end):
+        name, device, wwid, state, holder, storage, protocol = row
+        with contextlib.suppress(ValueError):
+            number = DeviceNumber.parse(device)
+            known = parse_storage(storage, version)
+            yield DaemonPath(name, number, wwid, state, holder, known, protocol)
+
+
+def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
+    """Yield the rows of an answer in columns; one without rows is `ok`."""
+    for line in _ask(request, end).splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        if len(fields) == columns:
+            yield fields
+
+
+def _ask(request: str, end: float) -> str:
+    """Return the daemon's answer, without the last newline; MultipathdError if there is none.
+
+    `timeout` is its own word for a lock that somebody holds: it is asked again.
+    """
+    while True:
+        try:
+            reply = _asked(request, max(0.1, end - time.monotonic()))
+        except OSError as failed:
+            raise MultipathdError(request, f"no answer ({failed})") from failed
+        if reply != "timeout" or time.monotonic() >= end:
+            return reply
+
+
+def _asked(request: str, timeout: float) -> str:
+    message = request.encode() + b"\0"
+    with _connected(timeout) as connection:
+        connection.sendall(_LENGTH.pack(len(message)) + message)
+        (length,) = _LENGTH.unpack(_received(connection, _LENGTH.size))
+        if length > _LONGEST_REPLY:
+            raise OSError(f"an answer of {length} bytes")
+        return _received(connection, length).rstrip(b"\0").decode(errors="replace").rstrip("\n")
+
+
+def _connected(timeout: float) -> socket.socket:
+    for address in SOCKETS:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(address)
+            return connection
+        except OSError:
+            connection.close()
+            if address == SOCKETS[-1]:
+                raise
+    raise OSError("no socket")
+
+
+def _received(connection: socket.socket, length: int) -> bytes:
+    parts = []
+    while length:
+        part = connection.recv(min(length, 1 << 16))
+        if not part:
+            raise OSError("the connection ended")
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _unanswered(silent: MultipathdError, timeout: float) -> Refused:
+    return Refused(
+        "manager", "multipathd",
+        f"multipathd runs and does not answer `{silent.request}` within {timeout:g} seconds:"
+        f" {silent.words}",
+        "See its log (journalctl -u multipathd), restart it, or raise the timeout; nothing was"
+        " changed",
+    )  # fmt: skip
+
+
+def _drop_ins() -> list[str]:
+    """Return the daemon's files, in the order in which it reads them (config.c)."""
+    found = glob.glob(f"{glob.escape(DIRECTORY)}/*")
+    return sorted(path for path in found if ".conf" in os.path.basename(path))
+
+
+def _own_drop_ins() -> dict[str, str]:
+    texts = {path: _text(path) for path in _drop_ins()}
+    return {path: text for path, text in texts.items() if text.startswith(MARK)}
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+    return ""
+
+
+def _read_only() -> str:
+    """Return what of the daemon's directories cannot be written to; empty if all can."""
+    for path in (DIRECTORY, os.path.dirname(DIRECTORY), "/etc"):
+        if os.path.exists(path):
+            return "" if os.path.isdir(path) and os.access(path, os.W_OK) else path
+    return "/etc"
+
+
+def _complaints() -> tuple[str, ...]:
+    """Return what the daemon's own parser says against the host's files, with file and line."""
+    unreadable = []
+    for path in (_CONFIGURATION, *_drop_ins()):
+        try:
+            with open(path, "rb") as file:
+                file.read(1)
+        except FileNotFoundError:
+            pass
+        except OSError as refused:
+            unreadable.append(f"{path}: {refused.strerror}")
+    found = [line.split(" | ", 1)[-1].strip() for line in _run("-t").stderr.splitlines()]
+    harmful = [line for line in found if _COMPLAINT.search(line) and not _HARMLESS.search(line)]
+    return (*unreadable, *harmful)
+
+
+def _said_against(device: DeviceNumber) -> str:
+    """Return what multipath-tools have against a disk, in their own words; empty if nothing.
+
+    They go by the same files as the daemon (libmultipath/valid.c). They make the file of WWIDs if
+    it is not there, so that then they are not asked.
+    """
+    if not os.path.exists(_WWIDS):
+        return ""
+    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device}"))
+    with contextlib.suppress(MultipathdError):
+        done = _run("-v4", "-c", f"/dev/{name}")
+        lines = (line.split(" | ", 1)[-1].strip() for line in done.stderr.splitlines())
+        return "; ".join(line for line in lines if _AGAINST.search(line))
+    return ""
+
+
+def _logged(since: float) -> tuple[str, ...]:
+    """Return the last lines of the daemon's log since then; none where there is no journal."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        journal = run(
+            "journalctl", "--quiet", "--unit=multipathd.service", f"--since=@{since:.3f}",
+            f"--lines={_LINES}", "--output=cat", timeout=_PATIENCE, path=_PATH,
+        )  # fmt: skip
+        return tuple(journal.stdout.splitlines())
+    return ()
+
+
+def _multipath(*arguments: str) -> None:
+    done = _run(*arguments)
+    if done.returncode:
+        said = "; ".join((done.stderr or done.stdout).strip().splitlines())
+        words = said or f"it ends with status {done.returncode}, and says nothing"
+        raise MultipathdError(f"multipath {' '.join(arguments)}", words, "multipath")
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return run("multipath", *arguments, timeout=60, path=_PATH)
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        request = f"multipath {' '.join(arguments)}"
+        raise MultipathdError(request, str(failed), "multipath") from failed

@@ -1,0 +1,147 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`device_mapper_info`: what a host's maps and LUNs are; it states nothing and changes nothing."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .._observe.maps import observe_health
+from .._report.health import health
+from .._report.multipathd import differences
+from .._report.result import health_result, lun_result, map_result, multipathd_result, problem_line
+from .._report.tree import luns, tree
+from .._system.multipathd import read_view
+from .._values.errors import Refused
+from .._values.host import Multipathd
+from .._values.names import wwid_of
+
+if t.TYPE_CHECKING:
+    from .._report.health import Health
+    from .._values.host import Host, Map
+    from .._values.kernel import Kernel
+
+_PATIENCE = 5.0  # Seconds; a daemon that hangs keeps nobody from looking at the host.
+
+Options = Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a task asks for; each filter that is None lets everything through.
+
+    `expected_paths` is the number of usable paths that each multipath map should have.
+    """
+
+    maps: tuple[str, ...] | None = None
+    wwids: tuple[str, ...] | None = None
+    health: tuple[str, ...] | None = None
+    expected_paths: int | None = None
+    partition_tables: bool = False
+    facts: bool = False
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything is left out."""
+        return (self.maps, self.wwids, self.health) != (None, None, None)
+
+    def names(self, each: Map) -> bool:
+        """Tell whether a map fits the filters that need no look at its health."""
+        named = self.maps is None or each.name in self.maps
+        return named and (self.wwids is None or wwid_of(each.uuid) in self.wwids)
+
+
+def parse(options: Options) -> Request:
+    """Return what `options` ask for; Refused names the option that is wrong."""
+    filters: dict[str, tuple[str, ...]] = {}
+    for option in ("maps", "wwids", "health"):
+        if options[option] is None:
+            continue
+        if not all(options[option] or ("",)):
+            raise Refused(
+                option, options[option], "it is empty, or names nothing",
+                "State what is asked for, or leave the option out",
+            )  # fmt: skip
+        filters[option] = tuple(options[option])
+    expected = options["expected_paths"]
+    if expected is not None and expected < 1:
+        raise Refused("expected_paths", expected, "a map needs a path", "State 1 or more")
+    return Request(
+        **filters,
+        expected_paths=expected,
+        partition_tables=options["partition_tables"],
+        facts=options["facts"],
+    )
+
+
+def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
+    """Return the host's maps and disks."""
+    host = observe_health(kernel, request.names, timeout, reading=request.partition_tables)
+    try:
+        return replace(host, multipathd=read_view(min(timeout, _PATIENCE)))
+    except Refused as hung:
+        daemon = Multipathd(installed=True, runs=True, complaints=(hung.found,))
+        return replace(host, multipathd=daemon)
+
+
+def report(request: Request, host: Host) -> dict[str, t.Any]:
+    """Return maps, LUNs and the tree, those that are asked for."""
+    states = {each.name: health(each, host, request.expected_paths) for each in host.maps}
+    chosen = _chosen(request, host, states)
+    wwids = {wwid_of(each.uuid) for each in chosen}
+    if request.maps is None and request.health is None:
+        wwids.update(luns(host) if request.wwids is None else request.wwids)
+    result: dict[str, t.Any] = {
+        "maps": [
+            {**map_result(each, host), "health": health_result(states[each.name])}
+            for each in chosen
+        ],
+        "luns": [
+            lun_result(wwid, paths, host) for wwid, paths in luns(host).items() if wwid in wwids
+        ],
+        "tree": tree(host, wwids),
+        "problems": list(_problems(request, chosen, states, host)),
+        "multipathd": multipathd_result(host.multipathd, list(differences(host))),
+    }
+    if request.facts:
+        result["ansible_facts"] = {"device_mapper": dict(result)}
+    return result
+
+
+def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -> Sequence[Map]:
+    """Return the maps that fit all filters; the partition maps of a map go with it."""
+    if not request.filters:
+        return host.maps
+    fitting = [
+        each
+        for each in host.maps
+        if request.names(each) and _is_one_of(states[each.name], request.health)
+    ]
+    names = {each.name for each in fitting}
+    names.update(child.name for each in fitting for child in host.maps_of_partitions(each.uuid))
+    return [each for each in host.maps if each.name in names]
+
+
+def _problems(
+    request: Request, chosen: Sequence[Map], states: Mapping[str, Health | None], host: Host
+) -> Iterator[str]:
+    """Yield a line for each chosen map that is not healthy, and for what is asked for in vain."""
+    for each in chosen:
+        state = states[each.name]
+        if state and state.state != "healthy":
+            yield problem_line(each.name, state)
+    wwids = {wwid_of(each.uuid) for each in host.maps}
+    yield from (
+        f"{name}: no map has this name" for name in request.maps or () if not host.map_named(name)
+    )
+    yield from (
+        f"{wwid}: no map has this WWID" for wwid in request.wwids or () if wwid not in wwids
+    )
+
+
+def _is_one_of(found: Health | None, states: tuple[str, ...] | None) -> bool:
+    return states is None or (found is not None and found.state in states)

@@ -1,0 +1,312 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`partition_maps`: from a task's options and a host to the partition maps that the task states."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .._observe.maps import observe_partitions
+from .._plan.boot import with_partition_records
+from .._plan.missing import Absent, Desired, plan
+from .._plan.steps import Attach, Detach
+from .._report.result import partition_result
+from .._system.files import read_boot_files
+from .._values.errors import Refused
+from .._values.linear import Linear
+from .._values.names import check_name, check_uuid, partition_number, partition_uuid
+from .._values.table import Segment, devices
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .._plan.steps import Plan
+    from .._values.host import Host, Map, Parent, Partition
+    from .._values.kernel import Kernel
+
+Options = Mapping[str, t.Any]
+
+_DISJOINT = ("dos", "gpt", "mac", "atari", "aix")
+"""The partition tables (libblkid's names) whose partitions never share sectors."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The devices whose partition maps a task states; no `partitions` means all of them."""
+
+    devices: tuple[str, ...]
+    present: bool
+    delimiter: str = "auto"
+    partitions: tuple[int, ...] = ()
+    purge: bool = True
+    read_only: bool = False
+    skip_extended: bool = False
+
+
+def parse(options: Options) -> Request:
+    """Return what `options` state; Refused names the option that is wrong."""
+    devices = tuple(options["devices"] or (options["device"],))
+    for device in devices:
+        if devices.count(device) > 1:
+            raise Refused("devices", device, "it is stated more than once", "State it once")
+        if not device:
+            raise Refused("device", device, "it is empty", "State a map's name or a /dev path")
+    numbers = tuple(options["partitions"] or ())
+    for number in numbers:
+        if number < 1:
+            raise Refused("partitions", number, "partitions count from 1", "State 1 or more")
+    if options["delimiter"] != "auto":
+        check_name("delimiter", f"x{options['delimiter']}1")
+    return Request(
+        devices,
+        present=options["state"] == "present",
+        delimiter=options["delimiter"],
+        partitions=numbers,
+        purge=options["purge"],
+        read_only=options["read_only"],
+        skip_extended=options["extended"] == "skip",
+    )
+
+
+def operations(request: Request, host: Host) -> Plan:
+    """Return what is missing on the host; Refused if it cannot be made so."""
+    stated = desire(request, host)
+    maps = plan(stated, host.maps)
+    steps = (*_attach(request, stated, host), *maps, *_detach(request, stated, host))
+    return with_partition_records(steps, host, [each.uuid for each in host.parents])
+
+
+def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
+    """Return the partition maps as they should be; Refused if a device is not fit for them."""
+    seen: dict[str, Parent] = {}
+    stated: list[Desired | Absent] = []
+    for parent in host.parents:
+        twin = seen.setdefault(parent.uuid, parent)
+        if twin is not parent:
+            raise Refused(
+                "devices", parent.stated, f"it is the same device as {twin.stated}", "State it once"
+            )
+        desired = tuple(_desired(request, parent, host)) if request.present else ()
+        wanted = {each.uuid for each in desired}
+        for each in owned(parent, host):
+            if each.uuid in wanted or not _is_meant(request, each, parent):
+                continue
+            _refuse_used(parent, each, host, "removed")
+            stated.append(Absent(each.uuid))
+        stated += desired
+    return tuple(stated)
+
+
+def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
+    """Return the host as these devices' partition maps concern it."""
+    host = observe_partitions(kernel, request.devices, request.present, timeout)
+    return replace(host, boot_files=read_boot_files())
+
+
+def report(_request: Request, host: Host) -> dict[str, t.Any]:
+    """Return the partition maps that are there, with what the partition table says of them."""
+    return {
+        "maps": [
+            partition_result(partition, each, parent)
+            for parent in host.parents
+            for partition in parent.partition_table.partitions
+            for each in owned(parent, host)
+            if each.uuid == partition_uuid(partition.number, parent.uuid)
+        ]
+    }
+
+
+def _attach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Attach]:
+    """Yield the loop devices of images whose maps are stated, and that none shows yet."""
+    below = {
+        device for each in stated if isinstance(each, Desired) for device in devices(each.table)
+    }
+    for parent in host.parents:
+        if not parent.attached and parent.device in below:
+            yield Attach(parent.device, parent.image, request.read_only or parent.read_only)
+
+
+def _detach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Detach]:
+    """Yield the loop devices of images that are to have no maps; Refused if one has other uses."""
+    if request.present:
+        return
+    gone = {each.uuid for each in stated}
+    for parent in host.parents:
+        left = [each for each in owned(parent, host) if each.uuid not in gone]
+        if not parent.image or not parent.attached or parent.autoclear or left:
+            continue
+        mine = {each.device for each in owned(parent, host)}
+        others = [use.words for use in host.uses_of(parent.device) if use.holder not in mine]
+        if others:
+            raise Refused(
+                "device", parent.stated,
+                f"its loop device {parent.name} would be detached, and is in use:"
+                f" {'; '.join(others)}",
+                "End that use first; nothing was changed",
+            )  # fmt: skip
+        yield Detach(parent.device)
+
+
+def owned(parent: Parent, host: Host) -> tuple[Map, ...]:
+    """Return the partition maps of `parent`, by their numbers."""
+    return host.partition_maps(parent.uuid, parent.device)
+
+
+def delimiter_for(request: Request, parent: Parent, host: Host) -> str:
+    """Return what stands between the parent's name and the number in the names of its maps.
+
+    `auto`: what the maps of these partitions already use if they agree; else what the host's kpartx
+    rule uses; else kpartx's own rule (kpartx.c set_delimiter): `p` after a digit, otherwise
+    nothing. Maps that are to go do not count: a run that was killed has removed some of them.
+    """
+    if request.delimiter != "auto":
+        return request.delimiter
+    staying = {partition_uuid(each.number, parent.uuid) for each in _stated(request, parent)}
+    maps = [each for each in owned(parent, host) if each.uuid in staying]
+    used = {_delimiter_of(each, parent) for each in maps} - {None}
+    if len(used) == 1:
+        (found,) = used
+        return found or ""
+    if host.kpartx_delimiter is not None:
+        return host.kpartx_delimiter
+    return "p" if parent.name[-1:].isdigit() else ""
+
+
+def _desired(request: Request, parent: Parent, host: Host) -> Iterator[Desired]:
+    delimiter = delimiter_for(request, parent, host)
+    for partition in _chosen(request, parent):
+        name = f"{parent.name}{delimiter}{partition.number}"
+        check_name("delimiter", name)
+        uuid = partition_uuid(partition.number, parent.uuid)
+        check_uuid("device", parent.stated, uuid)
+        length = parent.partition_table.mapped_sectors(partition)
+        table = (Segment(0, length, Linear(parent.device, partition.start)),)
+        desired = Desired(name, uuid, table, request.read_only or parent.read_only)
+        present = host.map_of_uuid(uuid)
+        if present is not None:
+            _refuse_foreign(parent, present, host)
+            _refuse_change(parent, present, desired, host)
+        yield desired
+
+
+def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
+    """Return the partitions that are to have maps; Refused if one of them is not sound."""
+    table = parent.partition_table
+    if table.kind == "PMBR":
+        raise Refused(
+            "device", parent.stated,
+            "it has a protective MBR but no readable GPT: the partition table is damaged, or made"
+            f" for sectors of another size than this device's {table.logical_sector} bytes",
+            "Repair it (gdisk, sgdisk --load-backup) or erase it (wipefs); no map was made",
+        )  # fmt: skip
+    numbers = [partition.number for partition in table.partitions]
+    for number in request.partitions:
+        if number not in numbers:
+            known = ", ".join(map(str, numbers)) or "none"
+            raise Refused(
+                "partitions", number,
+                f"the partition table of {parent.stated} has no such number (it has: {known})",
+                "Correct the number, or make the partition first",
+            )  # fmt: skip
+    chosen = _stated(request, parent)
+    for partition in chosen:
+        _refuse_outside(parent, partition)
+        _refuse_overlap(parent, partition)
+    return chosen
+
+
+def _stated(request: Request, parent: Parent) -> tuple[Partition, ...]:
+    """Return the partitions of the table that the task is about."""
+    return tuple(
+        each
+        for each in parent.partition_table.partitions
+        if (not request.partitions or each.number in request.partitions)
+        and not (each.extended and request.skip_extended)
+    )
+
+
+def _refuse_outside(parent: Parent, partition: Partition) -> None:
+    """Refuse a partition that is not on the device; of a container two sectors have to be."""
+    length = parent.partition_table.mapped_sectors(partition)
+    if length < 1 or partition.start < 0 or partition.start + length > parent.sectors:
+        raise Refused(
+            "device", parent.stated,
+            f"its partition {partition.number} runs from sector {partition.start} to before"
+            f" {partition.end}, the device ends at {parent.sectors}",
+            "Grow the device, correct the partition table, or state the other `partitions` only;"
+            " no map was made",
+        )  # fmt: skip
+
+
+def _refuse_overlap(parent: Parent, partition: Partition) -> None:
+    """Refuse a partition that shares sectors with another.
+
+    A container holds its logical partitions, a partition the slices nested in it; and in labels of
+    slices (BSD, Sun, SGI) some cover others by custom, so that the kernel maps them all.
+    """
+    table = parent.partition_table
+    if table.kind not in _DISJOINT or partition.extended or partition.nested:
+        return
+    for other in table.partitions:
+        if other is partition or other.extended or other.nested:
+            continue
+        if other.start < partition.end and partition.start < other.end:
+            raise Refused(
+                "device", parent.stated,
+                f"its partitions {partition.number} and {other.number} overlap",
+                "Correct the partition table (sfdisk --verify), or state the other `partitions`"
+                " only; no map was made",
+            )  # fmt: skip
+
+
+def _refuse_foreign(parent: Parent, present: Map, host: Host) -> None:
+    """Refuse to take over a map that has the right uuid, and is not on the device."""
+    if present not in owned(parent, host):
+        raise Refused(
+            "device", parent.stated,
+            f"the map {present.name} has the uuid {present.uuid} of a partition map, and is none of"
+            " this device",
+            "Find out what it is (dmsetup table), and remove it; it was not touched",
+        )  # fmt: skip
+
+
+def _refuse_change(parent: Parent, present: Map, desired: Desired, host: Host) -> None:
+    """Refuse to change a map under its user's feet, except that it may grow."""
+    if not present.live:
+        return
+    same_start = present.live[0].target == desired.table[0].target
+    if not (same_start and desired.table[0].length >= present.sectors):
+        _refuse_used(parent, present, host, "moved or shrunk")
+    if desired.read_only and not present.read_only:
+        _refuse_used(parent, present, host, "made read-only")
+
+
+def _refuse_used(parent: Parent, present: Map, host: Host, what: str) -> None:
+    uses = host.uses_of(present.device)
+    if uses:
+        raise Refused(
+            "device", parent.stated,
+            f"its partition map {present.name} would be {what}, and is in use:"
+            f" {'; '.join(use.words for use in uses)}",
+            "End that use first (unmount, swapoff, vgchange -an); nothing was changed",
+        )  # fmt: skip
+
+
+def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
+    """Tell whether the task says that this map should not be."""
+    if request.present:
+        return request.purge
+    if not request.partitions:
+        return True
+    return partition_number(each.uuid, parent.uuid) in request.partitions
+
+
+def _delimiter_of(each: Map, parent: Parent) -> str | None:
+    number = str(partition_number(each.uuid, parent.uuid))
+    if each.name.startswith(parent.name) and each.name.endswith(number):
+        return each.name[len(parent.name) : len(each.name) - len(number)]
+    return None

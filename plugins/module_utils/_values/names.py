@@ -1,0 +1,125 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names and uuids of maps: what device-mapper takes, and what multipath-tools gives.
+
+And names of SCSI hosts and NVMe controllers, which tasks state in several ways.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .errors import Refused
+
+if t.TYPE_CHECKING:
+    from .device import DeviceNumber
+
+_MANGLED = re.compile(r"[^0-9A-Za-z#+.:=@_-]", re.ASCII)
+_LONGEST_NAME = 127  # DM_NAME_LEN, without the closing NUL
+_LONGEST_UUID = 128  # DM_UUID_LEN, likewise
+
+_MULTIPATH = "mpath-"
+_CONTROLLER = re.compile(r"(?:host)?(?P<number>[0-9]+)|nvme[0-9]+", re.ASCII)
+_PARTITION = re.compile(r"part([1-9][0-9]*)-(.+)", re.ASCII | re.DOTALL)
+
+
+def check_name(option: str, name: str) -> None:
+    """Raise Refused unless `name` can be a map's name as it stands."""
+    _check_characters(option, name)
+    if len(name) > _LONGEST_NAME:
+        raise Refused(
+            option, name, f"{len(name)} characters, and device-mapper takes {_LONGEST_NAME}",
+            "Choose a shorter name",
+        )  # fmt: skip
+    if name in (".", "..", "control"):
+        raise Refused(
+            option, name, "under /dev/mapper this name means something else", "Choose another name"
+        )
+
+
+def check_wwid(option: str, wwid: str) -> None:
+    """Raise Refused unless `wwid` can be part of a map's uuid as it stands."""
+    _check_characters(option, wwid)
+    if len(_MULTIPATH + wwid) > _LONGEST_UUID:
+        raise Refused(
+            option, wwid, f"{len(wwid)} characters are too many for a map's uuid",
+            "State the WWID as `udevadm info --query=property --name=/dev/sda` shows it"
+            " (ID_SERIAL)",
+        )  # fmt: skip
+
+
+def check_uuid(option: str, stated: str, uuid: str) -> None:
+    """Raise Refused if `uuid`, which follows from what is `stated`, is too long for the kernel."""
+    if len(uuid) > _LONGEST_UUID:
+        raise Refused(
+            option, stated,
+            f"its partition maps' uuids ({uuid}) have more than {_LONGEST_UUID} characters",
+            "Give the device a shorter uuid",
+        )  # fmt: skip
+
+
+def multipath_uuid(wwid: str) -> str:
+    """Return the uuid of the map of the LUN `wwid` (libmultipath's UUID_PREFIX)."""
+    return _MULTIPATH + wwid
+
+
+def wwid_of(uuid: str) -> str:
+    """Return the WWID in a multipath map's uuid; empty for another uuid."""
+    return uuid[len(_MULTIPATH) :] if uuid.startswith(_MULTIPATH) else ""
+
+
+def unnamed_uuid(device: DeviceNumber) -> str:
+    """Return what the uuids of its partition maps have for a device without a uuid of its own.
+
+    The suffix never changes (kpartx/kpartx.c, NONDM_UUID_SUFFIX).
+    """
+    return f"devnode_{device}_Wh5pYvM"
+
+
+def partition_uuid(number: int, parent: str) -> str:
+    """Return the uuid of the map of partition `number` (kpartx/devmapper.c)."""
+    return f"part{number}-{parent}"
+
+
+def partition_of(uuid: str) -> tuple[int, str]:
+    """Return the number of the partition that `uuid` is of, and the parent's uuid; 0 if of none."""
+    match = _PARTITION.fullmatch(uuid)
+    return (int(match.group(1)), match.group(2)) if match else (0, "")
+
+
+def partition_number(uuid: str, parent: str) -> int:
+    """Return the number of the partition of `parent` that `uuid` is of; 0 if of none."""
+    number, found = partition_of(uuid)
+    return number if found == parent else 0
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a map's name is its device node's, too; else its characters are mangled."""
+    return not _MANGLED.search(name)
+
+
+def _check_characters(option: str, text: str) -> None:
+    if not text:
+        raise Refused(option, text, "it is empty", "State it, or leave the option out")
+    match = _MANGLED.search(text)
+    if match:
+        raise Refused(
+            option, text, f"the character {match.group()!r} would be mangled by device-mapper",
+            "Use letters, digits and #+-.:=@_ only",
+        )  # fmt: skip
+
+
+def controller_name(text: str) -> str:
+    """Return the kernel's name of the SCSI host or NVMe controller that `text` states."""
+    match = _CONTROLLER.fullmatch(text)
+    if match is None:
+        raise Refused(
+            "hosts", text, "this is no SCSI host",
+            "State its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
+            " controller (nvme0)",
+        )  # fmt: skip
+    number = match.group("number")
+    return f"host{int(number)}" if number else text

@@ -1,0 +1,500 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.memory_host import MemoryHost
+from unit.memory_kernel import MemoryKernel
+from unit.memory_multipath import Disk
+
+from ansible_collections.san.device_mapper.plugins.module_utils import _run
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    Interrupted,
+    Refused,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
+    drop_in_path,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
+
+SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
+TASK: dict[str, Any] = {"name": "data", "wwid": "3600"}
+FILE = drop_in_path("3600")
+TABLE = "0 2048 multipath 0 0 2 1 service-time 0 1 2 8:0 1 1 service-time 0 1 2 8:16 1 1"
+
+
+@pytest.fixture(autouse=True)
+def _lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    monkeypatch.setattr(_run, "exclusive", functools.partial(exclusive, path=str(path)))
+
+
+@pytest.fixture
+def host() -> MemoryHost:
+    """Return a host on which multipathd runs."""
+    disks = (
+        BlockDevice("sda", SDA, 2048, "3600", address="2:0:0:0"),
+        BlockDevice("sdb", SDB, 2048, "3600", address="3:0:0:0"),
+    )
+    found = MemoryHost(MemoryKernel({disk.device: Disk(disk.sectors) for disk in disks}), disks)
+    found.kernel.daemon.runs = True
+    return found
+
+
+def refusal(host: MemoryHost, **options: Any) -> Refused:
+    """Return why the task is refused, which changes nothing, and says so in check mode as well."""
+    requests = host.kernel.requests
+    with pytest.raises(Refused) as checked:
+        host.run("multipath_map", check_mode=True, **{**TASK, **options})
+    with pytest.raises(Refused) as refused:
+        host.run("multipath_map", **{**TASK, **options})
+    assert str(checked.value) == str(refused.value)
+    assert host.kernel.requests == requests
+    return refused.value
+
+
+def test_the_daemon_is_told_of_the_map_and_makes_it(host: MemoryHost) -> None:
+    result = host.run("multipath_map", **TASK)
+    assert result["plan"][:3] == ["multipath -a 3600", f"write {FILE}", "multipathd reconfigure"]
+    assert result["plan"][3].startswith("wait for data --table '0 2048 multipath")
+    assert result["maps"][0]["table"][0]["parameters"] == TABLE.split("multipath ")[1]
+    assert host.kernel.daemon.files[FILE].splitlines()[1:] == [
+        "multipaths {",
+        "\tmultipath {",
+        '\t\twwid "3600"',
+        '\t\talias "data"',
+        '\t\tpath_grouping_policy "failover"',
+        '\t\tpath_selector "service-time 0"',
+        '\t\tno_path_retry "fail"',
+        "\t}",
+        "}",
+    ]
+    assert f"{FILE}\n  # Written" in result["diff"]["after"]
+    assert host.kernel.batches == [60.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"failback": "immediate"}, 'failback "immediate"'),
+        ({"failback": "30"}, 'failback "30"'),
+        ({"no_path_retry": "12"}, 'no_path_retry "12"'),
+        ({"prio": "const"}, 'prio "const"'),
+        ({"skip_kpartx": True}, 'skip_kpartx "yes"'),
+        ({"features": {"pg_init_retries": 5}}, 'features "2 pg_init_retries 5"'),
+        ({"path_grouping_policy": "multibus"}, 'path_grouping_policy "multibus"'),
+    ],
+)
+def test_what_a_task_states_is_said_to_the_daemon_once(
+    host: MemoryHost, options: dict[str, Any], line: str
+) -> None:
+    host.run("multipath_map", **TASK)
+    changed = host.run("multipath_map", **TASK, **options)
+    assert changed["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
+    assert f"\t\t{line}\n" in host.kernel.daemon.files[FILE]
+    requests = host.kernel.requests
+    assert host.run("multipath_map", **TASK, **options)["plan"] == []
+    assert host.kernel.requests == requests
+
+
+def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> None:
+    stated: dict[str, Any] = {
+        "path_checker": "directio",
+        "fast_io_fail_tmo": "5",
+        "dev_loss_tmo": "infinity",
+    }
+    host.run("multipath_map", **TASK, **stated)
+    assert host.kernel.daemon.files[FILE].splitlines()[10:] == [
+        "devices {",
+        "\tdevice {",
+        '\t\tvendor "^ACME$"',
+        '\t\tproduct "^disk\\+1$"',
+        '\t\tdetect_checker "no"',
+        '\t\tpath_checker "directio"',
+        '\t\tfast_io_fail_tmo "5"',
+        '\t\tdev_loss_tmo "infinity"',
+        "\t}",
+        "}",
+    ]
+    assert host.run("multipath_map", **TASK, **stated)["plan"] == []
+    conf = "overrides {\n  path_checker tur\n}\n"
+    host.kernel.daemon.files["/etc/multipath.conf"] = conf
+    found = refusal(host, path_checker="directio").found
+    assert "/etc/multipath.conf line 2 says path_checker tur in the overrides" in found
+    del host.kernel.daemon.files["/etc/multipath.conf"]
+    later = 'devices {\n  device {\n  vendor "AC.E"\n  path_checker tur\n  }\n}\n'
+    host.kernel.daemon.files[LATER] = later
+    found = refusal(host, path_checker="directio").found
+    assert f"{LATER} line 4 says path_checker tur for this storage, and is read after" in found
+    host.kernel.daemon.files[LATER] = later.replace("AC.E", "EMC")
+    host.run("multipath_map", **TASK, path_checker="directio")
+
+
+def test_a_path_that_is_down_is_in_no_map_of_the_daemons_either(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    number = DeviceNumber(8, 32)
+    down = BlockDevice("sdc", number, 2048, "3600", address="4:0:0:0", state="offline")
+    host.block_devices = (*host.block_devices, down)
+    assert host.run("multipath_map", **TASK)["plan"] == []
+
+
+def test_what_holds_for_other_luns_as_well_is_refused(host: MemoryHost) -> None:
+    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
+    host.block_devices = (*host.block_devices, other)
+    host.kernel.disks[other.device] = Disk(other.sectors)
+    assert "others of it: 3601" in refusal(host, dev_loss_tmo="60").found
+    maps = [TASK, {"name": "log", "wwid": "3601"}]
+    assert host.run("multipath_map", maps=maps, dev_loss_tmo="60")["changed"]
+    assert host.run("multipath_map", maps=maps, dev_loss_tmo="60")["plan"] == []
+
+
+def test_the_smallest_request_is_made(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    host.kernel.tell_multipathd("del map data")
+    requests = host.kernel.daemon.requests
+    assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd add map 3600"
+    for device in (SDA, SDB):
+        host.kernel.disks[device] = Disk(4096)
+    host.block_devices = tuple(replace(each, sectors=4096) for each in host.block_devices)
+    assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd resize map data"
+    assert requests[-2:] == ["add map 3600", "resize map data"]
+
+
+def test_the_wait_for_a_map_reads_no_other(host: MemoryHost) -> None:
+    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
+    host.block_devices = (*host.block_devices, other)
+    host.kernel.disks[other.device] = Disk(other.sectors)
+    host.run("multipath_map", maps=[TASK, {"name": "log", "wwid": "3601"}])
+    assert (host.kernel.readings, host.kernel.lookups) == (2, 2)
+
+
+def test_features_that_are_no_longer_stated_are_foreseen_to_go(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK, features={"pg_init_retries": 5})
+    expected = host.run("multipath_map", check_mode=True, **TASK)
+    changed = host.run("multipath_map", **TASK)
+    assert changed["diff"] == expected["diff"]
+    assert changed["maps"][0]["table"][0]["features"] == []
+
+
+def test_names_are_not_passed_on_in_one_task(host: MemoryHost) -> None:
+    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
+    host.block_devices = (*host.block_devices, other)
+    host.kernel.disks[other.device] = Disk(other.sectors)
+    log = {"name": "log", "wwid": "3601"}
+    host.run("multipath_map", maps=[TASK, log])
+    passed_on = [{**TASK, "name": "log"}, {**log, "name": "third"}]
+    with pytest.raises(Refused, match="renames in no order"):
+        host.run("multipath_map", maps=passed_on)
+
+
+@pytest.mark.parametrize(("version", "times"), [((0, 9, 4), 2), ((0, 9, 5), 1), ((0, 15, 1), 1)])
+def test_a_map_is_renamed_and_changed_in_place(
+    host: MemoryHost, version: tuple[int, ...], times: int
+) -> None:
+    host.kernel.daemon.version = version
+    host.run("multipath_map", **TASK)
+    host.kernel.placed("mpath-3600").opened = 1
+    changed = host.run("multipath_map", wwid="3600", name="other", path_grouping_policy="multibus")
+    assert changed["plan"].count("multipathd reconfigure") == times
+    assert changed["maps"][0]["name"] == "other"
+    assert len(changed["maps"][0]["path_groups"]) == 1
+
+
+@pytest.mark.parametrize("stated", [{"wwid": "3600"}, {"name": "data"}])
+def test_what_is_absent_is_absent_from_the_files_too(
+    host: MemoryHost, stated: dict[str, Any]
+) -> None:
+    host.run("multipath_map", **TASK)
+    removed = host.run("multipath_map", **stated, state="absent")
+    assert removed["plan"] == ["multipath -w 3600", "multipathd del map data", f"rm {FILE}"]
+    assert (host.kernel.maps(), host.kernel.daemon.files) == ((), {})
+    assert host.kernel.daemon.wwids == set()
+    assert host.run("multipath_map", **stated, state="absent")["plan"] == []
+
+
+def test_what_a_killed_removal_left_is_removed(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    host.kernel.tell_multipathd("del map data")
+    removed = host.run("multipath_map", name="data", state="absent")
+    assert removed["plan"] == ["multipath -w 3600", f"rm {FILE}"]
+
+
+def test_partition_maps_go_first_and_what_is_in_use_stays(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    device = host.kernel.placed("mpath-3600").device
+    host.kernel.place("data-part1", "part1-mpath-3600", parse_table(f"0 8 linear {device} 8"))
+    host.kernel.placed("part1-mpath-3600").opened = 1
+    assert "in use" in refusal(host, state="absent").found
+    assert refusal(host, state="absent", in_use="defer").option == "in_use"
+    host.kernel.placed("part1-mpath-3600").opened = 0
+    removed = host.run("multipath_map", **TASK, state="absent")
+    assert removed["plan"][1:3] == ["remove data-part1", "multipathd del map data"]
+
+
+def test_queueing_ends_before_a_map_without_a_path_is_removed(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK, no_path_retry="queue")
+    for device in (SDA, SDB):
+        host.kernel.message("mpath-3600", f"fail_path {device}")
+    removed = host.run("multipath_map", **TASK, state="absent")
+    assert removed["plan"][1] == "multipathd disablequeueing map data"
+
+
+def test_a_map_that_somebody_suspended_is_resumed(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    host.kernel.placed("mpath-3600").suspend(flush=False)
+    assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd resume map data"
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"path_groups": [["sda"], ["sdb"]]}, "path_groups"),
+        ({"paths": ["sda"]}, "paths"),
+        ({"read_only": True}, "read_only"),
+        ({"hardware_handler": "emc"}, "hardware_handler"),
+        (
+            {"path_selector_arguments": {"relative_throughput": {"sda": 5}}},
+            "path_selector_arguments",
+        ),
+        ({"path_grouping_policy": "group_by_tpg"}, "path_grouping_policy"),
+    ],
+)
+def test_what_the_daemon_cannot_be_told_is_refused(
+    host: MemoryHost, options: dict[str, Any], option: str
+) -> None:
+    host.block_devices = tuple(replace(each, target_port_group=1) for each in host.block_devices)
+    assert refusal(host, **options).option == option
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"no_path_retry": "12"},
+        {"failback": "manual"},
+        {"prio": "alua"},
+        {"path_checker": "tur"},
+        {"dev_loss_tmo": "60"},
+        {"fast_io_fail_tmo": "5"},
+        {"adopt": True},
+    ],
+)
+@pytest.mark.parametrize("manager", ["auto", "kernel"])
+def test_without_a_daemon_its_options_are_refused(
+    host: MemoryHost, manager: str, options: dict[str, Any]
+) -> None:
+    host.kernel.daemon.runs = False
+    refused = refusal(host, manager=manager, **options)
+    assert refused.option in options
+    assert "multipathd's" in refused.found
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("no_path_retry", value) for value in ("0", "-1", "wait", "12 ", "")),
+        *(("failback", value) for value in ("0", "soon", "-1")),
+        *(("prio", value) for value in ('const"', "a b", "x{")),
+        *(("path_checker", value) for value in ("tur\n", "A")),
+        *(("dev_loss_tmo", value) for value in ("0", "off", "1.5")),
+        *(("fast_io_fail_tmo", value) for value in ("0", "infinity", "-1")),
+    ],
+)
+def test_values_that_no_daemon_takes_are_refused(host: MemoryHost, option: str, value: str) -> None:
+    refused = refusal(host, **{option: value})
+    assert (refused.option, refused.value) == (option, value)
+
+
+def test_a_daemon_that_is_not_fit_is_refused(host: MemoryHost) -> None:
+    daemon = host.kernel.daemon
+    daemon.version = (0, 8, 4)
+    assert "0.8.4, older than 0.9" in refusal(host).found
+    daemon.version = (0, 9, 4)
+    daemon.complaints = ("/etc/multipath.conf line 3, invalid keyword: foo",)
+    assert "/etc/multipath.conf line 3" in refusal(host).found
+    daemon.complaints = ()
+    daemon.read_only = "/etc/multipath"
+    assert "/etc/multipath cannot be written to" in refusal(host).found
+
+
+CONF = "/etc/multipath.conf"
+LATER = "/etc/multipath/conf.d/z.conf"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "options", "found"),
+    [
+        (CONF, "multipaths {\nmultipath {\nwwid 3600\n}\n}\n", {}, f"adopt: False: {CONF} line 2"),
+        (
+            FILE,
+            "multipaths {\nmultipath {\nwwid 3600\n}\n}\n",
+            {"adopt": True},
+            f"adopt: True: {FILE} line 2",
+        ),
+        (
+            LATER,
+            'multipaths {\nmultipath {\nwwid "3600"\nno_path_retry queue\n}\n}\n',
+            {"adopt": True},
+            f"adopt: True: {LATER} line 4 says no_path_retry queue",
+        ),
+        (
+            CONF,
+            "multipaths {\nmultipath {\nwwid 3601\nalias data\n}\n}\n",
+            {},
+            f"name: data: {CONF} line 4 gives it to 3601",
+        ),
+        (CONF, "blacklist {\n  wwid 36\n}\n", {}, f'{CONF} line 2 (blacklist: wwid "36")'),
+        (
+            CONF,
+            'blacklist {\n  devnode "^sdb$"\n}\n',
+            {},
+            f"sdb: device node name blacklisted; {CONF} line 2",
+        ),
+    ],
+)
+def test_what_defeats_the_task_is_named(
+    host: MemoryHost, path: str, text: str, options: dict[str, Any], found: str
+) -> None:
+    host.kernel.daemon.files[path] = text
+    host.kernel.daemon.known = host.kernel.daemon.said()
+    refused = refusal(host, **options)
+    assert found in str(refused)
+    assert host.kernel.daemon.files[path] == text
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'devnode "^sdb$"',
+        "wwid 36",
+        'protocol "scsi:fcp"',
+        'device {\nvendor ACME\nproduct "disk.*"\n}',
+    ],
+)
+def test_a_rule_that_the_daemon_is_about_to_read_is_named(host: MemoryHost, rule: str) -> None:
+    host.kernel.daemon.files[CONF] = f"blacklist {{\n{rule}\n}}\n"
+    refused = refusal(host)
+    assert "out once it reads its files: /etc/multipath.conf line 2 (blacklist: " in refused.found
+    host.kernel.daemon.files[CONF] += f"blacklist_exceptions {{\n{rule}\n}}\n"
+    assert host.run("multipath_map", **TASK)["changed"]
+
+
+def test_a_rule_that_only_the_daemon_can_judge_is_told_after_the_wait(host: MemoryHost) -> None:
+    host.kernel.daemon.files[CONF] = "blacklist {\nproperty ID_WWN\n}\n"
+    with pytest.raises(Interrupted) as interrupted:
+        host.run("multipath_map", **TASK, timeout=5)
+    message = str(interrupted.value)
+    assert "after 5 seconds there is no map" in message
+    assert (
+        "it leaves the path sda out: sda: udev property blacklisted;"
+        ' /etc/multipath.conf line 2 (blacklist: property "ID_WWN")'
+    ) in message
+
+
+def test_an_admins_section_is_adopted_and_never_rewritten(host: MemoryHost) -> None:
+    text = "multipaths {\nmultipath {\nwwid 3600\nalias old\n}\n}\n"
+    host.kernel.daemon.files["/etc/multipath.conf"] = text
+    assert host.run("multipath_map", **TASK, adopt=True)["changed"]
+    assert host.kernel.daemon.files["/etc/multipath.conf"] == text
+
+
+def test_a_priority_that_the_daemon_finds_itself_is_refused(host: MemoryHost) -> None:
+    host.block_devices = tuple(
+        replace(each, access_state="active/optimized") for each in host.block_devices
+    )
+    assert "detect_prio is yes (multipathd's default)" in refusal(host, prio="const").found
+    host.run("multipath_map", **TASK, prio="alua")
+
+
+def test_a_policy_that_the_daemon_finds_itself_is_refused(host: MemoryHost) -> None:
+    daemon, states = host.kernel.daemon, ("active/optimized", "active/non-optimized")
+    host.block_devices = tuple(
+        replace(each, access_state=state, target_port_group=1)
+        for each, state in zip(host.block_devices, states)
+    )
+    daemon.version = (0, 9, 6)
+    refused = refusal(host, path_grouping_policy="multibus")
+    assert refused.option == "path_grouping_policy"
+    assert "detect_pgpolicy is yes (multipathd's default)" in refused.found
+    assert "by group_by_prio, in other groups" in refused.found
+    daemon.files[CONF] = "defaults {\ndetect_pgpolicy_use_tpg yes\ndetect_pgpolicy yes\n}\n"
+    refused = refusal(host)
+    assert f"({CONF} line 3)" in refused.found
+    assert "by group_by_tpg, in other groups" in refused.found
+    for alike in ("multibus", "group_by_tpg"):
+        host.run("multipath_map", **TASK, check_mode=True, path_grouping_policy=alike)
+    daemon.files[CONF] = "overrides {\ndetect_pgpolicy no\n}\n"
+    assert host.run("multipath_map", **TASK, path_grouping_policy="failover")["changed"]
+
+
+@pytest.mark.parametrize("reason", ["an older daemon", "no ALUA", "another priority"])
+def test_a_policy_that_the_daemon_takes(host: MemoryHost, reason: str) -> None:
+    if reason != "no ALUA":
+        host.block_devices = tuple(
+            replace(each, access_state="standby") for each in host.block_devices
+        )
+    options: dict[str, Any] = {"path_grouping_policy": "failover"}
+    host.kernel.daemon.version = (0, 9, 5) if reason == "an older daemon" else (0, 15, 1)
+    if reason == "another priority":
+        host.kernel.daemon.files[CONF] = "defaults {\ndetect_prio no\n}\n"
+        options["prio"] = "const"
+    assert host.run("multipath_map", **TASK, **options)["changed"]
+
+
+def test_a_daemon_that_does_nothing_ends_the_task_with_both_tables(host: MemoryHost) -> None:
+    host.kernel.daemon.deaf = True
+    with pytest.raises(Interrupted) as interrupted:
+        host.run("multipath_map", **TASK, timeout=5)
+    message = str(interrupted.value)
+    assert "multipathd refused `wait for data" in message
+    assert "after 5 seconds there is no map, instead of data '0 2048 multipath" in message
+    assert f". The daemon: it has not read {FILE}; more is in" in message
+    host.kernel.daemon.deaf = False
+    assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd reconfigure"
+
+
+def test_the_node_of_the_map_is_waited_for_and_fails_no_task(host: MemoryHost) -> None:
+    host.kernel.nodeless = True
+    done = host.run("multipath_map", **TASK, timeout=5)
+    assert (done["plan"][-1], done["maps"][0]["name"]) == ("multipathd reconfigure", "data")
+    assert not host.run("multipath_map", **TASK)["changed"]
+
+
+def test_a_map_in_use_is_handed_over_and_back(host: MemoryHost) -> None:
+    daemon = host.kernel.daemon
+    daemon.runs = False
+    host.run("multipath_map", **TASK)
+    host.kernel.placed("mpath-3600").opened = 1
+    prepared = host.run("multipath_map", **TASK, manager="multipathd")
+    assert prepared["plan"] == ["multipath -a 3600", f"write {FILE}"]
+    daemon.runs, daemon.known = True, daemon.said()
+    assert host.run("multipath_map", **TASK)["plan"] == []
+    daemon.runs = False
+    assert host.run("multipath_map", **TASK)["plan"] == []
+    back = host.run("multipath_map", **TASK, manager="kernel")
+    assert back["plan"] == ["multipath -w 3600", f"rm {FILE}"]
+
+
+def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    host.kernel.daemon.runs = False
+    refused = refusal(host, path_grouping_policy="multibus")
+    assert "does not run, and the map data is not as stated" in refused.found
+    removed = host.run("multipath_map", **TASK, state="absent")
+    assert removed["plan"] == ["multipath -w 3600", "remove data", f"rm {FILE}"]
+
+
+def test_a_daemon_that_is_not_there_is_refused(host: MemoryHost) -> None:
+    host.kernel.daemon.runs = False
+    assert "does not run" in refusal(host, manager="multipathd").found
+    host.kernel.daemon.installed = False
+    assert "not installed" in refusal(host, manager="multipathd").found

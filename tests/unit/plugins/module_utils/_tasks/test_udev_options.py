@@ -1,0 +1,187 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What no rule of udev can hold is refused; what is accepted makes rules that udev understands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.san.device_mapper.plugins.module_utils._system.udev_rules import (
+    Rules,
+    check_syntax,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_options import (
+    ATTRIBUTE_OF,
+    parse,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+
+TEMPLATES = Path(__file__).parents[5] / "roles/udev_rules/templates"
+# As ansible.builtin.template has it.
+RENDER = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, keep_trailing_newline=True
+)
+PERMISSION = {"wwid": "3600", "owner": "oracle", "group": "dba", "mode": "0660"}
+TUNING = {"vendor": "PURE", "model": "FlashArray", "scheduler": "none"}
+DEFAULTS: dict[str, Any] = {
+    "hide_paths": True,
+    "links": True,
+    "partition_maps": False,
+    "permissions": None,
+    "tuning": None,
+    "rules": None,
+    "initramfs": "never",
+    "verify": True,
+}
+
+
+def rules(concern: str, **variables: Any) -> Rules:
+    """Return a rule file of the role's."""
+    name = f"63-san-device-mapper-{concern}.rules"
+    return Rules(name, RENDER.get_template(f"{name}.j2").render(**variables))
+
+
+def lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("owner", ""),
+        ("owner", 'root", RUN+="/bin/true'),
+        ("owner", "root\n"),
+        ("owner", "root,"),
+        ("owner", "-1"),
+        ("group", "$env{ID_SERIAL}"),
+        ("group", "%k"),
+        ("mode", "660"),
+        ("mode", "432"),
+        ("mode", "0888"),
+        ("mode", "0660\n"),
+        ("mode", "u=rw"),
+        ("wwid", '3600"'),
+        ("wwid", "3*"),
+        ("wwid", ""),
+    ],
+)
+def test_a_permission_that_no_rule_can_hold_is_refused(option: str, value: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse({**DEFAULTS, "permissions": [{**PERMISSION, option: value}]})
+    assert refused.value.value == value
+    assert refused.value.option == f"permissions: {option}"
+
+
+def test_a_lun_is_stated_once() -> None:
+    with pytest.raises(Refused, match="permissions: wwid: 3600: it is stated twice"):
+        parse({**DEFAULTS, "permissions": [PERMISSION, {**PERMISSION, "owner": "root"}]})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("vendor", ""),
+        ("vendor", "   "),
+        ("vendor", 'PURE"'),
+        ("vendor", "PURE\n"),
+        ("vendor", "PURE\\"),
+        ("vendor", "A|B"),
+        ("vendor", "[A]"),
+        ("vendor", "NINECHARS"),
+        ("model", "$attr{model}"),
+        ("model", "{{ model }}"),
+        ("model", "x" * 41),
+        ("scheduler", ""),
+        ("scheduler", "[none]"),
+        ("scheduler", 'none"'),
+        ("scheduler", "none\n"),
+        ("nr_requests", 3),
+        ("nr_requests", -1),
+        ("timeout", 0),
+        ("max_sectors_kb", 3),
+    ],
+)
+def test_a_setting_that_no_rule_can_hold_is_refused(option: str, value: object) -> None:
+    with pytest.raises(Refused) as refused:
+        parse({**DEFAULTS, "tuning": [{**TUNING, option: value}]})
+    assert refused.value.value == value
+    assert refused.value.option == f"tuning: {option}"
+    assert "\n" not in str(refused.value)
+
+
+def test_a_storage_system_without_a_setting_is_refused() -> None:
+    with pytest.raises(Refused, match="it states no setting"):
+        parse({**DEFAULTS, "tuning": [{**TUNING, "scheduler": None}]})
+
+
+@given(st.fixed_dictionaries({key: st.text(max_size=12) for key in PERMISSION}))
+def test_permissions_are_refused_or_make_one_line_of_udev(stated: dict[str, str]) -> None:
+    try:
+        parse({**DEFAULTS, "permissions": [stated]})
+    except Refused:
+        return
+    made = rules("permissions", udev_rules_permissions=[stated])
+    check_syntax([made])
+    none = rules("permissions", udev_rules_permissions=[])
+    assert len(lines(made.content)) == len(lines(none.content)) + 3
+    assert f'OWNER="{stated["owner"]}", GROUP="{stated["group"]}"' in made.content
+
+
+def test_the_rules_have_the_defaults_of_the_module() -> None:
+    made = rules("permissions", udev_rules_permissions=[{"wwid": "3600"}])
+    whole = {"wwid": "3600", "owner": "root", "group": "disk", "mode": "0660"}
+    assert made == rules("permissions", udev_rules_permissions=[whole])
+
+
+@given(
+    st.fixed_dictionaries(
+        {"vendor": st.text(max_size=8), "model": st.text(max_size=16)},
+        optional={
+            "scheduler": st.text(max_size=8),
+            "nr_requests": st.integers(),
+            "timeout": st.integers(),
+            "rq_affinity": st.integers(0, 2),
+            "add_random": st.booleans(),
+            "max_sectors_kb": st.integers(),
+        },
+    )
+)
+def test_settings_are_refused_or_make_lines_of_udev(stated: dict[str, Any]) -> None:
+    try:
+        (tuning,) = parse({**DEFAULTS, "tuning": [stated]}).tuning
+    except Refused:
+        return
+    made = rules("tuning", __udev_rules_tuning=[stated])
+    check_syntax([made])
+    assert f'ATTRS{{vendor}}=="{tuning.vendor}"' in made.content
+    for name, value in tuning.settings:
+        assert f'ATTR{{{ATTRIBUTE_OF[name]}}}="{value}"' in made.content
+
+
+def test_the_longest_request_is_set_only_as_long_as_no_map_has_the_path() -> None:
+    made = rules("tuning", __udev_rules_tuning=[{**TUNING, "max_sectors_kb": 512}])
+    (line,) = (
+        line
+        for line in made.content.replace("\\\n", "").split("\n")
+        if re.search(r'max_sectors_kb}="', line)
+    )
+    assert line.startswith('ACTION=="add", TEST!="holders/*/dm/uuid", ')
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.rules.j2")))
+def test_the_rules_of_the_role_are_understood(template: Path) -> None:
+    entries = [TUNING, {**TUNING, "nr_requests": 8, "timeout": 1, "max_sectors_kb": 64}]
+    concern = template.name.split("mapper-")[1].split(".")[0]
+    made = rules(concern, udev_rules_permissions=[PERMISSION], __udev_rules_tuning=entries)
+    check_syntax([made])
+    labels = re.findall(r'LABEL="(\w+)"', made.content)
+    assert sorted(labels) == sorted({*re.findall(r'GOTO="(\w+)"', made.content), *labels})
+    assert len(labels) == len(set(labels))

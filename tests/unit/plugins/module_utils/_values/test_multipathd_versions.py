@@ -1,0 +1,57 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd_versions import (
+    detects_policy,
+    parse_storage,
+    parse_version,
+    renames_and_reloads,
+    version_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "version"),
+    [
+        ("help: not found\nmultipath-tools v0.9.4 (12/19, 2022)\nCLI commands", (0, 9, 4)),
+        ("multipath-tools v0.11.1 (2025/02)\n", (0, 11, 1)),
+        ("multipath-tools v0.15.1.\n", (0, 15, 1)),
+        ("fail\n", ()),
+    ],
+)
+def test_a_version_as_the_daemon_tells_it(usage: str, version: tuple[int, ...]) -> None:
+    assert parse_version(usage) == version
+    assert parse_version(f"multipath-tools v{version_text(version)} (x)") == version
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "storage"),
+    [
+        ("QEMU,QEMU HARDDISK", (0, 9, 4), ("QEMU", "QEMU HARDDISK")),
+        ("QEMU,QEMU HARDDISK,2.5+", (0, 9, 9), ("QEMU", "QEMU HARDDISK")),
+        ("QEMU,QEMU HARDDISK,2.5+", (0, 11, 1), ("QEMU", "QEMU HARDDISK")),
+        ("NVME,Linux, fast,6.12", (0, 15, 1), ("NVME", "Linux, fast")),
+        ("NVME,Linux, fast", (0, 9, 4), ("NVME", "Linux, fast")),
+        ("##", (0, 15, 1), ("##",)),
+    ],
+)
+def test_the_storage_is_a_vendor_and_a_product_in_all_versions(
+    text: str, version: tuple[int, ...], storage: tuple[str, ...]
+) -> None:
+    assert parse_storage(text, version) == storage
+
+
+def test_since_when_the_daemon_groups_by_alua_by_itself() -> None:
+    assert [detects_policy(each) for each in ((), (0, 9, 5), (0, 9, 6), (0, 15, 1))] == [
+        *(False, False, True, True)
+    ]
+
+
+def test_since_when_the_daemon_renames_and_reloads_at_once() -> None:
+    assert [renames_and_reloads(each) for each in ((), (0, 9, 4), (0, 9, 5), (0, 15, 1))] == [
+        *(False, False, True, True)
+    ]
