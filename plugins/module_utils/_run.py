@@ -9,93 +9,100 @@ from __future__ import annotations
 import contextlib
 import functools
 import typing as t
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._plan.apply import apply
-from ._plan.boot import boot_diff
-from ._plan.boot_steps import WriteFile
-from ._plan.steps import foresee, is_by_kernel, uuids, words
-from ._report.result import plan_diff
-from ._system.disks import Disks
-from ._system.files import Files
-from ._system.libdevmapper import LibDeviceMapper
-from ._system.lock import exclusive
-from ._system.multipathd import MultipathDaemon
-from ._values.errors import DeviceMapperError, Interrupted, Refused, shown
-from ._values.kernel import Kernel, ReadOnlyKernel
-from ._values.names import wwid_of
+from ._plan.steps import apply, foresee, words
+from ._values.errors import (
+    DeviceMapperError,
+    Interrupted,
+    Refused,
+    Unfinished,
+    shown,
+    visible,
+)
+from ._values.kernel import ReadingsOnly
 
 if t.TYPE_CHECKING:
-    from ._plan.steps import Plan
-    from ._values.host import Host
+    from collections.abc import Callable, Mapping
 
-Options = Mapping[str, t.Any]
-Result = dict[str, t.Any]
-Request = t.TypeVar("Request")
+    from ..plugin_utils._types import Host, Kernel, Plan
+    from ._tasks.task import ModuleOptions, Request, Result, Task
 
 _ATTEMPTS = 3
 
 
-class RunningKernel(LibDeviceMapper, Disks, MultipathDaemon, Files):
-    """The kernel of this host, the multipath daemon beside it, and what the host boots with."""
+def run(specification: Mapping[str, t.Any], task: Task[Request], *parts: type) -> t.NoReturn:
+    """Run a module: its `task` with the options that `specification` describes.
 
-
-def _map_changes(_request: object, before: Host, after: Host, steps: Plan) -> Result:
-    """Return the difference of the maps and files that `steps` are about; nothing without steps."""
-    if not steps:
-        return {}
-    maps, files = plan_diff(before, after, uuids(steps)), boot_diff(before, after)
-    return {"diff": {side: maps[side] + files[side] for side in maps}}
-
-
-@dataclass(frozen=True)
-class Task(t.Generic[Request]):
-    """What a module adds to the one way through; only `observe` meets the host.
-
-    A module that only reads states nothing: it has no `operations`, and so no plan.
+    `parts` are those of the system that the task needs, each a class of _system.
     """
-
-    parse: Callable[[Options], Request]
-    observe: Callable[[Request, Kernel, float], Host]
-    report: Callable[[Request, Host], Result]
-    operations: Callable[[Request, Host], Plan] | None = None
-    changes: Callable[[Request, Host, Host, Plan], Result] = _map_changes
-
-
-def run(specification: Mapping[str, t.Any], task: Task[Request]) -> t.NoReturn:
-    """Run a module: its `task` with the options that `specification` describes."""
     module = AnsibleModule(supports_check_mode=True, **specification)
     try:
-        module.exit_json(**outcome(task, module.params, RunningKernel, module.check_mode))
-    except DeviceMapperError as error:
-        module.fail_json(msg=str(error))
+        result = outcome(task, module.params, functools.partial(system, parts), module.check_mode)
+        module.exit_json(**readable(result))
+    except Unfinished as failed:
+        left = None if failed.left is None else list(failed.left)
+        result = {"changed": bool(failed.done), "done": list(failed.done), "left": left}
+        module.fail_json(msg=str(failed), **readable(result))
+    except DeviceMapperError as failed:
+        module.fail_json(msg=str(failed), changed=False)
+
+
+def system(parts: tuple[type, ...]) -> Kernel:
+    """Return this host, put together from the parts of the system that a task needs."""
+    kernel: Kernel = type("System", parts, {})()
+    return kernel
+
+
+def readable(value: t.Any) -> t.Any:
+    """Return a result whose text Ansible can read: what is not UTF-8 is escaped, as in messages.
+
+    Mount points, labels and names of processes may be any bytes.
+    """
+    if isinstance(value, str):
+        return value if _is_unicode(value) else visible(value)
+    if isinstance(value, dict):
+        return {readable(key): readable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [readable(each) for each in value]
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def outcome(
-    task: Task[Request], options: Options, kernel: Callable[[], Kernel], check_mode: bool
+    task: Task[Request], options: ModuleOptions, kernel: Callable[[], Kernel], check_mode: bool
 ) -> Result:
     """Return what the module returns; the only place that knows check mode."""
     request = task.parse(options)
     timeout = float(options["timeout"])
     if timeout <= 0:
-        raise Refused("timeout", options["timeout"], "it is no time to wait", "State 1 or more")
+        raise Refused(
+            option="timeout",
+            value=options["timeout"],
+            found="it is no time to wait",
+            way_out="State 1 or more",
+        )
+    host = kernel()
+    readings = ReadingsOnly(host)
+    observe = functools.partial(task.observe, request, t.cast("Kernel", readings), timeout)
     if task.operations is None:
-        seen = task.observe(request, ReadOnlyKernel(kernel()), timeout)
-        return {"changed": False, **task.report(request, seen)}
-    there = ReadOnlyKernel(kernel()) if check_mode else kernel()
-    with contextlib.nullcontext() if check_mode else exclusive(timeout):
-        observe = functools.partial(task.observe, request, there, timeout)
-        missing = functools.partial(task.operations, request)
+        return {"changed": False, **task.report(request, observe())}
+    missing = functools.partial(task.operations, request)
+    with contextlib.nullcontext() if check_mode else host.exclusive(timeout):
         before = observe()
         steps = missing(before)
-        _refuse_daemon(steps, before)
         if check_mode:
             after = foresee(steps, before)
         else:
-            carry_out = functools.partial(apply, kernel=there, timeout=timeout)
+            carry_out = functools.partial(apply, kernel=host, timeout=timeout)
             steps, after = _carry_out(steps, before, carry_out, observe, missing)
     return {
         "changed": bool(steps),
@@ -129,46 +136,33 @@ def _carry_out(
         except Interrupted as caught:
             interrupted = caught
             done = (*done, *steps[: len(caught.done)])
+        except Unfinished as failed:
+            failed.done = (*words(done), *failed.done)
+            raise
         try:
             host = observe()
             left = missing(host)
         except Refused as refused:
             if not interrupted:
-                raise DeviceMapperError(
+                raise Unfinished(
                     f"{refused.option}: {shown(refused.value)}: {refused.found}. That was found"
                     f" after the task had done: {'; '.join(words(done))}. See to it, then run the"
-                    " task again"
+                    " task again",
+                    done=words(done),
+                    left=None,
                 ) from refused
             left = steps
         if interrupted and left == steps:
-            raise Interrupted(interrupted.cause, words(done), interrupted.left) from interrupted
+            cause, not_done = interrupted.cause, interrupted.left
+            raise Interrupted(cause, done=words(done), left=not_done or ()) from interrupted
         steps = left
     if steps:
-        raise DeviceMapperError(
+        raise Unfinished(
             "something else on this host changes the same maps or paths, udev's kpartx rule,"
             " multipathd or another tool; or a path that is still broken fails again with its first"
             f" I/O. Done: {'; '.join(words(done))}. Missing again:"
-            f" {'; '.join(words(steps))}. Find it (`udevadm monitor`), then run the task again"
+            f" {'; '.join(words(steps))}. Find it (`udevadm monitor`), then run the task again",
+            done=words(done),
+            left=words(steps),
         )
     return done, host
-
-
-def _refuse_daemon(steps: Plan, host: Host) -> None:
-    """Refuse to change multipath maps under a running multipathd, which would undo it.
-
-    A map with a uuid mpath-… belongs to it: it reloads the map with its own table, or removes it.
-    A file from which the host makes the map at boot would do so beside the daemon, too.
-    """
-    fought = [
-        step
-        for step in steps
-        if wwid_of(step.uuid) and (is_by_kernel(step) or isinstance(step, WriteFile))
-    ]
-    if host.multipathd.runs and fought:
-        raise Refused(
-            "manager", "kernel",
-            "multipathd runs on this host, and would replace or remove maps that this task makes"
-            f" (the first operation was to be `{fought[0].words()}`)",
-            "State manager: multipathd (or leave it out), or stop and disable multipathd.service"
-            " and multipathd.socket; nothing was changed",
-        )  # fmt: skip

@@ -49,12 +49,6 @@ options:
         partition map that ends beyond its map.
     type: bool
     default: false
-  facts:
-    description:
-      - Whether to return the same as RV(ignore:ansible_facts), too, so that later tasks have it as
-        C(ansible_facts.device_mapper).
-    type: bool
-    default: false
   timeout:
     description:
       - The seconds to wait at most, each time, for udev, while it does not know a disk yet, and for
@@ -84,13 +78,12 @@ EXAMPLES = r"""
     health: [degraded, queueing, dead]
     expected_paths: 2
     partition_tables: true
-    facts: true
   register: unhealthy
   failed_when: unhealthy.problems | length > 0
 
 - name: Show what was wrong in later tasks
   ansible.builtin.debug:
-    msg: "{{ ansible_facts.device_mapper.problems }}"
+    msg: "{{ unhealthy.problems }}"
 """
 
 RETURN = r"""
@@ -215,6 +208,20 @@ maps:
       type: list
       elements: str
       sample: [held by the map data-part1 (uuid part1-mpath-35525400000000001)]
+    users:
+      description:
+        - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
+          V(swap), V(map), V(lvm), V(md) or V(device) for what lies on top, V(process) for a process
+          that has the map open, and V(claim) for an exclusive use that nothing explains.
+      type: list
+      elements: dict
+      sample:
+        - kind: mount
+          name: /srv/data
+          device: null
+          uuid: null
+          process: null
+          partition: null
 luns:
   description: The LUNs that the host sees, by WWID; with O(maps) or O(health), those of such maps.
   type: list
@@ -246,6 +253,7 @@ luns:
           size: 268435456
           state: running
           access_state: ""
+          carries_io: true
           hardware_handler: ""
           serial: ""
           target_node_name: ""
@@ -313,24 +321,32 @@ multipathd:
 """
 
 from ..module_utils._report.health import STATES
-from ..module_utils._run import Task, run
-from ..module_utils._tasks.device_mapper_info import observe, parse, report
+from ..module_utils._run import run
+from ..module_utils._system.block_devices import BlockDevices
+from ..module_utils._system.disks import Disks
+from ..module_utils._system.libblkid import LibBlkid
+from ..module_utils._system.libdevmapper import LibDeviceMapper
+from ..module_utils._system.multipathd import MultipathDaemon
+from ..module_utils._tasks.device_mapper_info import TASK
+
+SPECIFICATION = {
+    "argument_spec": {
+        "maps": {"type": "list", "elements": "str"},
+        "wwids": {"type": "list", "elements": "str"},
+        "health": {"type": "list", "elements": "str", "choices": list(STATES)},
+        "expected_paths": {"type": "int"},
+        "partition_tables": {"type": "bool", "default": False},
+        "timeout": {"type": "int", "default": 60},
+    }
+}
+
+PARTS = (BlockDevices, Disks, LibBlkid, LibDeviceMapper, MultipathDaemon)
+"""The parts of the system that the task needs."""
 
 
 def main() -> None:
     """Run the module."""
-    specification = {
-        "argument_spec": {
-            "maps": {"type": "list", "elements": "str"},
-            "wwids": {"type": "list", "elements": "str"},
-            "health": {"type": "list", "elements": "str", "choices": list(STATES)},
-            "expected_paths": {"type": "int"},
-            "partition_tables": {"type": "bool", "default": False},
-            "facts": {"type": "bool", "default": False},
-            "timeout": {"type": "int", "default": 60},
-        }
-    }
-    run(specification, Task(parse, observe, report))
+    run(SPECIFICATION, TASK, *PARTS)
 
 
 if __name__ == "__main__":

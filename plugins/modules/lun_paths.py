@@ -136,6 +136,20 @@ plan:
     - echo '- - -' > /sys/class/scsi_host/host0/scan
     - echo '- - -' > /sys/class/scsi_host/host1/scan
     - wait for 4 paths of 35525400000000001
+done:
+  description:
+    - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
+      if there is any.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
+left:
+  description:
+    - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
+      for the task, so that it cannot be known.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
 added:
   description: The paths that came, by their names.
   type: list
@@ -178,11 +192,15 @@ luns:
           size: 268435456
           state: running
           access_state: ""
+          carries_io: true
           links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
 """
 
-from ..module_utils._run import Task, run
-from ..module_utils._tasks.lun_paths import changes, observe, operations, parse, report
+from ..module_utils._run import run
+from ..module_utils._system.block_devices import BlockDevices
+from ..module_utils._system.disks import Disks
+from ..module_utils._system.lock import Lock
+from ..module_utils._tasks.lun_paths import TASK
 
 _ITEM: dict[str, dict[str, object]] = {
     "state": {"type": "str", "choices": ["present", "absent"]},
@@ -191,22 +209,28 @@ _ITEM: dict[str, dict[str, object]] = {
 }
 _DEFAULTS = {"state": "present", "min_paths": 1}
 
+SPECIFICATION = {
+    "argument_spec": {
+        "wwid": {"type": "str"},
+        **{name: {**option, "default": _DEFAULTS.get(name)} for name, option in _ITEM.items()},
+        "timeout": {"type": "int", "default": 60},
+        "luns": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"wwid": {"type": "str", "required": True}, **_ITEM},
+        },
+    },
+    "mutually_exclusive": [("luns", "wwid")],
+    "required_one_of": [("luns", "wwid")],
+}
+
+PARTS = (BlockDevices, Disks, Lock)
+"""The parts of the system that the task needs."""
+
 
 def main() -> None:
     """Run the module."""
-    options = {name: {**option, "default": _DEFAULTS.get(name)} for name, option in _ITEM.items()}
-    item = {"wwid": {"type": "str", "required": True}, **_ITEM}
-    specification = {
-        "argument_spec": {
-            "wwid": {"type": "str"},
-            **options,
-            "timeout": {"type": "int", "default": 60},
-            "luns": {"type": "list", "elements": "dict", "options": item},
-        },
-        "mutually_exclusive": [("luns", "wwid")],
-        "required_one_of": [("luns", "wwid")],
-    }
-    run(specification, Task(parse, observe, report, operations, changes))
+    run(SPECIFICATION, TASK, *PARTS)
 
 
 if __name__ == "__main__":

@@ -433,6 +433,20 @@ plan:
     - create data --uuid mpath-35525400000000001 --notable
     - "load data --table '0 524288 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
     - resume data --noflush --nolockfs
+done:
+  description:
+    - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
+      if there is any.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
+left:
+  description:
+    - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
+      for the task, so that it cannot be known.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
 maps:
   description: The stated maps that are there after the task.
   type: list
@@ -553,6 +567,10 @@ maps:
               description: The ALUA access state in the kernel's words; empty without one.
               type: str
               sample: active/optimized
+            carries_io:
+              description: Whether the layer below multipath would carry I/O on the path.
+              type: bool
+              sample: true
             hardware_handler:
               description: The hardware handler that is attached; empty without one.
               type: str
@@ -603,12 +621,32 @@ maps:
       type: list
       elements: str
       sample: [mounted at /srv/data]
+    users:
+      description:
+        - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
+          V(swap), V(map), V(lvm), V(md) or V(device) for what lies on top, V(process) for a process
+          that has the map open, and V(claim) for an exclusive use that nothing explains.
+      type: list
+      elements: dict
+      sample:
+        - kind: mount
+          name: /srv/data
+          device: null
+          uuid: null
+          process: null
+          partition: null
 """
 
 from ..module_utils._plan.path_groups import POLICIES
-from ..module_utils._run import Task, run
-from ..module_utils._tasks.multipath_map import observe, operations, report
-from ..module_utils._tasks.multipath_options import parse
+from ..module_utils._run import run
+from ..module_utils._system.block_devices import BlockDevices
+from ..module_utils._system.disks import Disks
+from ..module_utils._system.files import Files
+from ..module_utils._system.kernel_modules import KernelModules
+from ..module_utils._system.libdevmapper import LibDeviceMapper
+from ..module_utils._system.lock import Lock
+from ..module_utils._system.multipathd import MultipathDaemon
+from ..module_utils._tasks.multipath_map import TASK
 
 _ITEM: dict[str, dict[str, object]] = {
     "name": {"type": "str"},
@@ -679,25 +717,29 @@ _DEFAULTS = {
     "min_paths": 1,
 }
 
+_OPTIONS = {name: {**option, "default": _DEFAULTS.get(name)} for name, option in _ITEM.items()}
+SPECIFICATION = {
+    "argument_spec": {
+        **_OPTIONS,
+        "manager": {
+            "type": "str",
+            "choices": ["auto", "kernel", "multipathd"],
+            "default": "auto",
+        },
+        "timeout": {"type": "int", "default": 60},
+        "maps": {"type": "list", "elements": "dict", "options": _ITEM},
+    },
+    "mutually_exclusive": [("maps", each) for each in ("name", "wwid", "paths", "path_groups")],
+    "required_one_of": [("name", "wwid", "paths", "path_groups", "maps")],
+}
+
+PARTS = (BlockDevices, Disks, Files, KernelModules, LibDeviceMapper, Lock, MultipathDaemon)
+"""The parts of the system that the task needs."""
+
 
 def main() -> None:
     """Run the module."""
-    options = {name: {**option, "default": _DEFAULTS.get(name)} for name, option in _ITEM.items()}
-    specification = {
-        "argument_spec": {
-            **options,
-            "manager": {
-                "type": "str",
-                "choices": ["auto", "kernel", "multipathd"],
-                "default": "auto",
-            },
-            "timeout": {"type": "int", "default": 60},
-            "maps": {"type": "list", "elements": "dict", "options": _ITEM},
-        },
-        "mutually_exclusive": [("maps", each) for each in ("name", "wwid", "paths", "path_groups")],
-        "required_one_of": [("name", "wwid", "paths", "path_groups", "maps")],
-    }
-    run(specification, Task(parse, observe, report, operations))
+    run(SPECIFICATION, TASK, *PARTS)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,20 @@ plan:
   sample:
     - message data 0 fail_path 8:0
     - message data 0 fail_path 8:32
+done:
+  description:
+    - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
+      if there is any.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
+left:
+  description:
+    - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
+      for the task, so that it cannot be known.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
 maps:
   description: The maps that have chosen paths. In check mode RV(maps[].active_after) is foreseen.
   type: list
@@ -200,31 +214,39 @@ maps:
           active: false
 """
 
-from ..module_utils._run import Task, run
-from ..module_utils._tasks.multipath_path import changes, observe, operations, parse, report
+from ..module_utils._run import run
+from ..module_utils._system.block_devices import BlockDevices
+from ..module_utils._system.disks import Disks
+from ..module_utils._system.libdevmapper import LibDeviceMapper
+from ..module_utils._system.lock import Lock
+from ..module_utils._system.multipathd import MultipathDaemon
+from ..module_utils._tasks.multipath_path import TASK
 
-SELECTIONS = ("maps", "paths", "hosts", "target_ports", "initiator_ports", "fabrics")
+_FILTERS = ("maps", "paths", "hosts", "target_ports", "initiator_ports", "fabrics")
+
+SPECIFICATION = {
+    "argument_spec": {
+        "state": {"type": "str", "choices": ["active", "failed"]},
+        "path_group": {"type": "int"},
+        **{name: {"type": "list", "elements": "str"} for name in _FILTERS},
+        "min_active": {"type": "int", "default": 1},
+        "timeout": {"type": "int", "default": 60},
+    },
+    "mutually_exclusive": [
+        ("path_group", "state"),
+        *(("path_group", name) for name in _FILTERS if name != "maps"),
+    ],
+    "required_one_of": [("state", "path_group"), _FILTERS],
+    "required_by": {"path_group": "maps"},
+}
+
+PARTS = (BlockDevices, Disks, LibDeviceMapper, Lock, MultipathDaemon)
+"""The parts of the system that the task needs."""
 
 
 def main() -> None:
     """Run the module."""
-    selections = {name: {"type": "list", "elements": "str"} for name in SELECTIONS}
-    specification = {
-        "argument_spec": {
-            "state": {"type": "str", "choices": ["active", "failed"]},
-            "path_group": {"type": "int"},
-            **selections,
-            "min_active": {"type": "int", "default": 1},
-            "timeout": {"type": "int", "default": 60},
-        },
-        "mutually_exclusive": [
-            ("path_group", "state"),
-            *(("path_group", name) for name in SELECTIONS if name != "maps"),
-        ],
-        "required_one_of": [("state", "path_group"), SELECTIONS],
-        "required_by": {"path_group": "maps"},
-    }
-    run(specification, Task(parse, observe, report, operations, changes))
+    run(SPECIFICATION, TASK, *PARTS)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,20 @@ plan:
     - create data-part1 --uuid part1-mpath-35525400000000001 --notable
     - "load data-part1 --table '0 522207 linear 253:0 2048'"
     - resume data-part1 --noflush --nolockfs
+done:
+  description:
+    - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
+      if there is any.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
+left:
+  description:
+    - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
+      for the task, so that it cannot be known.
+  type: list
+  elements: str
+  returned: failure after the task had begun to change the host
 maps:
   description: The stated partition maps that are there after the task.
   type: list
@@ -199,28 +213,40 @@ maps:
       sample: false
 """
 
-from ..module_utils._run import Task, run
-from ..module_utils._tasks.partition_maps import observe, operations, parse, report
+from ..module_utils._run import run
+from ..module_utils._system.block_devices import BlockDevices
+from ..module_utils._system.files import Files
+from ..module_utils._system.kpartx import KpartxRule
+from ..module_utils._system.libblkid import LibBlkid
+from ..module_utils._system.libdevmapper import LibDeviceMapper
+from ..module_utils._system.libudev import LibUdev
+from ..module_utils._system.lock import Lock
+from ..module_utils._system.loop import LoopDevices
+from ..module_utils._tasks.partition_maps import TASK
+
+SPECIFICATION = {
+    "argument_spec": {
+        "device": {"type": "str"},
+        "devices": {"type": "list", "elements": "str"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "delimiter": {"type": "str", "default": "auto"},
+        "partitions": {"type": "list", "elements": "int"},
+        "purge": {"type": "bool", "default": True},
+        "extended": {"type": "str", "choices": ["map", "skip"], "default": "map"},
+        "read_only": {"type": "bool", "default": False},
+        "timeout": {"type": "int", "default": 60},
+    },
+    "mutually_exclusive": [("device", "devices")],
+    "required_one_of": [("device", "devices")],
+}
+
+PARTS = (BlockDevices, Files, LibBlkid, LibDeviceMapper, LibUdev, Lock, LoopDevices, KpartxRule)
+"""The parts of the system that the task needs."""
 
 
 def main() -> None:
     """Run the module."""
-    specification = {
-        "argument_spec": {
-            "device": {"type": "str"},
-            "devices": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "delimiter": {"type": "str", "default": "auto"},
-            "partitions": {"type": "list", "elements": "int"},
-            "purge": {"type": "bool", "default": True},
-            "extended": {"type": "str", "choices": ["map", "skip"], "default": "map"},
-            "read_only": {"type": "bool", "default": False},
-            "timeout": {"type": "int", "default": 60},
-        },
-        "mutually_exclusive": [("device", "devices")],
-        "required_one_of": [("device", "devices")],
-    }
-    run(specification, Task(parse, observe, report, operations))
+    run(SPECIFICATION, TASK, *PARTS)
 
 
 if __name__ == "__main__":

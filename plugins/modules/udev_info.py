@@ -251,53 +251,73 @@ initramfs_generator:
   sample: initramfs-tools
 """
 
-from ..module_utils._run import Task, run
-from ..module_utils._tasks.udev_info import observe, report
-from ..module_utils._tasks.udev_options import parse
+from ..module_utils._run import run
+from ..module_utils._system.block_devices import BlockDevices
+from ..module_utils._system.disks import Disks
+from ..module_utils._system.initramfs import InitramfsImage
+from ..module_utils._system.libblkid import LibBlkid
+from ..module_utils._system.libdevmapper import LibDeviceMapper
+from ..module_utils._system.lvm import Lvm
+from ..module_utils._system.udev_devices import UdevDevices
+from ..module_utils._system.udev_rules import UdevRules
+from ..module_utils._tasks.udev_info import TASK
 
 _TEXT = {"type": "str", "required": True}
+
+_PERMISSION = {
+    "wwid": _TEXT,
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "disk"},
+    "mode": {"type": "str", "default": "0660"},
+}
+_TUNING = {
+    "vendor": _TEXT,
+    "model": _TEXT,
+    "scheduler": {"type": "str"},
+    "nr_requests": {"type": "int"},
+    "rq_affinity": {"type": "int", "choices": [0, 1, 2]},
+    "add_random": {"type": "bool"},
+    "timeout": {"type": "int"},
+    "max_sectors_kb": {"type": "int"},
+}
+SPECIFICATION = {
+    "argument_spec": {
+        "hide_paths": {"type": "bool", "default": True},
+        "links": {"type": "bool", "default": True},
+        "partition_maps": {"type": "bool", "default": False},
+        "permissions": {"type": "list", "elements": "dict", "options": _PERMISSION},
+        "tuning": {"type": "list", "elements": "dict", "options": _TUNING},
+        "rules": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"name": _TEXT, "content": _TEXT},
+        },
+        "initramfs": {
+            "type": "str",
+            "choices": ["auto", "always", "never"],
+            "default": "auto",
+        },
+        "verify": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 60},
+    }
+}
+
+PARTS = (
+    BlockDevices,
+    Disks,
+    InitramfsImage,
+    LibBlkid,
+    LibDeviceMapper,
+    Lvm,
+    UdevDevices,
+    UdevRules,
+)
+"""The parts of the system that the task needs."""
 
 
 def main() -> None:
     """Run the module."""
-    permission = {
-        "wwid": _TEXT,
-        "owner": {"type": "str", "default": "root"},
-        "group": {"type": "str", "default": "disk"},
-        "mode": {"type": "str", "default": "0660"},
-    }
-    tuning = {
-        "vendor": _TEXT,
-        "model": _TEXT,
-        "scheduler": {"type": "str"},
-        "nr_requests": {"type": "int"},
-        "rq_affinity": {"type": "int", "choices": [0, 1, 2]},
-        "add_random": {"type": "bool"},
-        "timeout": {"type": "int"},
-        "max_sectors_kb": {"type": "int"},
-    }
-    specification = {
-        "argument_spec": {
-            "hide_paths": {"type": "bool", "default": True},
-            "links": {"type": "bool", "default": True},
-            "partition_maps": {"type": "bool", "default": False},
-            "permissions": {"type": "list", "elements": "dict", "options": permission},
-            "tuning": {"type": "list", "elements": "dict", "options": tuning},
-            "rules": {
-                "type": "list",
-                "elements": "dict",
-                "options": {"name": _TEXT, "content": _TEXT},
-            },
-            "initramfs": {
-                "type": "str",
-                "choices": ["auto", "always", "never"],
-                "default": "auto",
-            },
-            "verify": {"type": "bool", "default": True},
-            "timeout": {"type": "int", "default": 60},
-        }
-    }
-    run(specification, Task(parse, observe, report))
+    run(SPECIFICATION, TASK, *PARTS)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,14 @@ from collections.abc import Mapping
 import jinja2
 from markupsafe import Markup
 
+from ..module_utils._values.device import size_words
+from ..module_utils._values.errors import visible
 from ._report_hosts import STATES, rank, read_host
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ._report_hosts import Host, Lun, Result
+    from ._report_hosts import HostRow, LunRow, Result
 
 
 def render(results: Mapping[str, Result], title: str = "SAN report", made: str = "") -> str:
@@ -55,26 +57,17 @@ def render(results: Mapping[str, Result], title: str = "SAN report", made: str =
     )
 
 
-def size_words(size: int | None) -> str:
-    """Return a size in bytes in the largest binary unit that it reaches."""
-    if size is None:
-        return "sizes differ"
-    value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.4g} {unit}"
+def size(value: int | None) -> str:
+    """Return a size in bytes in words; None where the paths of a LUN differ."""
+    return "sizes differ" if value is None else size_words(value)
 
 
 def printable(value: t.Any) -> t.Any:
     """Return text that shows control characters, and those that turn the writing direction."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return repr(value)
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _wrong(hosts: Sequence[Host]) -> Iterator[tuple[Host, Lun | None]]:
+def _wrong(hosts: Sequence[HostRow]) -> Iterator[tuple[HostRow, LunRow | None]]:
     """Yield what is wrong, the worst first: hosts that were not looked at, then maps."""
     yield from ((host, None) for host in hosts if host.problem)
     found = [(host, lun) for host in hosts for lun in host.luns if lun.state not in ("", "healthy")]
@@ -91,7 +84,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["size"] = size_words
+    environment.filters["size"] = size
     return environment.get_template("_report.html.j2")
 
 

@@ -38,7 +38,7 @@ _PATH_KINDS = tuple(kind for kind in _WORDS if kind.startswith("path_"))
 
 
 @dataclass(frozen=True)
-class Path:
+class PathRow:
     """A path; `state` is `active`, `down` (active, but its device is not), `failed` or `gone`."""
 
     name: str
@@ -48,13 +48,13 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupRow:
     """A group of paths; number 0 is for the paths of a LUN that no map uses."""
 
     number: int
     state: str
     selector: str
-    paths: tuple[Path, ...]
+    paths: tuple[PathRow, ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Lun:
+class LunRow:
     """A LUN with its map, from its paths to its mounts; `state` is empty if it has no map."""
 
     anchor: str
@@ -89,17 +89,17 @@ class Lun:
     paths: int = 0
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    groups: tuple[Group, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
     above: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
-class Host:
+class HostRow:
     """A host; `problem` says why it could not be looked at."""
 
     anchor: str
     name: str
-    luns: tuple[Lun, ...] = ()
+    luns: tuple[LunRow, ...] = ()
     problem: str = ""
 
     @property
@@ -122,20 +122,20 @@ def rank(state: str) -> int:
     return STATES.index(state) if state in STATES else len(STATES)
 
 
-def read_host(number: int, name: str, result: Result) -> Host:
+def read_host(number: int, name: str, result: Result) -> HostRow:
     """Return a host as the module returned it; what cannot be its result is the host's problem."""
     anchor = f"h{number}"
     try:
         if "maps" not in result:
             problem = "unreachable" if result.get("unreachable") else "failed"
-            return Host(anchor, name, problem=f"{problem}: {result['msg']}".strip())
-        return Host(anchor, name, tuple(_luns(anchor, result)))
+            return HostRow(anchor, name, problem=f"{problem}: {result['msg']}".strip())
+        return HostRow(anchor, name, tuple(_luns(anchor, result)))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         problem = f"what it returned is no result of device_mapper_info ({error!r})"
-        return Host(anchor, name, problem=problem)
+        return HostRow(anchor, name, problem=problem)
 
 
-def _luns(anchor: str, result: Result) -> Iterator[Lun]:
+def _luns(anchor: str, result: Result) -> Iterator[LunRow]:
     """Yield the LUNs of a host, the worst first, then by the names of their maps."""
     above = _above(result["maps"])
     seen = {lun["wwid"]: lun for lun in result["luns"]}
@@ -147,7 +147,7 @@ def _luns(anchor: str, result: Result) -> Iterator[Lun]:
         size = _size(lun["size"]) if lun else 0
         if each is None:
             paths = tuple(_path(path) for path in lun["paths"]) if lun else ()
-            yield Lun(where, wwid, size, groups=(Group(0, "", "", paths),))
+            yield LunRow(where, wwid, size, groups=(GroupRow(0, "", "", paths),))
         else:
             yield _mapped(where, size, each, above)
 
@@ -158,7 +158,7 @@ def _order(wwid: str, each: Result | None) -> tuple[int, str, str]:
     return rank(each["health"]["state"]), each["name"], wwid
 
 
-def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> Lun:
+def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> LunRow:
     health = each["health"]
     features = each["table"][0].get("features", ()) if each["table"] else ()
     notes = {
@@ -166,7 +166,7 @@ def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> Lun:
         "read-only": each["read_only"],
         "removed once it is closed": each["deferred_remove"],
     }
-    return Lun(
+    return LunRow(
         anchor=anchor,
         wwid=each["wwid"],
         size=size,
@@ -178,7 +178,7 @@ def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> Lun:
         notes=tuple(note for note, holds in notes.items() if holds),
         findings=tuple(_findings(health["reasons"])),
         groups=tuple(
-            Group(
+            GroupRow(
                 number,
                 group["state"],
                 group["path_selector"],
@@ -194,7 +194,7 @@ def _size(size: t.Any) -> int | None:
     return None if size is None else int(size)
 
 
-def _path(path: Result) -> Path:
+def _path(path: Result) -> PathRow:
     words = {
         "": path["device"],
         "address": path["address"],
@@ -204,7 +204,7 @@ def _path(path: Result) -> Path:
         "target": path["target_node_name"],
         "failures": path.get("fail_count"),
     }
-    return Path(
+    return PathRow(
         name=path["name"] or path["device"],
         address=path["address"],
         state=_path_state(path),
@@ -218,8 +218,7 @@ def _path_state(path: Result) -> str:
         return "gone"
     if path.get("active", True) is not True:  # A LUN without a map has only devices.
         return "failed"
-    inaccessible = path["access_state"] in ("unavailable", "offline")
-    return "down" if inaccessible or path["state"] not in ("", "running", "live") else "active"
+    return "active" if path["carries_io"] else "down"
 
 
 def _findings(reasons: Sequence[Result]) -> Iterator[Finding]:
@@ -255,7 +254,7 @@ def _above(maps: Sequence[Result]) -> _Above:
 
     def layers(each: Result, below: tuple[str, ...] = ()) -> tuple[Layer, ...]:
         children = on.get(each["device"] or "", ())
-        known = {name for child in children for name in _held_by(child)}
+        shown = {child["device"] for child in children}
         found = [
             Layer(
                 _kind(child),
@@ -266,27 +265,16 @@ def _above(maps: Sequence[Result]) -> _Above:
             for child in sorted(children, key=lambda child: (len(child["name"]), child["name"]))
             if child["name"] not in below
         ]
-        found += [_use(use) for use in each["uses"] if use not in known]
+        found += [
+            Layer("mount", user["name"]) if user["kind"] == "mount" else Layer("use", words)
+            for words, user in zip(each["uses"], each["users"])
+            if user["device"] is None or user["device"] not in shown
+        ]
         return tuple(found)
 
     return layers
 
 
-def _held_by(child: Result) -> tuple[str, str]:
-    """Return the words by which device_mapper_info says that a map is held by another."""
-    return (
-        f"held by the map {child['name']} (uuid {child['uuid'] or 'empty'})",
-        f"held by the LVM volume {child['name']}",
-    )
-
-
 def _kind(child: Result) -> str:
     uuid = child["uuid"]
     return "partition" if uuid.startswith("part") else "LVM" if uuid.startswith("LVM-") else "map"
-
-
-def _use(words: str) -> Layer:
-    mount = "mounted at "
-    if words.startswith(mount):
-        return Layer("mount", words[len(mount) :])
-    return Layer("use", words)

@@ -189,14 +189,14 @@ def module(name: str, options: Mapping[str, object], changed: bool) -> None:
 
 PARTS = (
     ("imports", "importlib._bootstrap>", "_find_and_load"),
-    ("maps from the kernel", "_libdevmapper.py", "maps"),
-    ("disks from sysfs and udev", "_sysfs.py", "read_block_devices"),
-    ("uses", "_sysfs.py", "read_uses"),
-    ("partition tables", "_libblkid.py", "read_partition_table"),
-    ("plan", "_multipath_map.py", "operations"),
-    ("plan", "_partition_maps.py", "operations"),
-    ("result and its JSON", "_multipath_map.py", "report"),
-    ("result and its JSON", "_partition_maps.py", "report"),
+    ("maps from the kernel", "_system/libdevmapper.py", "maps"),
+    ("disks from sysfs and udev", "_system/disks.py", "disks"),
+    ("uses", "_system/block_devices.py", "uses"),
+    ("partition tables", "_system/libblkid.py", "partition_table"),
+    ("plan", "_tasks/multipath_map.py", "operations"),
+    ("plan", "_tasks/partition_maps.py", "operations"),
+    ("result and its JSON", "_tasks/multipath_map.py", "report"),
+    ("result and its JSON", "_tasks/partition_maps.py", "report"),
     ("result and its JSON", "basic.py", "exit_json"),
 )
 """What the time of a module goes to: words, a function's file, and its name."""

@@ -19,26 +19,22 @@ from pathlib import Path
 
 from unit.memory_host import DEFAULTS
 from unit.partition_tables import DEVICE, ODD, SIZE, SOUND, Image
+from unit.readings import whole
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
-    Load,
-    Plan,
-    foresee,
-)
-from ansible_collections.san.device_mapper.plugins.module_utils._system.libblkid import (
-    read_partition_table,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.map_steps import Load
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import Plan, foresee
+from ansible_collections.san.device_mapper.plugins.module_utils._system.libblkid import LibBlkid
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import partition_maps
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    Host,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Parent,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import Linear
 
 SECTOR = 512
 ENDS = (0, 1, 2, SIZE // SECTOR - 1, SIZE // SECTOR, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
@@ -63,7 +59,7 @@ def tables(folder: Path) -> dict[str, tuple[Path, Sectors]]:
 
 
 def is_fit(image: Image) -> bool:
-    """Tell whether a table can be made in a file, with what every Debian host has."""
+    """Return whether a table can be made in a file, with what every Debian host has."""
     tools = all(argv[0] == "sfdisk" for argv, _script in image.commands)
     return tools and image.logical_sector == SECTOR and image.size == SIZE and not image.kept
 
@@ -154,7 +150,7 @@ def outcome(table: PartitionTable, chance: random.Random) -> str:
     extended = chance.choice(["map", "skip"])
     options = {**DEFAULTS["partition_maps"], "device": "data", "extended": extended}
     request = partition_maps.parse(options)
-    host = Host(parents=(parent,))
+    host = whole(parents=(parent,))
     steps, message = planned(request, host)
     assert message.isprintable(), repr(message)
     if message:
@@ -176,7 +172,7 @@ def outcome(table: PartitionTable, chance: random.Random) -> str:
 def read(path: Path) -> PartitionTable | None:
     """Return the table; None if libblkid, or what holds it to the MBR, turns it down."""
     try:
-        return read_partition_table(str(path), None, 60)
+        return LibBlkid().partition_table(str(path), None, 60)
     except DeviceMapperError:
         return None
 

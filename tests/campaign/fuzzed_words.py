@@ -26,16 +26,16 @@ from unit.memory_multipath import Disk
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import POLICIES
 from ansible_collections.san.device_mapper.plugins.module_utils._system import scsi
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Partition,
-    PartitionTable,
-)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    Partition,
+    PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     canonical,
@@ -166,7 +166,7 @@ def task(chance: random.Random) -> str:
     shown: dict[str, Any] = {field: text(chance) for field in SHOWN if chance.random() < 0.2}
     host.block_devices = (replace(disk, **shown, links=(f"/dev/disk/by-path/{text(chance)}",)),)
     if chance.random() < 0.5:
-        host.mounts[kernel.maps()[0].device] = f"/srv/{text(chance)}"
+        host.mounted[kernel.maps()[0].device] = f"/srv/{text(chance)}"
     host.partition_tables["data"] = PartitionTable(
         "gpt", (Partition(1, 2048, 2048, name=text(chance)),)
     )

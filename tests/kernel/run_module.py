@@ -29,6 +29,7 @@ from ansible.module_utils import basic  # noqa: E402 (no file is left on the hos
 from ansible_collections.san.device_mapper.plugins.module_utils._system import (  # noqa: E402
     files,
     libdevmapper,
+    loop,
     multipathd,
 )
 
@@ -36,10 +37,7 @@ MODULES = (
     *("multipath_map", "multipath_path", "partition_maps", "lun_paths", "device_mapper_info"),
     "udev_info",
 )
-CHANGES = (
-    *("create", "load", "clear", "resume", "rename", "message", "remove"),
-    *("attach", "detach", "_wait"),
-)
+CHANGES = ("create", "load", "clear", "resume", "rename", "message", "remove", "_wait")
 REQUESTS = ("write_drop_in", "remove_drop_in", "add_wwid", "remove_wwid", "tell_multipathd")
 
 
@@ -70,6 +68,7 @@ def disturb_at(number: int, command: list[str]) -> None:
         (libdevmapper.LibDeviceMapper, CHANGES),
         (multipathd.MultipathDaemon, REQUESTS),
         (files.Files, ("write_file", "remove_file")),
+        (loop.LoopDevices, ("attach", "detach")),
     ):
         for name in names:
             setattr(owner, name, disturbed(getattr(owner, name)))

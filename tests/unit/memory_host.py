@@ -1,184 +1,271 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A SAN host in memory: what a task observes on it, with an in-memory kernel below."""
+"""A SAN host in memory: readings of it beside an in-memory kernel, and tasks that run on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from unit.memory_kernel import MemoryKernel
 
-from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
-from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+from ansible_collections.san.device_mapper.plugins.module_utils._run import outcome
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks.task import Task
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import (
+    BlockDevice,
+    Transport,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
+    Configuration,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import Multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    LoopDevice,
+    PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use, Uses
+from ansible_collections.san.device_mapper.plugins.modules import (
+    device_mapper_info,
+    lun_paths,
     multipath_map,
-    multipath_options,
     multipath_path,
     partition_maps,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    Parent,
-    PartitionTable,
-    Transport,
-    Use,
-)
-from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
-from ansible_collections.san.device_mapper.plugins.module_utils._values.table import devices
 
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "multipath_map": {
-        "name": None,
-        "wwid": None,
-        "paths": None,
-        "path_groups": None,
-        "state": "present",
-        "path_grouping_policy": "auto",
-        "path_selector": "service-time",
-        "path_selector_arguments": None,
-        "hardware_handler": "auto",
-        "features": None,
-        "no_path_retry": "fail",
-        "read_only": False,
-        "allow_shrink": False,
-        "skip_kpartx": False,
-        "in_use": "fail",
-        "min_paths": 1,
-        "manager": "auto",
-        "failback": None,
-        "prio": None,
-        "path_checker": None,
-        "fast_io_fail_tmo": None,
-        "dev_loss_tmo": None,
-        "adopt": False,
-        "persistent": None,
-        "maps": None,
-        "timeout": 60,
-    },
-    "partition_maps": {
-        "device": None,
-        "devices": None,
-        "state": "present",
-        "delimiter": "auto",
-        "partitions": None,
-        "purge": True,
-        "extended": "map",
-        "read_only": False,
-        "timeout": 60,
-    },
-    "multipath_path": {
-        "state": None,
-        "path_group": None,
-        "maps": None,
-        "paths": None,
-        "hosts": None,
-        "target_ports": None,
-        "initiator_ports": None,
-        "fabrics": None,
-        "min_active": 1,
-        "timeout": 60,
-    },
+MODULES = {
+    "device_mapper_info": device_mapper_info,
+    "lun_paths": lun_paths,
+    "multipath_map": multipath_map,
+    "multipath_path": multipath_path,
+    "partition_maps": partition_maps,
 }
 
 
-@dataclass
-class MemoryHost:
-    """The host; `partition_tables` are by the name of the map that has them."""
+def defaults(module: str) -> dict[str, Any]:
+    """Return the options of a module that are not stated, with their defaults."""
+    validated = ArgumentSpecValidator(MODULES[module].SPECIFICATION["argument_spec"]).validate({})
+    parameters: dict[str, Any] = validated.validated_parameters
+    return parameters
 
-    kernel: MemoryKernel
-    block_devices: tuple[BlockDevice, ...] = ()
-    mounts: dict[DeviceNumber, str] = field(default_factory=dict)
-    partition_tables: dict[str, PartitionTable] = field(default_factory=dict)
-    missing_modules: frozenset[str] = frozenset()
-    missing_programs: tuple[str, ...] = ()
-    transports: dict[DeviceNumber, Transport] = field(default_factory=dict)
-    observations: int = 0
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {name: defaults(name) for name in MODULES}
+
+
+class MemoryHost:
+    """The host; `partition_tables` are by the name of the map that has them.
+
+    What it does not have itself it has from its kernel, whose disks are those that a scan changes.
+    """
+
+    def __init__(
+        self,
+        kernel: MemoryKernel,
+        block_devices: tuple[BlockDevice, ...] = (),
+        partition_tables: dict[str, PartitionTable] | None = None,
+        scsi_hosts: tuple[str, ...] = ("host0", "host1", "host2", "host3"),
+        native_nvme_multipath: bool = False,
+    ) -> None:
+        self.kernel = kernel
+        if block_devices:
+            kernel.known = block_devices
+        self.partition_tables = partition_tables or {}
+        self.scsi_hosts = scsi_hosts
+        self.mounted: dict[DeviceNumber, str] = {}
+        self.used: dict[DeviceNumber, Uses] = {}
+        self.lacking_modules: frozenset[str] = frozenset()
+        self.lacking_programs: tuple[str, ...] = ()
+        self.names_of_ports: dict[DeviceNumber, Transport] = {}
+        self.native_nvme_multipath = native_nvme_multipath
+        self.links: dict[str, DeviceNumber] = {}
+        self.properties: dict[str, str] = {}
+        self.observations = 0
+        self.is_locked = False
 
     def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Return what a task with the module returns."""
+        return self.outcome(module, MODULES[module].TASK, check_mode, **options)
+
+    def outcome(
+        self, module: str, task: Task[Any], check_mode: bool = False, **options: Any
+    ) -> dict[str, Any]:
+        """Return what a module returns whose task is this one."""
         whole = {**DEFAULTS[module], **options}
-        if module == "multipath_map":
-            return outcome(self.multipath_map(), whole, lambda: self.kernel, check_mode)
-        if module == "multipath_path":
-            return outcome(self.multipath_path(), whole, lambda: self.kernel, check_mode)
-        return outcome(self.partition_maps(), whole, lambda: self.kernel, check_mode)
+        return outcome(task, whole, lambda: Parts(self, MODULES[module].PARTS), check_mode)
 
-    def multipath_map(self) -> Task[tuple[multipath_options.Request, ...]]:
-        """Return the module's task, observing this host."""
+    def maps(self) -> tuple[Map, ...]:
+        """Return what is read of device-mapper."""
+        return self.kernel.maps()
 
-        def observe(
-            _requests: Sequence[multipath_options.Request], kernel: Kernel, _timeout: float
-        ) -> Host:
-            return self.observe(kernel, ())
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "kernel":
+            raise AttributeError(name)
+        return getattr(self.kernel, name)
 
-        module = multipath_map
-        return Task(multipath_options.parse, observe, module.report, module.operations)
+    @property
+    def block_devices(self) -> tuple[BlockDevice, ...]:
+        """The disks that the kernel knows."""
+        return self.kernel.known
 
-    def multipath_path(self) -> Task[multipath_path.Request]:
-        """Return the module's task, observing this host."""
+    @block_devices.setter
+    def block_devices(self, disks: tuple[BlockDevice, ...]) -> None:
+        self.kernel.known = disks
 
-        def observe(_request: multipath_path.Request, kernel: Kernel, _timeout: float) -> Host:
-            return self.observe(kernel, ())
+    @contextlib.contextmanager
+    def exclusive(self, _timeout: float) -> Iterator[None]:
+        """Hold the host's lock."""
+        self.is_locked = True
+        try:
+            yield
+        finally:
+            self.is_locked = False
 
-        module = multipath_path
-        return Task(module.parse, observe, module.report, module.operations, module.changes)
+    def block_device(self, device: DeviceNumber) -> BlockDevice | None:
+        """Return a disk, or a map as one."""
+        for disk in self.block_devices:
+            if disk.device == device:
+                return disk
+        for each in self.kernel.looked_at():
+            if each.device == device:
+                name = f"dm-{device.minor}"
+                return BlockDevice(name, device, each.sectors, read_only=each.read_only)
+        return None
 
-    def partition_maps(self) -> Task[partition_maps.Request]:
-        """Return the module's task, observing this host."""
+    def device_at(self, path: str) -> DeviceNumber | None:
+        """Return the number of a disk or map by its node, or by a link."""
+        nodes = {f"/dev/{disk.name}": disk.device for disk in self.block_devices}
+        nodes.update({f"/dev/mapper/{each.name}": each.device for each in self.kernel.looked_at()})
+        return {**nodes, **self.links}.get(path)
 
-        def observe(request: partition_maps.Request, kernel: Kernel, _timeout: float) -> Host:
-            return self.observe(kernel, request.devices)
+    def partitions_of(self, _device: DeviceNumber) -> tuple[DeviceNumber, ...]:
+        """Return none: the kernel here makes no partitions."""
+        return ()
 
-        module = partition_maps
-        return Task(module.parse, observe, module.report, module.operations)
-
-    def observe(self, kernel: Kernel, stated: Sequence[str]) -> Host:
-        """Return a reading of the host."""
-        self.kernel.daemon.disks = self.block_devices
+    def uses(self) -> dict[DeviceNumber, Uses]:
+        """Return mounts, what the test says, and the maps on top."""
         self.observations += 1
-        maps = kernel.maps()
-        return Host(
-            maps=maps,
-            block_devices=self.block_devices,
-            uses=self._uses(maps),
-            parents=tuple(self._parent(name, maps) for name in stated),
-            multipathd=self.kernel.daemon.view(maps),
-            missing_modules=self.missing_modules,
-            controllers=("host0", "host1", "host2", "host3"),
-            transports=self.transports,
-            boot_files=dict(self.kernel.files),
-            missing_programs=self.missing_programs,
-        )
-
-    def _uses(self, maps: Sequence[Map]) -> dict[DeviceNumber, tuple[Use, ...]]:
-        uses: dict[DeviceNumber, tuple[Use, ...]] = {
-            device: (Use(f"mounted at {place}"),) for device, place in self.mounts.items()
-        }
-        for each in maps:
-            for device in {*devices(each.live), *devices(each.inactive)}:
-                held = Use(
-                    f"held by the map {each.name} (uuid {each.uuid or 'empty'})", each.device
-                )
+        uses: dict[DeviceNumber, Uses] = dict(self.used)
+        for device, place in self.mounted.items():
+            uses[device] = (*uses.get(device, ()), Use("mount", place))
+        for each in self.kernel.looked_at():
+            for device in each.opened():
+                held = Use("map", each.name, each.device, each.uuid)
                 uses[device] = (*uses.get(device, ()), held)
-        for each in maps:
-            if each.open_count > len(uses.get(each.device, ())):
-                opener = Use("open in process 7 (cat)")
-                uses[each.device] = (*uses.get(each.device, ()), opener)
         return uses
 
-    def _parent(self, name: str, maps: Sequence[Map]) -> Parent:
-        (found,) = (each for each in maps if each.name == name)
-        return Parent(
-            stated=name,
-            name=found.name,
-            uuid=found.uuid,
-            device=found.device,
-            sectors=found.sectors,
-            read_only=found.read_only,
-            partition_table=self.partition_tables.get(name, PartitionTable()),
-        )
+    def openers(self, devices: Iterable[DeviceNumber]) -> dict[DeviceNumber, Uses]:
+        """Return the process that has each map open that is open, and not mounted."""
+        opened = {each.device for each in self.kernel.opened() if each.device not in self.mounted}
+        return {each: (Use("process", "cat", process=7),) for each in devices if each in opened}
+
+    def is_claimed(self, device: DeviceNumber) -> bool:
+        """Return whether the kernel says so."""
+        return device in self.kernel.claimed
+
+    def layers_below(self, _device: DeviceNumber) -> tuple[DeviceNumber, ...]:
+        """Return none: what maps lie on is not asked for here."""
+        return ()
+
+    def physical_volumes(self, _timeout: float) -> None:
+        """Return none: there is no LVM here."""
+
+    def mounts(self) -> dict[DeviceNumber, list[str]]:
+        """Return the mount points."""
+        return {device: [place] for device, place in self.mounted.items()}
+
+    def disks(self, _timeout: float) -> tuple[BlockDevice, ...]:
+        """Return the disks, which the daemon sees as well."""
+        self.kernel.daemon.disks = self.block_devices
+        return self.block_devices
+
+    def reported_sectors(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:
+        """Return the sizes that disks report."""
+        return {each.device: each.reported_sectors for each in disks if each.reported_sectors}
+
+    def transports(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Transport]:
+        """Return the names of the ports."""
+        return {each.device: self.names_of_ports.get(each.device, Transport()) for each in disks}
+
+    def controllers(self) -> tuple[str, ...]:
+        """Return the SCSI hosts and NVMe controllers."""
+        return self.scsi_hosts
+
+    def has_native_nvme_multipath(self) -> bool:
+        """Return whether the kernel joins NVMe paths itself."""
+        return self.native_nvme_multipath
+
+    def partition_table(
+        self, path: str, _device: DeviceNumber | None, _timeout: float
+    ) -> PartitionTable:
+        """Return the partition table on a map."""
+        return self.partition_tables.get(path.rpartition("/")[2], PartitionTable())
+
+    def image_file(self, _path: str) -> None:
+        """Return none: there are no files here."""
+
+    def multipathd_runs(self) -> bool:
+        """Return whether the daemon runs."""
+        return self.kernel.daemon.runs
+
+    def multipathd_view(self, _timeout: float) -> Multipathd:
+        """Return the daemon's view."""
+        return self.kernel.daemon.view(self.kernel.looked_at())
+
+    def multipathd(
+        self, _timeout: float, _disks: frozenset[DeviceNumber], *, checked: bool
+    ) -> Multipathd:
+        """Return the daemon with its files."""
+        return self.kernel.daemon.view(self.kernel.looked_at())
+
+    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
+        """Return at once: nothing happens here while anybody waits."""
+        return self.kernel.multipathd_once(enough, timeout)
+
+    def missing_modules(self, names: Iterable[str]) -> frozenset[str]:
+        """Return the modules that the test takes away."""
+        return self.lacking_modules & {*names}
+
+    def boot_files(self, programs: Iterable[str]) -> dict[str, str]:
+        """Return the records, and those of the programs that are there."""
+        wanted = {*programs}
+        return {
+            path: text
+            for path, text in self.kernel.files.items()
+            if path in wanted or path.endswith((".map", ".partitions", ".skip_kpartx"))
+        }
+
+    def missing_programs(self, _names: Iterable[str]) -> tuple[str, ...]:
+        """Return the programs that the test takes away."""
+        return self.lacking_programs
+
+    def settle(self, _timeout: float) -> None:
+        """Wait for nothing: there is no udev here."""
+
+    def udev_properties(self, _device: DeviceNumber, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the properties that the test gives to each device."""
+        return tuple(self.properties.get(name, "") for name in names)
+
+    def loop_devices(self, _path: str) -> tuple[LoopDevice, ...]:
+        """Return none: there are no loop devices here."""
+        return ()
+
+    def kpartx_delimiter(self) -> str | None:
+        """Return none: there is no kpartx here."""
+        return None
+
+
+class Parts:
+    """A host of which a module sees those parts that it is sent with, and nothing else."""
+
+    def __init__(self, host: MemoryHost, parts: Sequence[type]) -> None:
+        self._host = host
+        self._parts = parts
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not any(hasattr(part, name) for part in self._parts):
+            raise AttributeError(f"no part of the system that the module is sent with has {name}")
+        return getattr(self._host, name)

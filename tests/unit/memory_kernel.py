@@ -10,25 +10,33 @@ import errno
 import itertools
 import os
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from unit.memory_map import LoadedSegment, LoadedTable, MemoryMap
 from unit.memory_multipath import Disk, LoadedMultipath
 from unit.memory_multipathd import Daemon, MemoryMultipathd
 from unit.memory_san import MemorySan
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.map_steps import (
     CANCEL_DEFERRED_REMOVE,
-    UdevFlag,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import Plan
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
+    apply as carry_out,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map, UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Multipath,
     MultipathStatus,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.table import Segment, Table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
+    Linear,
+    Segment,
+    Table,
+)
 
 MAJOR = 252
 
@@ -64,6 +72,10 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
     def maps(self) -> tuple[Map, ...]:
         """Return all maps in the order of their names."""
         self.readings += 1
+        return self.looked_at()
+
+    def looked_at(self) -> tuple[Map, ...]:
+        """Return the same without counting, for what is beside device-mapper."""
         return tuple(self._observed(each) for each in sorted(self._maps, key=lambda m: m.name))
 
     def map_of_uuid(self, uuid: str) -> Map | None:
@@ -216,6 +228,10 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
             each for each in self._maps if any(device in table.devices() for table in each.tables())
         )
 
+    def opened(self) -> tuple[MemoryMap, ...]:
+        """Return the maps that something else than a map has open."""
+        return tuple(each for each in self._maps if each.opened)
+
     def _remove_deferred(self) -> None:
         """Remove those maps that waited for what has just been closed (dm_blk_close)."""
         while closed := [
@@ -317,3 +333,8 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         except OSError as refused:
             code = refused.errno or 0
             raise KernelError(request, name, code, os.strerror(code)) from refused
+
+
+def apply(plan: Plan, kernel: MemoryKernel, timeout: float) -> None:
+    """Carry out a plan on an in-memory kernel, which has all that changes something."""
+    carry_out(plan, cast("Kernel", kernel), timeout)

@@ -20,16 +20,11 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.blacklis
     rules_against,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     MultipathdError,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    DaemonMap,
-    DaemonPath,
-    Map,
-    Multipathd,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Features,
     Multipath,
@@ -42,6 +37,11 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
     Configuration,
     Section,
     parse_sections,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import (
+    DaemonMap,
+    DaemonPath,
+    Multipathd,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd_versions import (
     renames_and_reloads,
@@ -92,8 +92,8 @@ class Daemon:
     def view(self, maps: tuple[Map, ...]) -> Multipathd:
         """Return what is observed of it."""
         return Multipathd(
-            installed=self.installed,
             runs=self.runs,
+            installed=self.installed,
             version=self.version if self.runs else (),
             maps=tuple(
                 DaemonMap(each.name, each.uuid[6:])
@@ -192,7 +192,7 @@ class MemoryMultipathd:
         with self._request("wait for", "multipathd"):
             return self.daemon.runs and enough(self.daemon.known)
 
-    def multipathd(self, _disks: frozenset[DeviceNumber]) -> Multipathd:
+    def multipathd_now(self, _disks: frozenset[DeviceNumber]) -> Multipathd:
         """Return the daemon as it is now."""
         return self.daemon.view(self.maps())
 
@@ -207,8 +207,10 @@ class MemoryMultipathd:
             self._made(found.uuid[6:], renames=False)
         elif verb == "resume":
             found.end_suspension()
-        elif verb == "disablequeueing" and found.live and found.live.multipath:
-            found.live.multipath.message("fail_if_no_path")
+        elif verb in ("disablequeueing", "restorequeueing") and found.live and found.live.multipath:
+            found.live.multipath.message(
+                "fail_if_no_path" if verb == "disablequeueing" else "queue_if_no_path"
+            )
 
     def _messaged(self, words: list[str]) -> None:
         """Send a map the message for `fail path NAME` and `switch map NAME group NUMBER`."""

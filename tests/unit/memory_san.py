@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 
 
 class MemorySan:
@@ -61,7 +61,8 @@ class MemorySan:
     def left_of(self, disks: Sequence[BlockDevice], timeout: float) -> tuple[BlockDevice, ...]:
         """Return the disks that are still known."""
         self.waits = (*self.waits, timeout)
-        return tuple(each for each in self.known if each in disks)
+        gone = {each.device for each in disks}
+        return tuple(each for each in self.known if each.device in gone)
 
     def _measured(self, disk: BlockDevice) -> BlockDevice:
         size = disk.reported_sectors or self.arriving_sizes.get(disk.name, disk.sectors)

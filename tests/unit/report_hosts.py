@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from unit.readings import daemon
+
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import device_mapper_info
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    Use,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
 GIB = 2 << 20
 """Sectors of 512 bytes."""
@@ -81,14 +81,21 @@ class San:
 
     def result(self, **request: Any) -> dict[str, Any]:
         """Return what the module returns on this host."""
-        host = Host(maps=tuple(self._maps), block_devices=tuple(self._disks), uses=self._uses)
+        host = Host(
+            maps=tuple(self._maps),
+            block_devices=tuple(self._disks),
+            uses=self._uses,
+            parents=(),
+            missing_links={},
+            multipathd=daemon(),
+        )
         return device_mapper_info.report(device_mapper_info.Request(**request), host)
 
     def _partition(self, data: Map, number: int, size: int, mount: str) -> None:
         name, device = f"{data.name}-part{number}", self._number()
         table = parse_table(f"0 {size - 4096} linear {data.device} {2048 + (number - 1) * size}")
         self._maps.append(Map(name, f"part{number}-{data.uuid}", device, table))
-        held = Use(f"held by the map {name} (uuid part{number}-{data.uuid})", device)
+        held = Use("map", name, device, f"part{number}-{data.uuid}")
         self._uses[data.device] = (*self._uses.get(data.device, ()), held)
         if mount.startswith("vg"):
             volume = Map(
@@ -98,10 +105,10 @@ class San:
                 parse_table(f"0 {size - 8192} linear {device} 0"),
             )
             self._maps.append(volume)
-            self._uses[device] = (Use(f"held by the LVM volume {mount}", volume.device),)
-            self._uses[volume.device] = (Use(f"mounted at /var/lib/{mount}"),)
+            self._uses[device] = (Use("lvm", mount, volume.device, volume.uuid),)
+            self._uses[volume.device] = (Use("mount", f"/var/lib/{mount}"),)
         elif mount:
-            self._uses[device] = (Use(f"mounted at {mount}"),)
+            self._uses[device] = (Use("mount", mount),)
 
     def _number(self) -> DeviceNumber:
         return DeviceNumber(253, len(self._maps))
@@ -168,6 +175,7 @@ def hostile(words: str) -> dict[str, dict[str, Any]]:
             path["target_node_name"] = words
     (data,) = (each for each in result["maps"] if each["wwid"])
     data["uses"].append(words)
+    data["users"].append({"kind": words, "name": words, "device": None})
     data["health"]["reasons"].append({"kind": words, "name": words, "found": words})
     for group in data["path_groups"]:
         for path in group["paths"]:

@@ -12,7 +12,6 @@ from hypothesis.strategies import SearchStrategy
 from unit.memory_multipath import SELECTORS
 
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Features,
     Multipath,
@@ -21,6 +20,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
     PathSelector,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
+    Linear,
     Other,
     Segment,
     Table,

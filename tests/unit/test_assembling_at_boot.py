@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 from unit.memory_host import DEFAULTS
+from unit.readings import whole
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.boot import record
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.map_records import record
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import (
     POLICIES,
@@ -31,15 +32,12 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
     PROGRAM,
-    RECORDS,
     RULES,
     STATIC,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import RECORDS
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import format_table
 
 WWID = "35525400000000001"
@@ -139,7 +137,7 @@ def disk(number: int, **details: Any) -> BlockDevice:
 
 def arrive(root: Root, disks: Sequence[BlockDevice], **options: Any) -> Desired:
     """Let a host boot with the record of a map of these disks; return what the module makes."""
-    host = Host(block_devices=tuple(disks))
+    host = whole(block_devices=tuple(disks))
     (request,) = parse({**DEFAULTS["multipath_map"], "name": "data", "wwid": WWID, **options})
     (desired,) = desire((request,), host)
     assert isinstance(desired, Desired)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+from pathlib import Path
 
 import pytest
 from bench import floor, on_host
@@ -28,6 +30,16 @@ floor removes; gone
 def test_the_floor_asks_for_what_the_adapter_asks_for() -> None:
     expected = (libdevmapper._CREATE, libdevmapper._REMOVE, libdevmapper._TABLE)
     assert expected == (floor.CREATE, floor.REMOVE, floor.TABLE)
+
+
+OURS = [(file, name) for _words, file, name in on_host.PARTS if file[0] == "_"]
+
+
+@pytest.mark.parametrize(("file", "name"), OURS)
+def test_what_a_modules_time_goes_to_is_there(file: str, name: str) -> None:
+    path = Path(libdevmapper.__file__).parents[1] / file
+    found = ast.walk(ast.parse(path.read_text("utf-8")))
+    assert name in [each.name for each in found if isinstance(each, ast.FunctionDef)]
 
 
 def test_contenders_take_turns_from_an_idle_host_and_each_is_checked(

@@ -16,20 +16,17 @@ from typing import Any
 
 import pytest
 from unit.memory_host import DEFAULTS
+from unit.readings import daemon, whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import foresee
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
     device_mapper_info as info_task,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
-    lun_paths as lun_task,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import lun_paths as lun_task
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
     multipath_map as map_task,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
-    multipath_options,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import multipath_options
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
     multipath_path as path_task,
 )
@@ -37,16 +34,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
     partition_maps as partition_task,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    DaemonPath,
-    Host,
-    Map,
-    Multipathd,
-    Parent,
-    Partition,
-    PartitionTable,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     GroupStatus,
     MultipathStatus,
@@ -55,6 +45,14 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     Configuration,
     parse_sections,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import (
+    DaemonPath,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    Parent,
+    Partition,
+    PartitionTable,
 )
 
 PATHS = 8
@@ -80,7 +78,7 @@ def unmapped(luns: int) -> Host:
         for lun in range(luns)
         for path in range(PATHS)
     ]
-    return Host(block_devices=tuple(disks))
+    return whole(block_devices=tuple(disks))
 
 
 def multipath_map(luns: int, host: Host, state: str = "present", **options: Any) -> Host:
@@ -106,8 +104,8 @@ def managed(luns: int) -> Host:
         DaemonPath(disk.name, disk.device, disk.wwid, "ready", "", ("ACME", "disk"))
         for disk in host.block_devices
     ]
-    daemon = Multipathd(installed=True, runs=True, version=(0, 9, 4), paths=tuple(paths))
-    return replace(host, multipathd=daemon)
+    multipathd = daemon(installed=True, runs=True, version=(0, 9, 4), paths=tuple(paths))
+    return replace(host, multipathd=multipathd)
 
 
 def known(luns: int) -> Host:

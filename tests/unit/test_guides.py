@@ -31,10 +31,8 @@ from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 
 OURS = "san.device_mapper."
 PLAY_LISTS = ("pre_tasks", "tasks", "handlers", "post_tasks")
@@ -112,11 +110,7 @@ def test_a_wrong_command_is_found(wrong: str) -> None:
         test_each_command_can_be_run(Block(Path("guide"), "console", f"$ {wrong}"))
 
 
-def test_the_model_shows_what_its_task_returns(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
-    monkeypatch.setattr(_run, "exclusive", lock)
+def test_the_model_shows_what_its_task_returns() -> None:
     model = [block for block in guides.blocks() if block.guide.stem == "model"]
     stated = next(each for each in model if each.language == "yaml").items()[0]
     options = stated["san.device_mapper.multipath_map"]
@@ -205,12 +199,7 @@ def ours(action: str) -> tuple[dict[str, Any], Any]:
     """Return the specification of a module's arguments, and what parses them."""
     package = "ansible_collections.san.device_mapper.plugins.modules"
     module = importlib.import_module(f"{package}.{action.removeprefix(OURS)}")
-    found: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "run", lambda *arguments: found.append(arguments))
-        module.main()
-    specification, task = found[0]
-    return specification, task.parse
+    return module.SPECIFICATION, module.TASK.parse
 
 
 def check_ansible(words: list[str]) -> None:

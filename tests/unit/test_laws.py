@@ -9,21 +9,25 @@ The first law, the round trip, is about values: see test__table.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from unit.memory_kernel import Killed
+from unit.memory_kernel import Killed, apply
 from unit.worlds import LUNS, World, disguised, plannable_worlds, reload, tables, worlds
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.apply import apply
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import foresee, words
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
+    foresee,
+    words,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     Interrupted,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     canonical,
     equivalent,
@@ -66,7 +70,7 @@ def test_foresight_at_each_step(world: World) -> None:
     steps, before = world.plan(), world.host()
     with world.kernel.udev_batch(60):
         for done, step in enumerate(steps, 1):
-            step.carry_out(world.kernel)
+            step.carry_out(cast(Kernel, world.kernel))
             foreseen = foresee(steps[:done], before).maps
             assert meaning(foreseen, False) == meaning(world.kernel.maps(), False)
 

@@ -12,10 +12,9 @@ import pytest
 from unit.captures import Capture, Case, Request, State, captures, cases
 from unit.memory_kernel import Killed, MemoryKernel
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map, UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 UUID = "mpath-case"

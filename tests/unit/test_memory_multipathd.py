@@ -16,8 +16,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd
     LOGGED,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     equivalent,
     parse_table,
@@ -128,9 +128,9 @@ def test_paths_are_left_out_with_the_next_reading(
 ) -> None:
     kernel.add_wwid(WWID)
     kernel.daemon.files["/etc/multipath.conf"] = f"blacklist {{\n{rule}\n}}\n"
-    assert len(kernel.multipathd(frozenset()).paths) == 4
+    assert len(kernel.multipathd_now(frozenset()).paths) == 4
     assert told(kernel, "reconfigure") == []
-    view = kernel.multipathd(frozenset())
+    view = kernel.multipathd_now(frozenset())
     assert view.paths == ()
     said = view.left_out[DISKS[0].device]
     assert [kind for kind, of in LOGGED.items() if of in said] == [

@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import copy
-import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,18 +18,16 @@ from unit.memory_kernel import Killed, MemoryKernel
 from unit.memory_multipath import Disk
 from unit.worlds import HANDLERS, LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Map,
-    Partition,
-    PartitionTable,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     drop_in,
     drop_in_path,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    Partition,
+    PartitionTable,
 )
 
 FORESEEN = (
@@ -49,14 +44,6 @@ FORESEEN = (
     "path_group_after",
     "paths",
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _lock_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    path: Path = tmp_path_factory.mktemp("lock") / "lock"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_run, "exclusive", functools.partial(exclusive, path=str(path)))
-        yield
 
 
 @dataclass
@@ -114,7 +101,7 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
     host = MemoryHost(world.kernel, draw(disks()))
     for uuid in LUNS:
         if draw(st.integers(0, 9)) == 0 and any(each.uuid == uuid for each in world.kernel.maps()):
-            host.mounts[world.kernel.placed(uuid).device] = "/srv"
+            host.mounted[world.kernel.placed(uuid).device] = "/srv"
             world.kernel.placed(uuid).opened = 1
     names = list(draw(st.permutations(NAMES)))
     items = [
@@ -167,7 +154,7 @@ def partition_scenes(draw: st.DrawFn) -> Scene:
     host = MemoryHost(world.kernel, partition_tables={parent.name: draw(partition_tables())})
     for uuid in PARTITIONS:
         if draw(st.integers(0, 5)) == 0 and any(e.uuid == uuid for e in world.kernel.maps()):
-            host.mounts[world.kernel.placed(uuid).device] = "/srv"
+            host.mounted[world.kernel.placed(uuid).device] = "/srv"
             world.kernel.placed(uuid).opened = 1
     options = {
         "device": parent.name,
@@ -187,7 +174,7 @@ def path_scenes(draw: st.DrawFn) -> Scene:
     there = [each for each in world.kernel.maps() if each.uuid in LUNS and each.multipath]
     for each in there:
         if draw(st.integers(0, 2)) == 0:
-            host.mounts[each.device] = "/srv"
+            host.mounted[each.device] = "/srv"
             world.kernel.placed(each.uuid).opened = 1
     names = [each.name for each in there]
     wwids = [each.uuid[-1] for each in there if each.uuid[-1] not in names]

@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 from unit.memory_kernel import MemoryKernel
 from unit.memory_map import MemoryMap
 from unit.memory_multipath import Disk
+from unit.readings import whole
 from unit.strategies import loadable_multipaths
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import (
@@ -30,14 +31,15 @@ from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing im
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import Plan
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host, Map
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Multipath,
     Path,
     PathGroup,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
+    Linear,
     Segment,
     Table,
     parse_table,
@@ -90,7 +92,7 @@ class World:
 
     def host(self) -> Host:
         """Return what is observed."""
-        return Host(maps=self.kernel.maps())
+        return whole(maps=self.kernel.maps())
 
     def again(self) -> World:
         """Return the same world, to go another way."""

@@ -10,10 +10,10 @@ import typing as t
 from dataclasses import dataclass
 
 from .._values.errors import Refused
-from .._values.host import Map
+from .._values.map import Map, UdevFlag
 from .._values.multipath import Multipath
 from .._values.table import Table, equivalent, queueing, sectors, with_queueing
-from .steps import (
+from .map_steps import (
     CANCEL_DEFERRED_REMOVE,
     FAIL_IF_NO_PATH,
     QUEUE_IF_NO_PATH,
@@ -21,16 +21,15 @@ from .steps import (
     Create,
     Load,
     Message,
-    Plan,
     Remove,
     Rename,
     Resume,
-    Step,
-    UdevFlag,
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ...plugin_utils._types import Plan, Step
 
 
 @dataclass(frozen=True)
@@ -63,25 +62,42 @@ def plan(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> Plan:
     Removals come first (they free names), then renames, then the rest in the order stated.
     """
     present = {each.uuid: each for each in maps}
-    surplus = [each for each in stated if isinstance(each, Absent) and each.uuid in present]
     desired = [each for each in stated if isinstance(each, Desired)]
-    # First of all: a removal could be the one that the kernel has been waiting for.
-    steps: list[Step] = [
-        Message(present[each.uuid].name, each.uuid, CANCEL_DEFERRED_REMOVE)
-        for each in stated
-        if each.uuid in present and present[each.uuid].deferred_remove and not _defers(each)
-    ]
-    steps += [step for each in surplus for step in _removal(present[each.uuid], each)]
-    gone = {each.uuid for each in surplus if not each.deferred}
-    names = {each.name: each.uuid for each in maps if each.uuid not in gone}
-    renames = {step.uuid: step for step in _renames(desired, names)}
-    steps += renames.values()
+    renames = {step.uuid: step for step in _renames(desired, _names_left(stated, maps))}
+    steps: list[Step] = [*_removals(stated, present), *renames.values()]
     for each in desired:
         own = [*_steps(each, present.get(each.uuid, Map("", "")))]
         rename = renames.get(each.uuid)
         _refuse_hanging(each, [rename, *own] if rename else own)
         steps += own
     return tuple(steps)
+
+
+def refuse_conflicts(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> None:
+    """Refuse names that are taken, and tables that may not follow those that are there."""
+    present = {each.uuid: each for each in maps}
+    desired = [each for each in stated if isinstance(each, Desired)]
+    _refuse_taken_names(desired, _names_left(stated, maps))
+    for each in desired:
+        if each.uuid in present and _needs_load(each, present[each.uuid]):
+            _refuse_other_type(each, present[each.uuid])
+
+
+def _removals(stated: Sequence[Desired | Absent], present: Mapping[str, Map]) -> Iterator[Step]:
+    # First of all: a removal could be the one that the kernel has been waiting for.
+    for each in stated:
+        there = present.get(each.uuid)
+        if there and there.deferred_remove and not _defers(each):
+            yield Message(there.name, each.uuid, CANCEL_DEFERRED_REMOVE)
+    for each in stated:
+        if isinstance(each, Absent) and each.uuid in present:
+            yield from _removal(present[each.uuid], each)
+
+
+def _names_left(stated: Sequence[Desired | Absent], maps: Sequence[Map]) -> dict[str, str]:
+    """Return the names of the maps that stay, with their uuids."""
+    gone = {each.uuid for each in stated if isinstance(each, Absent) and not each.deferred}
+    return {each.name: each.uuid for each in maps if each.uuid not in gone}
 
 
 def _defers(stated: Desired | Absent) -> bool:
@@ -112,9 +128,11 @@ def _renames(desired: Sequence[Desired], names: dict[str, str]) -> Iterator[Step
         if not free:
             names_text = ", ".join(sorted(each.name for each in waiting))
             raise Refused(
-                "name", names_text, "these maps would have to swap their names",
-                "Rename one of them to a third name in a task before this one",
-            )  # fmt: skip
+                option="name",
+                value=names_text,
+                found="these maps would have to swap their names",
+                way_out="Rename one of them to a third name in a task before this one",
+            )
         for each in free:
             old = current[each.uuid]
             yield Rename(old, each.uuid, each.name, each.udev)
@@ -128,16 +146,23 @@ def _refuse_taken_names(desired: Sequence[Desired], names: dict[str, str]) -> No
         twin = wanted.setdefault(each.name, each.uuid)
         if twin != each.uuid:
             raise Refused(
-                "name", each.name, f"two maps would have this name ({twin} and {each.uuid})",
-                "Choose another name or delimiter for one of them",
-            )  # fmt: skip
+                option="name",
+                value=each.name,
+                found=f"two maps would have this name ({twin} and {each.uuid})",
+                way_out="Choose another name or delimiter for one of them",
+            )
         owner = names.get(each.name, each.uuid)
         if owner != each.uuid and moving.get(owner, each.name) == each.name:
             raise Refused(
-                "name", each.name,
-                f"another map has this name (its uuid is {owner or 'empty'}, not {each.uuid})",
-                "Choose another name, or rename or remove that map first; it was not touched",
-            )  # fmt: skip
+                option="name",
+                value=each.name,
+                found=(
+                    f"another map has this name (its uuid is {owner or 'empty'}, not {each.uuid})"
+                ),
+                way_out=(
+                    "Choose another name, or rename or remove that map first; it was not touched"
+                ),
+            )
 
 
 def _refuse_hanging(desired: Desired, steps: Sequence[Step]) -> None:
@@ -149,11 +174,14 @@ def _refuse_hanging(desired: Desired, steps: Sequence[Step]) -> None:
     for step in steps if hangs else ():
         if isinstance(step, (Rename, Resume)):
             raise Refused(
-                "no_path_retry", "queue",
-                f"every path of the map {desired.name} is down, and whoever reads a map that queues"
-                f" then would hang, udev first of all (after `{step.words()}`)",
-                "Bring a path back first, or state no_path_retry: fail",
-            )  # fmt: skip
+                option="no_path_retry",
+                value="queue",
+                found=(
+                    f"every path of the map {desired.name} is down, and whoever reads a map that"
+                    f" queues then would hang, udev first of all (after `{step.words()}`)"
+                ),
+                way_out="Bring a path back first, or state no_path_retry: fail",
+            )
 
 
 def _refuse_other_type(desired: Desired, present: Map) -> None:
@@ -167,10 +195,13 @@ def _refuse_other_type(desired: Desired, present: Map) -> None:
         found = f"{'request' if present.request_based else 'bio'}-based error"
     if found and found != wanted:
         raise Refused(
-            "name", desired.name,
-            f"the map {present.name} has a {found} table, which no {wanted} one may follow",
-            "Remove the map first (state: absent, or dmsetup remove), then run the task again",
-        )  # fmt: skip
+            option="name",
+            value=desired.name,
+            found=f"the map {present.name} has a {found} table, which no {wanted} one may follow",
+            way_out=(
+                "Remove the map first (state: absent, or dmsetup remove), then run the task again"
+            ),
+        )
 
 
 def _type(table: Table) -> str:

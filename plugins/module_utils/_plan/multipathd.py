@@ -11,16 +11,16 @@ decides by itself counts as it comes, unless the task states it.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._values.errors import Refused
 from .._values.multipath_conf import drop_in, drop_in_path, exactly
 from .._values.multipathd_versions import POLICIES, renames_and_reloads, version_text
 from .._values.names import check_wwid, multipath_uuid
 from .._values.table import devices, equivalent, sectors
-from .missing import Absent, plan
+from .managed import Managed
+from .map_steps import FAIL_IF_NO_PATH, Message, Remove
+from .missing import plan, refuse_conflicts
 from .multipathd_refusals import (
-    disk,
     refuse_choice_of_paths,
     refuse_daemon_unfit,
     refuse_defeated,
@@ -35,46 +35,32 @@ from .multipathd_steps import (
     AwaitMap,
     AwaitName,
     DeleteMap,
-    Managed,
     RemoveDropIn,
     RemoveWwid,
     Tell,
     WriteDropIn,
+    disable_queueing,
 )
-from .steps import FAIL_IF_NO_PATH, Message, Remove
+from .stated import Gone, Present, flat
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .._tasks.multipath_options import Request
-    from .._values.host import BlockDevice, Host, Multipathd
-    from .._values.table import Table
-    from .missing import Desired
-    from .steps import Plan, Step
-
+    from ...plugin_utils._types import BlockDevice, Host, Multipathd, Plan, Step, Table
+    from .stated import StatedMap
 
 Alike = dict[tuple[tuple[str, str], ...], set[str]]
 """The LUNs for which a task states the same of their storage."""
 
 
-@dataclass(frozen=True)
-class Stated:
-    """A map that a task states: `desired`, or with its partition maps `absent`."""
-
-    request: Request
-    wwid: str
-    desired: Desired | None = None
-    absent: tuple[Absent, ...] = ()
-
-
-def by_multipathd(stated: Stated, host: Host) -> bool:
-    """Tell whether the daemon manages the map.
+def by_multipathd(each: Present | Gone, host: Host) -> bool:
+    """Return whether the daemon manages the map.
 
     With `auto` also if it does not run, but was told of the map: it would come back one day.
     """
-    if stated.request.manager == "auto":
-        return host.multipathd.runs or drop_in_path(stated.wwid) in host.multipathd.drop_ins
-    return stated.request.manager == "multipathd"
+    if each.stated.manager == "auto":
+        return host.multipathd.runs or drop_in_path(each.wwid) in host.multipathd.drop_ins
+    return each.stated.manager == "multipathd"
 
 
 def wwid_of_drop_in(name: str, host: Host) -> str:
@@ -85,65 +71,85 @@ def wwid_of_drop_in(name: str, host: Host) -> str:
     return ""
 
 
-def forget(stated: Sequence[Stated], host: Host) -> Plan:
+def forget(stated: Sequence[Present | Gone], host: Host) -> Plan:
     """Return what of these maps is to be taken from a daemon that does not run."""
     if host.multipathd.runs:
         return ()
     return tuple(step for each in stated for step in _forget_files(each.wwid, host.multipathd))
 
 
-def refuse_daemon_options(stated: Sequence[Stated]) -> None:
+def refuse_daemon_options(items: Sequence[Present | Gone]) -> None:
     """Refuse for maps without a daemon what only a daemon does."""
-    for each in stated:
-        request = each.request
-        options = request.daemon_options if each.desired else ()
+    for each in items:
+        options = each.stated.daemon_options if isinstance(each, Present) else ()
         for option, value in options:
             raise Refused(
-                option, value,
-                "it is multipathd's, which watches paths and counts; the kernel has no such thing",
-                "Leave it out, or install and start multipathd and state manager: multipathd",
-            )  # fmt: skip
+                option=option,
+                value=value,
+                found="it is multipathd's, which watches paths and counts; the kernel has no such"
+                " thing",
+                way_out=(
+                    "Leave it out, or install and start multipathd and state manager: multipathd"
+                ),
+            )
 
 
-def multipathd_plan(stated: Sequence[Stated], host: Host) -> Plan:
+def refuse_fight(steps: Plan, host: Host) -> None:
+    """Refuse to change multipath maps under a running multipathd, which would undo it.
+
+    A map with a uuid mpath-… belongs to it: it reloads the map with its own table, or removes it.
+    A file from which the host makes the map at boot would do so beside the daemon.
+    """
+    fought = [step for step in steps if step.fights_multipathd]
+    if host.multipathd.runs and fought:
+        raise Refused(
+            option="manager",
+            value="kernel",
+            found=(
+                "multipathd runs on this host, and would replace or remove maps that this task"
+                f" makes (the first operation was to be `{fought[0].words()}`)"
+            ),
+            way_out=(
+                "State manager: multipathd (or leave it out), or stop and disable"
+                " multipathd.service and multipathd.socket; nothing was changed"
+            ),
+        )
+
+
+def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
     """Return what is missing of maps that the daemon manages; Refused if it cannot be made so."""
     # What the kernel would refuse is refused here as well: names above all.
-    plan([*flat(stated)], host.maps)
+    refuse_conflicts([*flat(items)], host.maps)
     alike: Alike = {}
-    for each in stated:
-        alike.setdefault(each.request.device_options, set()).add(each.wwid)
-    managed = [(each, _managed(each, alike, host)) for each in stated if each.desired]
+    for each in items:
+        alike.setdefault(each.stated.device_options, set()).add(each.wwid)
+    managed = [
+        (each.stated, _managed(each, alike, host)) for each in items if isinstance(each, Present)
+    ]
+    gone = [each for each in items if isinstance(each, Gone)]
     removals: dict[str, list[Step]] = {}
-    for step in plan([absent for each in stated for absent in each.absent], host.maps):
+    for step in plan([*flat(gone)], host.maps):
         removals.setdefault(step.uuid, []).append(step)
     steps: list[Step] = []
-    for each in stated:
-        if not each.desired:
-            steps += _removal(each, removals, host)
-    files = [step for each, wanted in managed for step in _files(each, wanted, host)]
+    for each in gone:
+        steps += _removal(each, removals, host)
+    files = [step for _stated, wanted in managed for step in _files(wanted, host)]
     steps += files
-    steps += _requests([wanted for _each, wanted in managed], bool(files), host)
+    steps += _requests([wanted for _stated, wanted in managed], bool(files), host)
     changed = {step.uuid for step in files}
-    refuse_renames([wanted for _each, wanted in managed], host)
+    refuse_renames([wanted for _stated, wanted in managed], host)
     waiting = [pair for pair in managed if pair[1].uuid in changed or not _is_right(pair[1], host)]
     if host.multipathd.runs:
         steps += _waits(waiting, host)
     if steps:
         refuse_daemon_unfit(steps, host.multipathd)
-    for each, wanted in waiting:
-        refuse_defeated(each.request, wanted, host)
-        refuse_unmanaged_paths(each.request, wanted, host)
+    for stated, wanted in waiting:
+        refuse_defeated(stated, wanted, host)
+        refuse_unmanaged_paths(stated, wanted, host)
     return tuple(steps)
 
 
-def flat(stated: Sequence[Stated]) -> Iterator[Desired | Absent]:
-    for each in stated:
-        if each.desired:
-            yield each.desired
-        yield from each.absent
-
-
-def _files(each: Stated, wanted: Managed, host: Host) -> Iterator[Step]:
+def _files(wanted: Managed, host: Host) -> Iterator[Step]:
     """Yield what is missing of the daemon's files; the WWID first, so that no event comes between.
 
     A daemon that reads the drop-in and not yet the WWID would not make the map.
@@ -192,28 +198,28 @@ def _is_right(wanted: Managed, host: Host) -> bool:
     return known and wanted.is_met(host.map_of_uuid(wanted.uuid))
 
 
-def _waits(waiting: Sequence[tuple[Stated, Managed]], host: Host) -> Iterator[Step]:
+def _waits(waiting: Sequence[tuple[StatedMap, Managed]], host: Host) -> Iterator[Step]:
     """Yield the waits for what the daemon does.
 
     Where it gives a map another name or another table with one reading of its files, and not both,
     what has been renamed is looked at once more.
     """
     again = False
-    for each, wanted in () if renames_and_reloads(host.multipathd.version) else waiting:
+    for stated, wanted in () if renames_and_reloads(host.multipathd.version) else waiting:
         found = host.map_of_uuid(wanted.uuid)
         renamed = found is not None and found.live and found.name != wanted.name
         if found and renamed and not equivalent(_foreseen(wanted, host), found.live):
-            yield AwaitName(wanted, each.request.timeout)
+            yield AwaitName(wanted, stated.timeout)
             again = True
     if again:
         yield Tell("reconfigure")
-    for each, wanted in waiting:
-        yield _wait(each, wanted, host)
+    for stated, wanted in waiting:
+        yield _wait(stated, wanted, host)
 
 
-def _wait(each: Stated, wanted: Managed, host: Host) -> AwaitMap:
-    disks = tuple(disk(device, host) for device in devices(wanted.table))
-    return AwaitMap(wanted, _foreseen(wanted, host), disks, each.request.timeout)
+def _wait(stated: StatedMap, wanted: Managed, host: Host) -> AwaitMap:
+    disks = tuple(host.disk(device) for device in devices(wanted.table))
+    return AwaitMap(wanted, _foreseen(wanted, host), disks, stated.timeout)
 
 
 def _foreseen(wanted: Managed, host: Host) -> Table:
@@ -226,7 +232,7 @@ def _foreseen(wanted: Managed, host: Host) -> Table:
     return wanted.settled(present) if present else wanted.table
 
 
-def _removal(each: Stated, removals: Mapping[str, Sequence[Step]], host: Host) -> Iterator[Step]:
+def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> Iterator[Step]:
     """Yield the removal of a map with its partition maps, and of what the files say of it.
 
     `removals` are the steps by which the kernel would do so, by uuid.
@@ -241,17 +247,20 @@ def _removal(each: Stated, removals: Mapping[str, Sequence[Step]], host: Host) -
         deferred = isinstance(step, Remove) and step.deferred
         if host.multipathd.runs and deferred:
             raise Refused(
-                "in_use", "defer",
-                f"multipathd manages the map {step.uuid}, and takes a deferred removal back once a"
-                " path comes back",
-                "End the use first, and state in_use: fail; nothing was changed",
-            )  # fmt: skip
+                option="in_use",
+                value="defer",
+                found=(
+                    f"multipathd manages the map {step.uuid}, and takes a deferred removal back"
+                    " once a path comes back"
+                ),
+                way_out="End the use first, and state in_use: fail; nothing was changed",
+            )
         if not host.multipathd.runs or step.uuid != uuid:
             yield step
         elif isinstance(step, Remove):
             yield DeleteMap(step.name, step.uuid)
         elif isinstance(step, Message) and step.text == FAIL_IF_NO_PATH:
-            yield Tell(f"disablequeueing map {step.name}", step.uuid)
+            yield disable_queueing(step.name, step.uuid)
     yield from (step for step in files if not isinstance(step, RemoveWwid))
 
 
@@ -263,37 +272,39 @@ def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
         yield RemoveDropIn(wwid, path)
 
 
-def _managed(each: Stated, alike: Alike, host: Host) -> Managed:
+def _managed(each: Present, alike: Alike, host: Host) -> Managed:
     """Return the map in the daemon's own terms; Refused where it has none."""
-    request, desired = each.request, t.cast("Desired", each.desired)
+    stated, desired = each.stated, each.desired
     check_wwid("wwid", each.wwid)
-    paths = [disk(device, host) for device in devices(desired.table)]
-    refuse_choice_of_paths(request, each.wwid, paths, host)
-    selection = request.path_selector
-    if selection.arguments or selection.of_paths:
+    paths = [host.disk(device) for device in devices(desired.table)]
+    refuse_choice_of_paths(stated, each.wwid, paths, host)
+    selector = stated.path_selector
+    if selector.arguments or selector.of_paths:
         raise Refused(
-            "path_selector_arguments", selection.name,
-            "multipathd gives path selectors no arguments",
-            "Leave them out, or manage the map without the daemon (manager: kernel)",
-        )  # fmt: skip
-    if request.read_only != all(path.read_only for path in paths):
+            option="path_selector_arguments",
+            value=selector.name,
+            found="multipathd gives path selectors no arguments",
+            way_out="Leave them out, or manage the map without the daemon (manager: kernel)",
+        )
+    if stated.read_only != all(path.read_only for path in paths):
         raise Refused(
-            "read_only", request.read_only,
-            "multipathd makes a map read-only if, and only if, all of its paths are",
-            "Leave it out, or protect the LUN on the storage and rescan its paths",
-        )  # fmt: skip
-    refuse_handler(request, paths)
-    policy = _policy(request, paths, host.multipathd)
+            option="read_only",
+            value=stated.read_only,
+            found="multipathd makes a map read-only if, and only if, all of its paths are",
+            way_out="Leave it out, or protect the LUN on the storage and rescan its paths",
+        )
+    refuse_handler(stated, paths)
+    policy = _policy(stated, paths, host.multipathd)
     settings = {
         "wwid": each.wwid,
         "alias": desired.name,
         "path_grouping_policy": policy,
-        "path_selector": f"{selection.name} 0",
-        **({"prio": request.prio} if request.prio else {}),
-        **({"failback": request.failback} if request.failback else {}),
-        "no_path_retry": request.no_path_retry,
-        **_features(request),
-        **({"skip_kpartx": "yes"} if request.skip_kpartx else {}),
+        "path_selector": f"{selector.name} 0",
+        **({"prio": stated.prio} if stated.prio else {}),
+        **({"failback": stated.failback} if stated.failback else {}),
+        "no_path_retry": stated.no_path_retry,
+        **_features(stated),
+        **({"skip_kpartx": "yes"} if stated.skip_kpartx else {}),
     }
     return Managed(
         name=desired.name,
@@ -301,47 +312,54 @@ def _managed(each: Stated, alike: Alike, host: Host) -> Managed:
         table=desired.table,
         read_only=desired.read_only,
         settings=settings,
-        device=_device(request, each.wwid, alike, host),
-        stated_features=request.stated_features,
-        handler_stated=request.hardware_handler != "auto",
-        retries=request.no_path_retry not in ("fail", "queue"),
+        device=_device(stated, each.wwid, alike, host),
+        stated_features=stated.stated_features,
+        handler_stated=stated.hardware_handler != "auto",
+        retries=stated.no_path_retry not in ("fail", "queue"),
     )
 
 
-def _features(request: Request) -> dict[str, str]:
-    if not request.stated_features:
+def _features(stated: StatedMap) -> dict[str, str]:
+    if not stated.stated_features:
         return {}
-    words = [word for word in request.features.words() if word != "queue_if_no_path"]
+    words = [word for word in stated.features.words() if word != "queue_if_no_path"]
     return {"features": " ".join((str(len(words)), *words))}
 
 
-def _device(request: Request, wwid: str, alike: Alike, host: Host) -> dict[str, str]:
+def _device(stated: StatedMap, wwid: str, alike: Alike, host: Host) -> dict[str, str]:
     """Return what the daemon is told of the LUN's storage; it knows this of a whole product only.
 
     Refused if other LUNs of the same product would have to follow.
     """
-    if not request.device_options:
+    if not stated.device_options:
         return {}
-    option, value = request.device_options[0]
+    option, value = stated.device_options[0]
     storage = {path.storage for path in host.multipathd.paths_of_wwid(wwid)}
     if len(storage) != 1 or not all(len(each) == 2 for each in storage):
         raise Refused(
-            option, value,
-            "multipathd does not say of which vendor and product this LUN is",
-            "Start it before this is stated; see `multipathd show paths format %s`",
-        )  # fmt: skip
+            option=option,
+            value=value,
+            found="multipathd does not say of which vendor and product this LUN is",
+            way_out="Start it before this is stated; see `multipathd show paths format %s`",
+        )
     (product,) = storage
     luns = host.multipathd.wwids_of_storage(product)
-    others = sorted(luns - alike[request.device_options])
+    others = sorted(luns - alike[stated.device_options])
     if others:
         raise Refused(
-            option, value,
-            f"multipathd takes it for all LUNs of one product ({' '.join(product)}), and this host"
-            f" has others of it: {', '.join(others)}",
-            "State it for all of them in one task, or in a devices section of /etc/multipath.conf",
-        )  # fmt: skip
-    refuse_overridden(request.device_options, product, drop_in_path(wwid), host)
-    told = dict(request.device_options)
+            option=option,
+            value=value,
+            found=(
+                f"multipathd takes it for all LUNs of one product ({' '.join(product)}), and this"
+                f" host has others of it: {', '.join(others)}"
+            ),
+            way_out=(
+                "State it for all of them in one task, or in a devices section of"
+                " /etc/multipath.conf"
+            ),
+        )
+    refuse_overridden(stated.device_options, product, drop_in_path(wwid), host)
+    told = dict(stated.device_options)
     return {
         "vendor": exactly(product[0]),
         "product": exactly(product[1]),
@@ -351,16 +369,21 @@ def _device(request: Request, wwid: str, alike: Alike, host: Host) -> dict[str, 
     }
 
 
-def _policy(request: Request, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:
-    policy = request.path_grouping_policy
+def _policy(stated: StatedMap, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:
+    policy = stated.path_grouping_policy
     if policy == "auto":
         return "group_by_prio" if all(path.access_state for path in paths) else "failover"
     needed = POLICIES.get(policy, ())
     if daemon.runs and daemon.version < needed:
         raise Refused(
-            "path_grouping_policy", policy,
-            f"multipathd knows it since {version_text(needed)}; this one is"
-            f" {version_text(daemon.version)}",
-            "State group_by_prio or another policy that it knows, or upgrade multipath-tools",
-        )  # fmt: skip
+            option="path_grouping_policy",
+            value=policy,
+            found=(
+                f"multipathd knows it since {version_text(needed)}; this one is"
+                f" {version_text(daemon.version)}"
+            ),
+            way_out=(
+                "State group_by_prio or another policy that it knows, or upgrade multipath-tools"
+            ),
+        )
     return policy

@@ -15,8 +15,8 @@ from .._values.multipath_conf import drop_in_path
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._values.host import BlockDevice, Map, Multipathd
-    from .multipathd_steps import Managed
+    from ...plugin_utils._types import BlockDevice, Map, Multipathd
+    from .managed import Managed
 
 _TAKES_ALL = ("off", "no", "greedy")
 """The values of find_multipaths with which the daemon makes a map of any path."""

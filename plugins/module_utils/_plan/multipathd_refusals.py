@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 from .._values.errors import Refused
-from .._values.host import BlockDevice
 from .._values.multipath import handler_in_use
 from .._values.multipath_conf import drop_in_path, matches
 from .._values.multipathd_versions import OLDEST, detects_policy, version_text
@@ -21,11 +20,9 @@ from .path_groups import groups
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._tasks.multipath_options import Request
-    from .._values.device import DeviceNumber
-    from .._values.host import Host, Multipathd
-    from .multipathd_steps import Managed
-    from .steps import Step
+    from ...plugin_utils._types import BlockDevice, Host, Multipathd, Step
+    from .managed import Managed
+    from .stated import StatedMap
 
 _ALUA_PRIORITIES = ("alua", "sysfs")
 
@@ -34,27 +31,34 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
     """Refuse to change a host whose daemon, or whose files, are not fit for it."""
     if daemon.runs and daemon.version < OLDEST:
         raise Refused(
-            "manager", "multipathd",
-            f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older than"
-            f" {version_text(OLDEST)}, and would reload every map of the host",
-            "Upgrade multipath-tools, or stop and disable multipathd and state manager: kernel;"
-            " nothing was changed",
-        )  # fmt: skip
+            option="manager",
+            value="multipathd",
+            found=(
+                f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older"
+                f" than {version_text(OLDEST)}, and would reload every map of the host"
+            ),
+            way_out=(
+                "Upgrade multipath-tools, or stop and disable multipathd and state manager: kernel;"
+                " nothing was changed"
+            ),
+        )
     if daemon.complaints:
         raise Refused(
-            "manager", "multipathd",
-            f"multipathd's own parser complains: {'; '.join(daemon.complaints)}",
-            "Correct it first; nothing was changed",
-        )  # fmt: skip
+            option="manager",
+            value="multipathd",
+            found=f"multipathd's own parser complains: {'; '.join(daemon.complaints)}",
+            way_out="Correct it first; nothing was changed",
+        )
     writes = any(
         isinstance(each, (WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid)) for each in steps
     )
     if writes and daemon.read_only:
         raise Refused(
-            "manager", "multipathd",
-            f"{daemon.read_only} cannot be written to, where multipathd has its files",
-            "Let it be writable; nothing was changed",
-        )  # fmt: skip
+            option="manager",
+            value="multipathd",
+            found=f"{daemon.read_only} cannot be written to, where multipathd has its files",
+            way_out="Let it be writable; nothing was changed",
+        )
 
 
 def refuse_no_daemon(wanted: Managed, host: Host) -> None:
@@ -62,21 +66,30 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
     daemon = host.multipathd
     if not daemon.installed:
         raise Refused(
-            "manager", "multipathd", "multipath-tools is not installed",
-            "Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath), or leave"
-            " manager out",
-        )  # fmt: skip
+            option="manager",
+            value="multipathd",
+            found="multipath-tools is not installed",
+            way_out=(
+                "Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath), or leave"
+                " manager out"
+            ),
+        )
     if not wanted.is_met(host.map_of_uuid(wanted.uuid)):
         raise Refused(
-            "manager", "multipathd",
-            f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
-            " make it so",
-            "Start it (systemctl start multipathd), or state manager: kernel to take the map from"
-            " it",
-        )  # fmt: skip
+            option="manager",
+            value="multipathd",
+            found=(
+                f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
+                " make it so"
+            ),
+            way_out=(
+                "Start it (systemctl start multipathd), or state manager: kernel to take the map"
+                " from it"
+            ),
+        )
 
 
-def refuse_defeated(request: Request, wanted: Managed, host: Host) -> None:
+def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:
     """Refuse where the host's own files state otherwise, and name them.
 
     A `multipath` section precedes overrides, devices and defaults; of two for one LUN the later
@@ -86,60 +99,75 @@ def refuse_defeated(request: Request, wanted: Managed, host: Host) -> None:
     for section in daemon.files.multipath(wanted.wwid):
         if section.file == path and path in daemon.drop_ins:
             continue
-        if section.file == path or not request.adopt:
+        if section.file == path or not stated.adopt:
             raise Refused(
-                "adopt", request.adopt,
-                f"{section.place()} states the map of {wanted.wwid} already",
-                "Remove it there, or state adopt: true, so that a file read after it states the"
-                " map; it is never rewritten"
-                if section.file != path
-                else "That file is not this module's; move it, nothing was changed",
-            )  # fmt: skip
+                option="adopt",
+                value=stated.adopt,
+                found=f"{section.place()} states the map of {wanted.wwid} already",
+                way_out=(
+                    "Remove it there, or state adopt: true, so that a file read after it states the"
+                    " map; it is never rewritten"
+                    if section.file != path
+                    else "That file is not this module's; move it, nothing was changed"
+                ),
+            )
         for keyword, value in wanted.settings.items():
             said = section.value(keyword)
             if section.file > path and said and said != value:
                 raise Refused(
-                    "adopt", True,
-                    f"{section.place(keyword)} says {keyword} {said} for {wanted.wwid}, and is read"
-                    f" after {path}",
-                    f"Remove it there, or state the same here ({keyword} {value})",
-                )  # fmt: skip
+                    option="adopt",
+                    value=True,
+                    found=(
+                        f"{section.place(keyword)} says {keyword} {said} for {wanted.wwid}, and is"
+                        f" read after {path}"
+                    ),
+                    way_out=f"Remove it there, or state the same here ({keyword} {value})",
+                )
     for section in daemon.others.aliased(wanted.name):
         if section.value("wwid") != wanted.wwid:
             raise Refused(
-                "name", wanted.name,
-                f"{section.place('alias')} gives it to {section.value('wwid')}",
-                "Choose another name, or remove it there; nothing was changed",
-            )  # fmt: skip
-    _refuse_detected(request, wanted, host)
+                option="name",
+                value=wanted.name,
+                found=f"{section.place('alias')} gives it to {section.value('wwid')}",
+                way_out="Choose another name, or remove it there; nothing was changed",
+            )
+    _refuse_detected(stated, wanted, host)
 
 
-def _refuse_detected(request: Request, wanted: Managed, host: Host) -> None:
+def _refuse_detected(stated: StatedMap, wanted: Managed, host: Host) -> None:
     """Refuse what the daemon's own detection precedes (propsel.c select_prio, select_pgpolicy)."""
-    paths = [disk(device, host) for device in devices(wanted.table)]
+    paths = [host.disk(device) for device in devices(wanted.table)]
     where = _detecting("detect_prio", paths, host)
-    if where and request.prio not in ("", *_ALUA_PRIORITIES):
+    if where and stated.prio not in ("", *_ALUA_PRIORITIES):
         raise Refused(
-            "prio", request.prio,
-            f"detect_prio is yes ({where}), and all paths have ALUA: multipathd goes by that",
-            "Leave it out, or state detect_prio no in the overrides or devices section of"
-            " /etc/multipath.conf",
-        )  # fmt: skip
-    if not where and request.prio not in _ALUA_PRIORITIES:
+            option="prio",
+            value=stated.prio,
+            found=f"detect_prio is yes ({where}), and all paths have ALUA: multipathd goes by that",
+            way_out=(
+                "Leave it out, or state detect_prio no in the overrides or devices section of"
+                " /etc/multipath.conf"
+            ),
+        )
+    if not where and stated.prio not in _ALUA_PRIORITIES:
         return
     where = _detecting("detect_pgpolicy", paths, host)
     by_port = _says_yes("detect_pgpolicy_use_tpg", host)
-    detected, policy = "group_by_tpg" if by_port else "group_by_prio", request.path_grouping_policy
+    detected, policy = "group_by_tpg" if by_port else "group_by_prio", stated.path_grouping_policy
     if where and detects_policy(host.multipathd.version) and policy != detected:
         if _sets(paths, policy) == _sets(paths, detected):
             return
         raise Refused(
-            "path_grouping_policy", policy,
-            f"detect_pgpolicy is yes ({where}), and all paths have ALUA: multipathd groups them by"
-            f" {detected}, in other groups",
-            "Leave it out, or state detect_pgpolicy no in the overrides or devices section of"
-            " /etc/multipath.conf",
-        )  # fmt: skip
+            option="path_grouping_policy",
+            value=policy,
+            found=(
+                f"detect_pgpolicy is yes ({where}), and all paths have ALUA: multipathd groups"
+                f" them by {detected}, in other groups"
+            ),
+            way_out=(
+                "Leave it out, or state detect_pgpolicy no in the overrides or devices section of"
+                " /etc/multipath.conf"
+            ),
+        )
 
 
 def _detecting(keyword: str, paths: Sequence[BlockDevice], host: Host) -> str:
@@ -176,51 +204,69 @@ def refuse_overridden(
             said = section.value(option)
             if section.names[:1] == ("overrides",) and said != value:
                 raise Refused(
-                    option, value,
-                    f"{section.place(option)} says {option} {said} in the overrides section, which"
-                    " precedes it",
-                    "Remove it there, or state the same here; nothing was changed",
-                )  # fmt: skip
+                    option=option,
+                    value=value,
+                    found=(
+                        f"{section.place(option)} says {option} {said} in the overrides section,"
+                        " which precedes it"
+                    ),
+                    way_out="Remove it there, or state the same here; nothing was changed",
+                )
             names = (section.value("vendor"), section.value("product"))
             is_later = section.names[:1] == ("devices",) and section.file > path
             of_this = all(matches(name, of) is not False for name, of in zip(names, storage))
             if is_later and of_this and said != value:
                 raise Refused(
-                    option, value,
-                    f"{section.place(option)} says {option} {said} for this storage, and is read"
-                    f" after {path}",
-                    "Remove it there, or state the same here; nothing was changed",
-                )  # fmt: skip
+                    option=option,
+                    value=value,
+                    found=(
+                        f"{section.place(option)} says {option} {said} for this storage, and is"
+                        f" read after {path}"
+                    ),
+                    way_out="Remove it there, or state the same here; nothing was changed",
+                )
 
 
-def refuse_unmanaged_paths(request: Request, wanted: Managed, host: Host) -> None:
+def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> None:
     """Refuse paths that the daemon does not have, or takes for another LUN's."""
     if not host.multipathd.runs:
         return
     for device in devices(wanted.table):
-        found, path = disk(device, host), host.multipathd.path_at(device)
+        found, path = host.disk(device), host.multipathd.path_at(device)
         if path is None:
             reason = left_out(found, wanted.wwid, host.multipathd)
             raise Refused(
-                request.source, wanted.wwid,
-                f"multipathd leaves the path {found.name} out: {reason}",
-                "Add an exception (blacklist_exceptions), or remove the rule; see `multipathd show"
-                " blacklist` and `multipathd show devices`",
-            )  # fmt: skip
+                option=stated.source,
+                value=wanted.wwid,
+                found=f"multipathd leaves the path {found.name} out: {reason}",
+                way_out=(
+                    "Add an exception (blacklist_exceptions), or remove the rule; see `multipathd"
+                    " show blacklist` and `multipathd show devices`"
+                ),
+            )
         if path.wwid != wanted.wwid:
             raise Refused(
-                request.source, wanted.wwid,
-                f"multipathd takes the path {found.name} for one of {path.wwid or 'no LUN'}",
-                "See uid_attribute and uid_attrs in `multipathd show config`, and the path's"
-                " properties in udev",
-            )  # fmt: skip
+                option=stated.source,
+                value=wanted.wwid,
+                found=f"multipathd takes the path {found.name} for one of {path.wwid or 'no LUN'}",
+                way_out=(
+                    "See uid_attribute and uid_attrs in `multipathd show config`, and the path's"
+                    " properties in udev"
+                ),
+            )
         rules = to_be_left_out(found, wanted.wwid, host.multipathd)
         if rules:
             raise Refused(
-                request.source, wanted.wwid,
-                f"multipathd leaves the path {found.name} out once it reads its files: {rules}",
-                "Add an exception (blacklist_exceptions), or remove the rule; nothing was changed",
-            )  # fmt: skip
+                option=stated.source,
+                value=wanted.wwid,
+                found=(
+                    f"multipathd leaves the path {found.name} out once it reads its files: {rules}"
+                ),
+                way_out=(
+                    "Add an exception (blacklist_exceptions), or remove the rule; nothing was"
+                    " changed"
+                ),
+            )
 
 
 def refuse_renames(managed: Sequence[Managed], host: Host) -> None:
@@ -233,46 +279,54 @@ def refuse_renames(managed: Sequence[Managed], host: Host) -> None:
         holder = host.map_named(each.name)
         if holder and holder.uuid != each.uuid and holder.uuid in wanted:
             raise Refused(
-                "name", each.name,
-                f"the map of this name ({holder.uuid}) gets another one in this task, and"
-                " multipathd renames in no order",
-                "Rename that map in a task before this one",
-            )  # fmt: skip
+                option="name",
+                value=each.name,
+                found=(
+                    f"the map of this name ({holder.uuid}) gets another one in this task, and"
+                    " multipathd renames in no order"
+                ),
+                way_out="Rename that map in a task before this one",
+            )
 
 
 def refuse_choice_of_paths(
-    request: Request, wwid: str, paths: Sequence[BlockDevice], host: Host
+    stated: StatedMap, wwid: str, paths: Sequence[BlockDevice], host: Host
 ) -> None:
-    if request.path_groups:
+    if stated.path_groups:
         raise Refused(
-            "path_groups", "stated",
-            "multipathd forms the groups itself, by a policy and by priorities",
-            "State path_grouping_policy, or manage the map without the daemon (manager: kernel)",
-        )  # fmt: skip
+            option="path_groups",
+            value="stated",
+            found="multipathd forms the groups itself, by a policy and by priorities",
+            way_out=(
+                "State path_grouping_policy, or manage the map without the daemon (manager: kernel)"
+            ),
+        )
     left = {each.name for each in host.disks_of_wwid(wwid)}
     left -= {path.name for path in paths}
     # Where none are listed, what is left is down, and in no table.
-    if left and request.listed:
+    if left and stated.listed:
         raise Refused(
-            "paths", ", ".join(path.name for path in paths),
-            f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",
-            "State wwid instead, or manage the map without the daemon (manager: kernel)",
-        )  # fmt: skip
+            option="paths",
+            value=", ".join(path.name for path in paths),
+            found=f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",
+            way_out="State wwid instead, or manage the map without the daemon (manager: kernel)",
+        )
 
 
-def refuse_handler(request: Request, paths: Sequence[BlockDevice]) -> None:
+def refuse_handler(stated: StatedMap, paths: Sequence[BlockDevice]) -> None:
     attached = [path.hardware_handler for path in paths]
-    mode = request.features.queue_mode
-    if handler_in_use(request.hardware_handler, attached, mode) != handler_in_use(
+    mode = stated.features.queue_mode
+    if handler_in_use(stated.hardware_handler, attached, mode) != handler_in_use(
         "auto", attached, mode
     ):
         raise Refused(
-            "hardware_handler", request.hardware_handler,
-            "multipathd takes the handler that is attached to the paths, or that of its devices"
-            " section",
-            "State auto, and hardware_handler in the devices section of /etc/multipath.conf",
-        )  # fmt: skip
-
-
-def disk(device: DeviceNumber, host: Host) -> BlockDevice:
-    return host.disk_at(device) or BlockDevice("", device, 0)
+            option="hardware_handler",
+            value=stated.hardware_handler,
+            found=(
+                "multipathd takes the handler that is attached to the paths, or that of its devices"
+                " section"
+            ),
+            way_out=(
+                "State auto, and hardware_handler in the devices section of /etc/multipath.conf"
+            ),
+        )

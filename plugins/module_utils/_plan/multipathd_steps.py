@@ -6,96 +6,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from .._values.errors import MultipathdError
-from .._values.host import Map
-from .._values.multipath import Multipath
+from .._values.errors import KernelError, MultipathdError
+from .._values.map import Map
 from .._values.names import multipath_uuid
-from .._values.table import canonical, equivalent, format_table
+from .._values.table import canonical, format_table
+from .map_steps import FAIL_IF_NO_PATH, Message
 from .multipathd_reasons import reasons
+from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from .._values.host import BlockDevice, Host
-    from .._values.kernel import Kernel
-    from .._values.multipath_conf import Configuration
-    from .._values.table import Table
+    from ...plugin_utils._types import BlockDevice, Configuration, Host, Kernel, Table
+    from .managed import Managed
 
 
 @dataclass(frozen=True)
-class Managed:
-    """A map as the daemon is to make it: `settings` say it to the daemon, `table` is the target.
-
-    `device` says to it what holds for the storage of the LUN; empty if nothing is stated.
-    `stated_features` are those that the task states; the daemon may have others of its own
-    (its table of storage), and a hardware handler unless `handler_stated`. While no path is left it
-    counts `retries`, and the map queues or does not.
-    """
-
-    name: str
-    wwid: str
-    table: Table
-    read_only: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
-    device: Mapping[str, str] = field(default_factory=dict)
-    stated_features: frozenset[str] = frozenset()
-    handler_stated: bool = False
-    retries: bool = False
-
-    @property
-    def uuid(self) -> str:
-        """The map's uuid, its identity."""
-        return multipath_uuid(self.wwid)
-
-    def settled(self, found: Map) -> Table:
-        """Return the table as it is once the daemon has decided what the task leaves to it.
-
-        That is what `found` has already, if it has the same groups: their order, which follows from
-        the priorities that the daemon finds, and what is not stated.
-        """
-        there = found.multipath
-        (segment,) = canonical(self.table)
-        if there is None or not isinstance(segment.target, Multipath):
-            return self.table
-        there, target = there.canonical(), segment.target
-        unstated = {each: getattr(there.features, each) for each in _FEATURES}
-        features = {each: unstated[each] for each in _FEATURES if each not in self.stated_features}
-        if self.retries and (found.status is None or not found.status.active_paths()):
-            features["queue_if_no_path"] = there.features.queue_if_no_path
-        same = sorted(target.groups, key=repr) == sorted(there.groups, key=repr)
-        target = replace(
-            target,
-            features=replace(target.features, **features),
-            hardware_handler=target.hardware_handler
-            if self.handler_stated
-            else there.hardware_handler,
-            groups=there.groups if same else target.groups,
-        )
-        return (replace(segment, target=target),)
-
-    def is_known(self, known: Configuration) -> bool:
-        """Tell whether the daemon has read what the task states."""
-        return known.says(self.settings, self.device)
-
-    def is_met(self, found: Map | None) -> bool:
-        """Tell whether the map is there as it is to be."""
-        return (
-            found is not None
-            and found.name == self.name
-            and found.read_only == self.read_only
-            and not found.suspended
-            and equivalent(self.settled(found), found.live)
-        )
-
-
-_FEATURES = ("pg_init_retries", "pg_init_delay_msecs", "queue_mode")
-
-
-@dataclass(frozen=True)
-class WriteDropIn:
+class WriteDropIn(Step):
     """Replace the daemon's file about one map."""
 
     wwid: str
@@ -118,7 +49,7 @@ class WriteDropIn:
 
 
 @dataclass(frozen=True)
-class RemoveDropIn:
+class RemoveDropIn(Step):
     """Remove the daemon's file about one map."""
 
     wwid: str
@@ -141,7 +72,7 @@ class RemoveDropIn:
 
 
 @dataclass(frozen=True)
-class AddWwid:
+class AddWwid(Step):
     """Have multipath-tools take the LUN for a multipath device."""
 
     wwid: str
@@ -162,7 +93,7 @@ class AddWwid:
 
 
 @dataclass(frozen=True)
-class RemoveWwid:
+class RemoveWwid(Step):
     """Have multipath-tools no longer take the LUN for a multipath device."""
 
     wwid: str
@@ -183,11 +114,16 @@ class RemoveWwid:
 
 
 @dataclass(frozen=True)
-class Tell:
-    """Tell the daemon something whose effect another step waits for; about one map, or all."""
+class Tell(Step):
+    """Tell the daemon something, about one map or all.
+
+    `effect` is the message to the kernel that does the same at once; None where another step waits
+    for what the daemon makes of it.
+    """
 
     request: str
     uuid: str = ""
+    effect: Message | None = None
 
     def words(self) -> str:
         return f"multipathd {self.request}"
@@ -196,11 +132,16 @@ class Tell:
         kernel.tell_multipathd(self.request)
 
     def foresee(self, host: Host) -> Host:
-        return host
+        return self.effect.foresee(host) if self.effect else host
+
+
+def disable_queueing(name: str, uuid: str) -> Tell:
+    """Return the step after which I/O to a map without a path fails."""
+    return Tell(f"disablequeueing map {name}", uuid, Message(name, uuid, FAIL_IF_NO_PATH))
 
 
 @dataclass(frozen=True)
-class DeleteMap:
+class DeleteMap(Step):
     """Have the daemon remove a map that nobody has open."""
 
     name: str
@@ -212,12 +153,20 @@ class DeleteMap:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.tell_multipathd(f"del map {self.name}")
 
+    def recover(self, done: Plan, kernel: Kernel) -> int:
+        """Let the map queue again that was told to fail I/O just before, in order to be removed."""
+        if done[-1:] == (disable_queueing(self.name, self.uuid),):
+            with contextlib.suppress(KernelError):
+                kernel.tell_multipathd(f"restorequeueing map {self.name}")
+                return 1
+        return 0
+
     def foresee(self, host: Host) -> Host:
         return replace(host, maps=tuple(each for each in host.maps if each.uuid != self.uuid))
 
 
 @dataclass(frozen=True)
-class AwaitName:
+class AwaitName(Step):
     """Wait until the daemon has renamed a map, `timeout` seconds at most."""
 
     managed: Managed
@@ -242,12 +191,9 @@ class AwaitName:
                 f"{_why(self.managed, (), kernel, None)}",
             )
 
-    def foresee(self, host: Host) -> Host:
-        return host
-
 
 @dataclass(frozen=True)
-class AwaitMap:
+class AwaitMap(Step):
     """Wait until the daemon is idle and the kernel has the map, `timeout` seconds at most.
 
     And until udev has made its node, for which the daemon itself may not wait; but that alone does
@@ -306,7 +252,7 @@ class AwaitMap:
 def _why(managed: Managed, disks: Sequence[BlockDevice], kernel: Kernel, found: Map | None) -> str:
     """Return in words why the daemon has the map not as it was told, and where more is said."""
     try:
-        daemon = kernel.multipathd(frozenset(disk.device for disk in disks))
+        daemon = kernel.multipathd_now(frozenset(disk.device for disk in disks))
         why = "; ".join(reasons(managed, disks, daemon, found))
     except MultipathdError as silent:
         why = f"it does not answer `{silent.request}`: {silent.words}"

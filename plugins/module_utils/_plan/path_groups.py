@@ -14,7 +14,7 @@ from .._values.errors import Refused
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from .._values.host import BlockDevice
+    from ...plugin_utils._types import BlockDevice
 
 Groups = tuple[tuple["BlockDevice", ...], ...]
 
@@ -77,9 +77,11 @@ def _refuse_unknown(policy: str, paths: Sequence[BlockDevice]) -> None:
     if paths:
         names = ", ".join(path.name for path in paths)
         raise Refused(
-            "path_grouping_policy", policy, f"{SOURCES[policy]} of {names} is unknown",
-            "Choose another policy, or state the groups themselves (path_groups)",
-        )  # fmt: skip
+            option="path_grouping_policy",
+            value=policy,
+            found=f"{SOURCES[policy]} of {names} is unknown",
+            way_out="Choose another policy, or state the groups themselves (path_groups)",
+        )
 
 
 def _average(group: Sequence[BlockDevice]) -> int:

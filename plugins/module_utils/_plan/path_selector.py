@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 from .._values.errors import Refused
 from .._values.multipath import Path, PathGroup, PathSelector
-from .paths import path_named
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .._values.host import BlockDevice, Host
+    from ...plugin_utils._types import BlockDevice, Host
     from .path_groups import Groups
 
 _OPTION = "path_selector_arguments"
@@ -34,7 +33,7 @@ _MASK = re.compile(r"[0-9a-f]{1,8}(,[0-9a-f]{1,8})*", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Selection:
+class StatedPathSelector:
     """The path selector that a task states.
 
     `arguments` are the selector's own; `of_paths` are a path, as the task names it, and its one.
@@ -45,43 +44,47 @@ class Selection:
     of_paths: tuple[tuple[str, str], ...] = ()
 
 
-def parse_selection(name: str, stated: Mapping[str, t.Any] | None) -> Selection:
+def parse_path_selector(name: str, stated: Mapping[str, t.Any] | None) -> StatedPathSelector:
     """Return what the options state; Refused for arguments that the selector does not take."""
     arguments = {each: value for each, value in (stated or {}).items() if value is not None}
     for each in arguments:
         if each not in _ARGUMENTS[name]:
             takes = ", ".join(_ARGUMENTS[name]) or "none"
             raise Refused(
-                _OPTION, each, f"the path selector {name} does not take it (it takes: {takes})",
-                "Leave it out, or choose another path selector",
-            )  # fmt: skip
+                option=_OPTION,
+                value=each,
+                found=f"the path selector {name} does not take it (it takes: {takes})",
+                way_out="Leave it out, or choose another path selector",
+            )
     own: tuple[str, ...] = ()
     if "base_weight" in arguments or "threshold_multiplier" in arguments:
         # dm-ps-historical-service-time.c: HST_FIXED_95 is 972, of HST_FIXED_1, which is 1024.
         own = (
-            _number("base_weight", arguments.get("base_weight", 972), 1023),
-            _number("threshold_multiplier", arguments.get("threshold_multiplier", 0), 2**32 - 1),
+            _bounded("base_weight", arguments.get("base_weight", 972), 1023),
+            _bounded("threshold_multiplier", arguments.get("threshold_multiplier", 0), 2**32 - 1),
         )
     throughputs: Mapping[str, t.Any] = arguments.get("relative_throughput", {})
     masks: Mapping[str, t.Any] = arguments.get("cpu_mask", {})
     of_paths = [
-        *((path, _number("relative_throughput", each, 100)) for path, each in throughputs.items()),
+        *((path, _bounded("relative_throughput", each, 100)) for path, each in throughputs.items()),
         *((path, _mask(each)) for path, each in masks.items()),
     ]
-    return Selection(name, own, tuple(of_paths))
+    return StatedPathSelector(name, own, tuple(of_paths))
 
 
-def selected(selection: Selection, arranged: Groups, host: Host) -> tuple[PathGroup, ...]:
+def selected(
+    stated_selector: StatedPathSelector, arranged: Groups, host: Host
+) -> tuple[PathGroup, ...]:
     """Return the groups with the selector and its arguments; Refused if they do not fit them."""
-    stated = _by_path(selection, arranged, host)
-    return tuple(_path_group(selection, group, stated) for group in arranged)
+    stated = _by_path(stated_selector, arranged, host)
+    return tuple(_path_group(stated_selector, group, stated) for group in arranged)
 
 
 def _path_group(
-    selection: Selection, group: Sequence[BlockDevice], stated: Mapping[str, str]
+    stated_selector: StatedPathSelector, group: Sequence[BlockDevice], stated: Mapping[str, str]
 ) -> PathGroup:
     arguments: list[tuple[str, ...]]
-    if selection.name == "io-affinity":
+    if stated_selector.name == "io-affinity":
         _refuse_masks(group, stated)
         arguments = [(stated[path.name],) for path in group]
     elif any(path.name in stated for path in group):
@@ -90,22 +93,29 @@ def _path_group(
     else:
         arguments = [()] * len(group)
     paths = tuple(Path(path.device, each) for path, each in zip(group, arguments))
-    return PathGroup(PathSelector(selection.name, selection.arguments), paths)
+    return PathGroup(PathSelector(stated_selector.name, stated_selector.arguments), paths)
 
 
-def _by_path(selection: Selection, arranged: Groups, host: Host) -> dict[str, str]:
+def _by_path(stated_selector: StatedPathSelector, arranged: Groups, host: Host) -> dict[str, str]:
     """Return the paths' arguments by the kernel's names of the paths."""
     names = [path.name for group in arranged for path in group]
     found: dict[str, str] = {}
-    for text, argument in selection.of_paths:
-        path = path_named(text, host)
+    for text, argument in stated_selector.of_paths:
+        path = host.path_named(text)
         if path is None or path.name not in names:
             raise Refused(
-                _OPTION, text, f"it is no path of this map (its paths are {', '.join(names)})",
-                "Name a path of the map, as in `paths`",
-            )  # fmt: skip
+                option=_OPTION,
+                value=text,
+                found=f"it is no path of this map (its paths are {', '.join(names)})",
+                way_out="Name a path of the map, as in `paths`",
+            )
         if path.name in found:
-            raise Refused(_OPTION, text, f"{path.name} is named twice", "Name each path once")
+            raise Refused(
+                option=_OPTION,
+                value=text,
+                found=f"{path.name} is named twice",
+                way_out="Name each path once",
+            )
         found[path.name] = argument
     return found
 
@@ -116,24 +126,32 @@ def _refuse_masks(group: Sequence[BlockDevice], stated: Mapping[str, str]) -> No
     for path in group:
         if path.name not in stated:
             raise Refused(
-                _OPTION, "cpu_mask", f"the path {path.name} has none, and io-affinity needs it",
-                "State the CPUs of each path",
-            )  # fmt: skip
+                option=_OPTION,
+                value="cpu_mask",
+                found=f"the path {path.name} has none, and io-affinity needs it",
+                way_out="State the CPUs of each path",
+            )
         mask = int(stated[path.name].replace(",", ""), 16)
         if mask & taken:
             raise Refused(
-                _OPTION, "cpu_mask",
-                f"{stated[path.name]}, of the path {path.name}, has a CPU of another path in it",
-                "Give each CPU one path in a group",
-            )  # fmt: skip
+                option=_OPTION,
+                value="cpu_mask",
+                found=(
+                    f"{stated[path.name]}, of the path {path.name}, has a CPU of another path in it"
+                ),
+                way_out="Give each CPU one path in a group",
+            )
         taken |= mask
 
 
-def _number(argument: str, value: object, highest: int) -> str:
+def _bounded(argument: str, value: object, highest: int) -> str:
     text = str(value)
     if not (text.isascii() and text.isdigit()) or int(text) > highest:
         raise Refused(
-            _OPTION, argument, f"{text} is no whole number from 0 to {highest}", "State one"
+            option=_OPTION,
+            value=argument,
+            found=f"{text} is no whole number from 0 to {highest}",
+            way_out="State one",
         )
     return str(int(text))
 
@@ -142,7 +160,9 @@ def _mask(value: object) -> str:
     text = str(value)
     if not _MASK.fullmatch(text) or not int(text.replace(",", ""), 16):
         raise Refused(
-            _OPTION, "cpu_mask", f"{text!r} is no mask of CPUs",
-            "State it in hexadecimal digits, as in /proc/irq/*/smp_affinity",
-        )  # fmt: skip
+            option=_OPTION,
+            value="cpu_mask",
+            found=f"{text!r} is no mask of CPUs",
+            way_out="State it in hexadecimal digits, as in /proc/irq/*/smp_affinity",
+        )
     return text.lower()

@@ -12,23 +12,21 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._system.disks import delete_request, rescan_request, scan_request
+from .._values.disk import delete_request, rescan_request, scan_request
 from .._values.errors import DeviceMapperError
+from .steps import Unmapped
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .._values.device import DeviceNumber
-    from .._values.host import BlockDevice, Host
-    from .._values.kernel import Kernel
+    from ...plugin_utils._types import BlockDevice, DeviceNumber, Host, Kernel
 
 
 @dataclass(frozen=True)
-class Scan:
+class Scan(Unmapped):
     """Let a SCSI host or NVMe controller look for new disks; what comes cannot be foreseen."""
 
     controller: str
-    uuid: t.ClassVar[str] = ""
 
     def words(self) -> str:
         return _echo(scan_request(self.controller))
@@ -36,18 +34,14 @@ class Scan:
     def carry_out(self, kernel: Kernel) -> None:
         kernel.scan(self.controller)
 
-    def foresee(self, host: Host) -> Host:
-        return host
-
 
 @dataclass(frozen=True)
-class Rescan:
+class Rescan(Unmapped):
     """Let the kernel learn the size of a path anew; `sectors` is what it will be, 0 if unknown."""
 
     name: str
     device: DeviceNumber
     sectors: int
-    uuid: t.ClassVar[str] = ""
 
     def words(self) -> str:
         return _echo(rescan_request(self.name))
@@ -63,11 +57,10 @@ class Rescan:
 
 
 @dataclass(frozen=True)
-class Delete:
+class Delete(Unmapped):
     """Make the kernel forget a path that nobody uses."""
 
     path: BlockDevice
-    uuid: t.ClassVar[str] = ""
 
     def words(self) -> str:
         return _echo(delete_request(self.path.name))
@@ -91,7 +84,7 @@ class Wanted:
         return f"{self.min_paths} path{'s' * (self.min_paths > 1)} of {self.wwid}"
 
     def is_there(self, paths: Sequence[BlockDevice]) -> bool:
-        """Tell whether the LUN's paths are enough, and have one size if that is waited for."""
+        """Return whether the LUN's paths are enough, and have one size if that is waited for."""
         return len(paths) >= self.min_paths and (not self.one_size or has_one_size(paths))
 
     def found(self, paths: Sequence[BlockDevice]) -> str:
@@ -101,13 +94,12 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class AwaitPaths:
+class AwaitPaths(Unmapped):
     """Wait until kernel and udev know enough paths, `timeout` seconds at most for all LUNs."""
 
     wanted: tuple[Wanted, ...]
     controllers: tuple[str, ...]
     timeout: float
-    uuid: t.ClassVar[str] = ""
 
     def words(self) -> str:
         return f"wait for {', '.join(each.words() for each in self.wanted)}"
@@ -132,17 +124,13 @@ class AwaitPaths:
                 " links, or lower min_paths; paths of two sizes: see to the array"
             )
 
-    def foresee(self, host: Host) -> Host:
-        return host
-
 
 @dataclass(frozen=True)
-class AwaitGone:
+class AwaitGone(Unmapped):
     """Wait until kernel and udev have forgotten paths that were deleted."""
 
     paths: tuple[BlockDevice, ...]
     timeout: float
-    uuid: t.ClassVar[str] = ""
 
     def words(self) -> str:
         return f"wait until udev has forgotten {', '.join(each.name for each in self.paths)}"
@@ -156,21 +144,10 @@ class AwaitGone:
                 " the kernel's log, or raise the timeout"
             )
 
-    def foresee(self, host: Host) -> Host:
-        return host
-
 
 def has_one_size(paths: Sequence[BlockDevice]) -> bool:
-    """Tell whether those paths that can be asked for it have one size."""
-    return len({each.sectors for each in paths if answers(each)}) <= 1
-
-
-def answers(path: BlockDevice) -> bool:
-    """Tell whether the path can be asked: a SCSI disk runs, an NVMe controller is live.
-
-    What is offline or blocked keeps the size that it had; a question to it would wait, or fail.
-    """
-    return path.state in ("running", "live", "")
+    """Return whether those paths that can be asked for it have one size."""
+    return len({each.sectors for each in paths if each.answers}) <= 1
 
 
 def _changed(

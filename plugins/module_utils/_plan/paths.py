@@ -15,7 +15,7 @@ from .._values.table import devices
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._values.host import BlockDevice, Host
+    from ...plugin_utils._types import BlockDevice, Host
 
 
 def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
@@ -35,11 +35,17 @@ def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
     if not paths:
         known = sorted({each.wwid for each in host.block_devices if each.wwid})
         raise Refused(
-            "wwid", wwid,
-            f"no block device of this host has this WWID (there are: {', '.join(known) or 'none'})",
-            "Map the LUN to this host and rescan its SCSI hosts (lun_paths does so), or correct the"
-            " WWID",
-        )  # fmt: skip
+            option="wwid",
+            value=wwid,
+            found=(
+                "no block device of this host has this WWID (there are:"
+                f" {', '.join(known) or 'none'})"
+            ),
+            way_out=(
+                "Map the LUN to this host and rescan its SCSI hosts (lun_paths does so), or"
+                " correct the WWID"
+            ),
+        )
     return paths
 
 
@@ -52,39 +58,46 @@ def listed_paths(
     """
     seen: dict[str, str] = {}
     for text in listed:
-        path = path_named(text, host)
+        path = host.path_named(text)
         if path is None:
             raise Refused(
-                option, text, "no block device of this host has this name or address",
-                "Correct it, or rescan the SCSI hosts (lun_paths does so) if the path should be"
-                " there",
-            )  # fmt: skip
+                option=option,
+                value=text,
+                found="no block device of this host has this name or address",
+                way_out=(
+                    "Correct it, or rescan the SCSI hosts (lun_paths does so) if the path should be"
+                    " there"
+                ),
+            )
         present = host.map_of_uuid(multipath_uuid(wwid)) if wwid else None
         kept = not path.wwid and present is not None and path.device in devices(present.live)
         wwid = wwid or path.wwid
         if path.wwid != wwid and not kept:
             raise Refused(
-                option, text, f"its WWID is {path.wwid or 'unknown'}, not {wwid or 'known'}",
-                "List only paths of the LUN; one map joins the paths of one LUN",
-            )  # fmt: skip
+                option=option,
+                value=text,
+                found=f"its WWID is {path.wwid or 'unknown'}, not {wwid or 'known'}",
+                way_out="List only paths of the LUN; one map joins the paths of one LUN",
+            )
         if not wwid:
             raise Refused(
-                option, text, "its WWID is unknown to udev and sysfs",
-                "Only a LUN with a WWID can have a map; see ID_SERIAL in `udevadm info"
-                " --query=property --name=/dev/sda`",
-            )  # fmt: skip
+                option=option,
+                value=text,
+                found="its WWID is unknown to udev and sysfs",
+                way_out=(
+                    "Only a LUN with a WWID can have a map; see ID_SERIAL in `udevadm info"
+                    " --query=property --name=/dev/sda`"
+                ),
+            )
         if path.name in seen:
             raise Refused(
-                option, text, f"it is the same path as {seen[path.name]}", "List each path once"
+                option=option,
+                value=text,
+                found=f"it is the same path as {seen[path.name]}",
+                way_out="List each path once",
             )
         seen[path.name] = text
         yield path
-
-
-def path_named(text: str, host: Host) -> BlockDevice | None:
-    """Return the disk that `text` names: a /dev path, by-path, H:C:T:L or major:minor."""
-    number = host.resolved.get(text)
-    return host.disk_at(number) if number else host.disk_named(text)
 
 
 def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
@@ -93,18 +106,24 @@ def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
         return
     found = ", ".join(f"{path.name} has {path.sectors} sectors" for path in paths)
     raise Refused(
-        option, wwid, f"its paths do not have one size: {found}",
-        "Rescan the paths whose size is stale (echo 1 > /sys/block/NAME/device/rescan); if they"
-        " still differ, they are not one LUN",
-    )  # fmt: skip
+        option=option,
+        value=wwid,
+        found=f"its paths do not have one size: {found}",
+        way_out=(
+            "Rescan the paths whose size is stale (echo 1 > /sys/block/NAME/device/rescan); if they"
+            " still differ, they are not one LUN"
+        ),
+    )
 
 
 def refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:
     """Refuse a path that somebody else than the task's own map uses."""
     for use in host.uses_of(path.device):
-        holder = host.map_at(use.holder) if use.holder else None
+        holder = host.map_at(use.device) if use.device else None
         if holder is None or holder.uuid != uuid:
             raise Refused(
-                option, wwid, f"the path {path.name} ({path.device}) is in use: {use.words}",
-                "Free it first (unmount, swapoff, deactivate or remove what holds it)",
-            )  # fmt: skip
+                option=option,
+                value=wwid,
+                found=f"the path {path.name} ({path.device}) is in use: {use.words()}",
+                way_out="Free it first (unmount, swapoff, deactivate or remove what holds it)",
+            )

@@ -9,16 +9,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._values.host import RUNNING
-from .._values.linear import Linear
 from .._values.multipath_conf import Configuration, drop_in_path, parse_sections
-from .._values.names import partition_number, wwid_of
-from .._values.table import devices
+from .._values.names import partition_number
+from .._values.table import Linear, devices
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._values.host import Host, Map, PartitionTable
+    from ...plugin_utils._types import Host, Map, PartitionTable
 
 STATES = ("healthy", "degraded", "queueing", "dead")
 
@@ -55,7 +53,7 @@ class Health:
 
 def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
     """Return how a multipath map is, with paths `expected` at least; None for another map."""
-    if not wwid_of(each.uuid):
+    if not each.wwid:
         return None
     usable = host.usable_paths(each)
     reasons = [*_map_reasons(each, usable), *_path_reasons(each, host)]
@@ -75,8 +73,7 @@ def _state(each: Map, usable: int, *, degraded: bool) -> str:
     if each.suspended:
         return "queueing"
     if not usable:
-        queues = each.multipath is not None and each.multipath.features.queue_if_no_path
-        return "queueing" if queues else "dead"
+        return "queueing" if each.queues else "dead"
     return "degraded" if degraded else "healthy"
 
 
@@ -95,18 +92,18 @@ def _map_reasons(each: Map, usable: int) -> Iterator[Reason]:
 
 def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
     """Yield what is wrong with the paths of the table, then those that it does not have."""
-    wwid = wwid_of(each.uuid)
+    wwid = each.wwid
     members = dict.fromkeys(devices(each.live) if each.multipath else ())
-    active = {path.device: path.active for path in each.status.paths()} if each.status else {}
     for device in members:
         disk, number = host.disk_at(device), str(device)
-        if active.get(device) is False:
+        state = each.path_states.get(device)
+        if state and not state.active:
             yield Reason("path_failed", number, disk.name if disk else "")
         if disk is None:
             yield Reason("path_gone", number)
             continue
         if not disk.carries_io:
-            found = disk.access_state if disk.state in RUNNING else disk.state
+            found = disk.access_state if disk.answers else disk.state
             yield Reason("path_down", number, disk.name, found)
         if disk.wwid not in ("", wwid):
             yield Reason("path_of_other_lun", number, disk.name, disk.wwid, wwid)
@@ -146,7 +143,7 @@ def _partition_reasons(each: Map, host: Host) -> Iterator[Reason]:
 
 def _drop_in_reasons(each: Map, host: Host) -> Iterator[Reason]:
     """Yield where a map is not what its drop-in for multipathd says, as far as a table shows it."""
-    wwid = wwid_of(each.uuid)
+    wwid = each.wwid
     path = drop_in_path(wwid)
     text = host.multipathd.drop_ins.get(path, "")
     for section in Configuration(parse_sections(text, path)).multipath(wwid):
@@ -163,7 +160,6 @@ def _differing(keyword: str, said: str, each: Map) -> str:
     Groups that follow from priorities, and retries that the daemon counts, no table shows.
     """
     groups = each.multipath.groups if each.multipath else ()
-    queues = each.multipath is not None and each.multipath.features.queue_if_no_path
     if keyword == "alias" and said != each.name:
         return each.name
     if keyword == "path_selector" and groups and said != f"{groups[0].selector.name} 0":
@@ -176,8 +172,8 @@ def _differing(keyword: str, said: str, each: Map) -> str:
     # The daemon ends the queueing when its retries are counted; the kernel hides it of a map that
     # is suspended.
     telling = each.status and each.status.active_paths() and not each.suspended
-    if keyword == "no_path_retry" and telling and queues == (said == "fail"):
-        return "queue" if queues else "fail"
+    if keyword == "no_path_retry" and telling and each.queues == (said == "fail"):
+        return "queue" if each.queues else "fail"
     return ""
 
 
@@ -210,3 +206,29 @@ def _end(child: Map) -> int:
 
 def _sectors(start: int, length: int) -> str:
     return f"sectors {start} to {start + length - 1}"
+
+
+def health_result(health: Health | None) -> dict[str, t.Any] | None:
+    """Return how a map is, with each reason's words that say something."""
+    if health is None:
+        return None
+    reasons = [
+        {key: value for key, value in vars(reason).items() if value} for reason in health.reasons
+    ]
+    return {
+        "state": health.state,
+        "reasons": reasons,
+        "path_count": health.paths,
+        "active_paths": health.usable,
+        "expected_paths": health.expected,
+    }
+
+
+def problem_line(name: str, health: Health) -> str:
+    """Return what is wrong with a multipath map in a line."""
+    words = [f"{health.state}, {health.usable} of {health.paths} paths active"]
+    for reason in health.reasons:
+        what = " ".join(filter(None, (reason.kind.replace("_", " "), reason.name or reason.path)))
+        found = " instead of ".join(filter(None, (reason.found, reason.expected)))
+        words.append(": ".join(filter(None, (what, found))))
+    return f"{name}: {'; '.join(words)}"

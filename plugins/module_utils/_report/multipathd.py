@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from .._values.names import multipath_uuid, wwid_of
+from .._values.names import multipath_uuid
 from .._values.table import devices
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from .._values.host import DaemonPath, Host, Map
+    from ...plugin_utils._types import Host, Map, Multipathd
+    from .._values.multipathd import DaemonPath
 
 _USABLE = ("ready", "ghost")
 _UNKNOWN = ("undef", "pending", "delayed", "i/o pending")
@@ -31,7 +32,7 @@ def differences(host: Host) -> Iterator[str]:
         return
     wwids = {each.wwid: each.name for each in daemon.maps}
     for each in host.maps:
-        wwid = wwid_of(each.uuid)
+        wwid = each.wwid
         if wwid and each.multipath and wwid not in wwids:
             yield f"{each.name}: the kernel has this map, multipathd does not know it"
         elif wwid and each.multipath:
@@ -46,7 +47,7 @@ def _map_differences(each: Map, name: str, host: Host) -> Iterator[str]:
     if each.name != name:
         yield f"{each.name}: multipathd calls it {name}"
     known = {path.device: path for path in host.multipathd.paths if path.map == name}
-    states = {path.device: path.active for path in each.status.paths()} if each.status else {}
+    states = {device: path.active for device, path in each.path_states.items()}
     for device in sorted({*devices(each.live), *known}):
         disk = host.disk_at(device)
         words = f"{each.name}: {disk.name if disk else device}"
@@ -62,3 +63,25 @@ def _map_differences(each: Map, name: str, host: Host) -> Iterator[str]:
 
 def _is_usable(path: DaemonPath) -> bool:
     return path.state in _USABLE
+
+
+def multipathd_result(daemon: Multipathd, differences: Sequence[str]) -> dict[str, t.Any]:
+    """Return the daemon's view, and in words where it differs from the kernel's."""
+    return {
+        "installed": daemon.installed,
+        "running": daemon.runs,
+        "version": ".".join(map(str, daemon.version)),
+        "maps": [
+            {
+                "name": each.name,
+                "wwid": each.wwid,
+                "paths": [
+                    {"name": path.name, "state": path.state}
+                    for path in daemon.paths
+                    if path.map == each.name
+                ],
+            }
+            for each in daemon.maps
+        ],
+        "differences": list(differences),
+    }

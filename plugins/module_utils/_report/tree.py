@@ -9,13 +9,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._values.device import SECTOR
-from .._values.names import wwid_of
+from .._values.device import SECTOR, size_words
+from .._values.errors import visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from .._values.host import BlockDevice, Host, Map
+    from ...plugin_utils._types import BlockDevice, Host, Map
 
 
 @dataclass(frozen=True)
@@ -29,39 +29,28 @@ def tree(host: Host, wwids: Container[str] | None = None) -> str:
     return "\n".join(line for node in _luns(host, wwids) for line in _lines(node))
 
 
-def luns(host: Host) -> dict[str, list[BlockDevice]]:
-    """Return the host's disks by WWID; those without one are no paths of anything."""
-    found: dict[str, list[BlockDevice]] = {}
-    for disk in host.block_devices:
-        if disk.wwid:
-            found.setdefault(disk.wwid, []).append(disk)
-    return dict(sorted(found.items()))
-
-
 def _luns(host: Host, wwids: Container[str] | None) -> Iterator[_Node]:
-    found = luns(host)
-    mapped = {wwid_of(each.uuid): each for each in host.maps if wwid_of(each.uuid)}
+    found = host.luns()
+    mapped = {each.wwid: each for each in host.maps if each.wwid}
     for wwid in sorted(each for each in {*found, *mapped} if wwids is None or each in wwids):
-        disks = found.get(wwid, [])
-        size = _size(disks[0].sectors) if disks else "no path"
+        disks = found.get(wwid, ())
+        size = size_words(disks[0].sectors * SECTOR) if disks else "no path"
         each = mapped.get(wwid)
         unmapped = tuple(_Node(_disk_text(disk)) for disk in disks)
         children = (_map_node(each, host),) if each else unmapped
-        yield _Node(f"LUN {_printable(wwid)} {size}", children)
+        yield _Node(f"LUN {visible(wwid)} {size}", children)
 
 
 def _map_node(each: Map, host: Host) -> _Node:
-    words = [f"map {each.name} {each.device}", _size(each.sectors)]
-    if each.multipath and each.multipath.features.queue_if_no_path:
+    words = [f"map {each.name} {each.device}", size_words(each.sectors * SECTOR)]
+    if each.queues:
         words.append("queue_if_no_path")
     if each.suspended:
         words.append("SUSPENDED")
     children = [*_group_nodes(each, host), *_partition_nodes(each, host)]
     partitions = [child.device for child in host.maps_of_partitions(each.uuid)]
     children += [
-        _Node(_printable(use.words))
-        for use in host.uses_of(each.device)
-        if use.holder not in partitions
+        _Node(use.words()) for use in host.uses_of(each.device) if use.device not in partitions
     ]
     return _Node(", ".join(words), tuple(children))
 
@@ -80,8 +69,10 @@ def _group_nodes(each: Map, host: Host) -> Iterator[_Node]:
 
 def _partition_nodes(each: Map, host: Host) -> Iterator[_Node]:
     for child in host.maps_of_partitions(each.uuid):
-        uses = tuple(_Node(_printable(use.words)) for use in host.uses_of(child.device))
-        yield _Node(f"partition map {child.name} {child.device}, {_size(child.sectors)}", uses)
+        uses = tuple(_Node(use.words()) for use in host.uses_of(child.device))
+        yield _Node(
+            f"partition map {child.name} {child.device}, {size_words(child.sectors * SECTOR)}", uses
+        )
 
 
 def _disk_text(disk: BlockDevice) -> str:
@@ -99,17 +90,3 @@ def _branches(nodes: Sequence[_Node], indent: str) -> Iterator[str]:
         last = index == len(nodes) - 1
         yield f"{indent}{'└─ ' if last else '├─ '}{node.text}"
         yield from _branches(node.children, indent + ("   " if last else "│  "))
-
-
-def _size(sectors: int) -> str:
-    """Return a size in the largest binary unit that it reaches."""
-    size = float(sectors * SECTOR)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            break
-        size /= 1024
-    return f"{size:.4g} {unit}"
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else repr(text)

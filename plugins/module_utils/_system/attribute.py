@@ -31,6 +31,13 @@ def content(path: str) -> bytes:
     return b""
 
 
+def read_text(path: str) -> str:
+    """Return the text of a whole file; what is not UTF-8 stays a surrogate. Empty if it is gone."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read().decode("utf-8", "surrogateescape")
+    return ""
+
+
 def line(path: str) -> str:
     """Return the first line of the file, without the spaces around it."""
     return content(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
@@ -51,3 +58,8 @@ def place(link: str) -> str:
     with contextlib.suppress(OSError):
         return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
     return ""
+
+
+def decoded(value: bytes | None) -> str:
+    """Return text that a library gives; what is not UTF-8 stays a surrogate, None is empty."""
+    return (value or b"").decode("utf-8", "surrogateescape")

@@ -2,82 +2,97 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The disks below the maps: the only file that writes to sysfs, and that asks a disk anything."""
+"""The disks below the maps: the only file that writes to sysfs."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import errno
-import fcntl
 import os
+import re
 import time
 import typing as t
 from concurrent import futures
 
-from .._values.device import SECTOR
-from .._values.errors import KernelError
-from .libudev import Udev
-from .sysfs import (
-    device_number,
-    is_recovering,
-    is_still,
-    partition_names,
-    read_block_devices,
+from .._values.disk import (
+    BlockDevice,
+    Transport,
+    announce_request,
+    delete_request,
+    rescan_request,
+    scan_request,
 )
+from .._values.errors import KernelError
+from . import scsi_generic
+from .attribute import line, listed, place
+from .block_devices import BLOCK, is_read_only, number_of, partition_names, size_in_sectors
+from .libudev import LibUdev
+from .scsi import hardware_handler, serial, target_node_name, target_port_group, transport
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .._values.device import DeviceNumber
-    from .._values.host import BlockDevice
+    from ...plugin_utils._types import DeviceNumber
 
-_SG_IO = 0x2285  # scsi/sg.h
-_FROM_DEVICE = -3
-_COMMAND_TIMEOUT = 30_000
-"""Milliseconds; what the kernel gives a disk itself (sd.h SD_TIMEOUT).
+_ADDRESS = re.compile(r"[0-9]+:[0-9]+:[0-9]+:[0-9]+", re.ASCII)
+_VIRTUAL = ("dm-", "loop", "md", "ram", "zram", "sr", "fd", "nbd", "drbd")
+Found = t.TypeVar("Found")
 
-A command that takes longer starts the kernel's error recovery, which stops all I/O of the SCSI
-host: nobody should be less patient than the kernel.
-"""
-_READ_CAPACITY_16 = bytes((0x9E, 0x10)) + bytes(11) + bytes((32, 0, 0))
-_READ_CAPACITY_10 = bytes((0x25,)) + bytes(9)
-_UNIT_ATTENTION = 6
-_ATTEMPTS = 5  # Each attention that is pending, such as "capacity has changed", costs one.
 _LOOK_AGAIN = 1.0  # Seconds; what udev has no event for is looked for as often.
 
 
-class _Command(ctypes.Structure):
-    """`struct sg_io_hdr` of scsi/sg.h."""
+class Disks(LibUdev):
+    """The SCSI and NVMe layers of the running kernel, and what udev knows of them."""
 
-    _fields_ = (
-        ("interface_id", ctypes.c_int),
-        ("dxfer_direction", ctypes.c_int),
-        ("cmd_len", ctypes.c_ubyte),
-        ("mx_sb_len", ctypes.c_ubyte),
-        ("iovec_count", ctypes.c_ushort),
-        ("dxfer_len", ctypes.c_uint),
-        ("dxferp", ctypes.c_void_p),
-        ("cmdp", ctypes.c_void_p),
-        ("sbp", ctypes.c_void_p),
-        ("timeout", ctypes.c_uint),
-        ("flags", ctypes.c_uint),
-        ("pack_id", ctypes.c_int),
-        ("usr_ptr", ctypes.c_void_p),
-        ("status", ctypes.c_ubyte),
-        ("masked_status", ctypes.c_ubyte),
-        ("msg_status", ctypes.c_ubyte),
-        ("sb_len_wr", ctypes.c_ubyte),
-        ("host_status", ctypes.c_ushort),
-        ("driver_status", ctypes.c_ushort),
-        ("resid", ctypes.c_int),
-        ("duration", ctypes.c_uint),
-        ("info", ctypes.c_uint),
-    )
+    def disks(self, timeout: float) -> tuple[BlockDevice, ...]:
+        """Return the disks that could be paths of a map, in the order of their names."""
+        found = list(self._disks())
+        if not all(known for _disk, known in found):
+            self.settle(timeout)
+            found = list(self._disks())
+        return tuple(disk for disk, _known in found)
 
+    def _disks(self) -> Iterator[tuple[BlockDevice, bool]]:
+        """Yield the disks, and whether udev's rules have run for each."""
+        for name in sorted(os.listdir(BLOCK)):
+            if name.startswith(_VIRTUAL):
+                continue
+            directory = place(f"{BLOCK}/{name}")
+            device = place(f"{directory}/device") if _is_disk(directory) else ""
+            number = number_of(name) if device else None
+            if number is not None:
+                known, (wwid,), links = self.read(number, (_wwid_property(name),))
+                yield _block_device(name, number, device, wwid, links), known
 
-class Disks:
-    """The SCSI and NVMe layers of the running kernel."""
+    def reported_sectors(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:
+        """Return the sizes that SCSI disks state themselves, in sectors of 512 bytes.
+
+        The kernel's own size is that of the disk's last scan. READ CAPACITY changes nothing; a
+        rescan, the other way to learn the size, may change it. Only disks that are running are
+        asked: what is offline, blocked, or in error recovery, would let the question wait. A disk
+        that does not answer is left out.
+        """
+        asked = [
+            each for each in disks if each.state == "running" and not _is_recovering(each.address)
+        ]
+        if not asked:
+            return {}
+        # A path that has just died answers late; all of one fabric may do so, each for itself.
+        with futures.ThreadPoolExecutor(max_workers=len(asked)) as pool:
+            answers = pool.map(scsi_generic.reported_sectors, asked)
+        return {disk.device: sectors for disk, sectors in zip(asked, answers) if sectors}
+
+    def transports(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Transport]:
+        """Return what the transports of `disks` call their ports."""
+        return {each.device: transport(_device(each.name)) for each in disks}
+
+    def controllers(self) -> tuple[str, ...]:
+        """Return the SCSI hosts (host0) and NVMe controllers (nvme0) in their numbers' order."""
+        found = [*listed("/sys/class/scsi_host"), *listed("/sys/class/nvme")]
+        return tuple(sorted(found, key=lambda name: (name.rstrip("0123456789"), len(name), name)))
+
+    def has_native_nvme_multipath(self) -> bool:
+        """Return whether the kernel joins the paths of NVMe namespaces itself."""
+        return line("/sys/module/nvme_core/parameters/multipath") == "Y"
 
     def scan(self, controller: str) -> None:
         """Let a SCSI host or NVMe controller look for disks that the kernel does not know yet."""
@@ -95,7 +110,7 @@ class Disks:
         Nothing is to be flushed before: whoever closes a disk last has its buffers written
         (block/bdev.c), and the kernel sends SYNCHRONIZE CACHE itself (sd.c sd_shutdown).
         """
-        if not is_still(path):
+        if not _is_still(path):
             return
         try:
             _write("delete", path.name, *delete_request(path.name))
@@ -117,87 +132,31 @@ class Disks:
         self, enough: Callable[[Sequence[BlockDevice]], bool], timeout: float
     ) -> tuple[BlockDevice, ...]:
         """Return the disks that udev knows, once they are `enough`, or after `timeout` seconds."""
-        udev = Udev()
 
         def known() -> tuple[BlockDevice, ...]:
-            found = read_block_devices(udev, 0)
-            return tuple(each for each in found if not udev.runs() or udev.knows(each.device))
+            found = self.disks(0)
+            return tuple(each for each in found if not self.udev_runs() or self.knows(each.device))
 
-        return _once(enough, known, timeout, udev)
+        return _once(enough, known, timeout, self)
 
     def left_of(self, disks: Sequence[BlockDevice], timeout: float) -> tuple[BlockDevice, ...]:
         """Return those of `disks` that kernel or udev still have after `timeout` seconds at most.
 
         None as soon as all are gone.
         """
-        udev = Udev()
 
         def left() -> tuple[BlockDevice, ...]:
             return tuple(
-                each for each in disks if is_still(each) or (udev.runs() and _has_dead_link(each))
+                each
+                for each in disks
+                if _is_still(each) or (self.udev_runs() and _has_dead_link(each))
             )
 
-        return _once(lambda found: not found, left, timeout, udev)
-
-
-def scan_request(controller: str) -> tuple[str, str]:
-    """Return what is to be written to which file."""
-    if controller.startswith("nvme"):
-        return "1", f"/sys/class/nvme/{controller}/rescan_controller"
-    return "- - -", f"/sys/class/scsi_host/{controller}/scan"
-
-
-def rescan_request(disk: str) -> tuple[str, str]:
-    """Return what is to be written to which file; an NVMe disk's size is its controller's."""
-    attribute = "rescan_controller" if disk.startswith("nvme") else "rescan"
-    return "1", f"/sys/class/block/{disk}/device/{attribute}"
-
-
-def delete_request(disk: str) -> tuple[str, str]:
-    """Return what is to be written to which file."""
-    return "1", f"/sys/class/block/{disk}/device/delete"
-
-
-def announce_request(disk: str) -> tuple[str, str]:
-    """Return what is to be written to which file."""
-    return "change", f"/sys/class/block/{disk}/uevent"
-
-
-def reported_sectors(disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:
-    """Return the sizes that SCSI disks state themselves, in sectors of 512 bytes.
-
-    The kernel's own size is that of the disk's last scan. READ CAPACITY changes nothing; a rescan,
-    the other way to learn the size, may change it. Only disks that are running are asked: what is
-    offline, blocked, or in error recovery, would let the question wait. A disk that does not
-    answer is left out.
-    """
-    asked = [each for each in disks if each.state == "running" and not is_recovering(each.address)]
-    if not asked:
-        return {}
-    # A path that has just died answers late; all of one fabric may do so, each for itself.
-    with futures.ThreadPoolExecutor(max_workers=len(asked)) as pool:
-        answers = pool.map(_reported_sectors, asked)
-    return {disk.device: sectors for disk, sectors in zip(asked, answers) if sectors}
-
-
-def is_claimed(name: str, number: DeviceNumber) -> bool:
-    """Tell whether somebody has the block device, or a partition of it, for himself.
-
-    That is what each mount does, also in other mount namespaces, and each device on top. `name` is
-    the kernel's name of the device with the `number`. Nothing is read from it.
-    """
-    try:
-        os.close(_opened(name, number, os.O_EXCL))
-    except OSError as refused:
-        return refused.errno == errno.EBUSY
-    return False
-
-
-Found = t.TypeVar("Found")
+        return _once(lambda found: not found, left, timeout, self)
 
 
 def _once(
-    enough: Callable[[Found], bool], look: Callable[[], Found], timeout: float, udev: Udev
+    enough: Callable[[Found], bool], look: Callable[[], Found], timeout: float, udev: LibUdev
 ) -> Found:
     """Return what `look` finds once it is `enough`, or after `timeout` seconds."""
     end = time.monotonic() + timeout
@@ -224,62 +183,75 @@ def _has_dead_link(disk: BlockDevice) -> bool:
     return any(os.path.islink(link) and not os.path.exists(link) for link in disk.links)
 
 
-def _reported_sectors(disk: BlockDevice) -> int:
-    """Return the size of one disk; 0 if it does not answer."""
-    with contextlib.suppress(OSError):
-        descriptor = _opened(disk.name, disk.device, 0)
-        try:
-            answer = _answer(descriptor, _READ_CAPACITY_16, 32)
-            if len(answer) >= 12:
-                return _capacity(answer[0:8], answer[8:12])
-            answer = _answer(descriptor, _READ_CAPACITY_10, 8)
-            return _capacity(answer[0:4], answer[4:8]) if len(answer) == 8 else 0
-        finally:
-            os.close(descriptor)
-    return 0
+def _is_still(disk: BlockDevice) -> bool:
+    """Return whether a SCSI disk's name is still that of the same unit at the same address.
 
-
-def _capacity(last_block: bytes, block_length: bytes) -> int:
-    """Return sectors of 512 bytes (SBC-4, READ CAPACITY: the address of the last block)."""
-    blocks = int.from_bytes(last_block, "big") + 1
-    return blocks * int.from_bytes(block_length, "big") // SECTOR
-
-
-def _opened(name: str, number: DeviceNumber, flags: int) -> int:
-    """Open the device for reading; OSError also if its node is another device's.
-
-    Closing it does not trouble udev, which looks again at what was open for writing.
+    A unit without a serial number, or one that is just going, is told by its address alone.
     """
-    path = f"/dev/{name}"
-    if device_number(path) != number:
-        raise FileNotFoundError(errno.ENOENT, "it is not this device", path)
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    directory = _device(disk.name)
+    same_place = bool(disk.address) and _address(directory) == disk.address
+    same_unit = serial(directory) in ("", disk.serial)
+    return same_place and same_unit and number_of(disk.name) in (None, disk.device)
 
 
-def _answer(descriptor: int, command: bytes, length: int) -> bytes:
-    """Return the disk's answer to a SCSI command; empty if there is none."""
-    for _attempt in range(_ATTEMPTS):
-        block = ctypes.create_string_buffer(command, len(command))
-        data, sense = ctypes.create_string_buffer(length), ctypes.create_string_buffer(64)
-        request = _Command(
-            interface_id=ord("S"),
-            dxfer_direction=_FROM_DEVICE,
-            cmd_len=len(command),
-            mx_sb_len=len(sense),
-            dxfer_len=length,
-            dxferp=ctypes.addressof(data),
-            cmdp=ctypes.addressof(block),
-            sbp=ctypes.addressof(sense),
-            timeout=_COMMAND_TIMEOUT,
-        )
-        fcntl.ioctl(descriptor, _SG_IO, request)
-        if not (request.status or request.host_status or request.driver_status):
-            return data.raw[: length - request.resid]
-        if _sense_key(sense.raw) != _UNIT_ATTENTION:
-            break
-    return b""
+def _is_recovering(address: str) -> bool:
+    """Return whether the SCSI host of an address does error recovery: commands wait then."""
+    host = address.partition(":")[0]
+    return line(f"/sys/class/scsi_host/host{host}/state") != "running"
 
 
-def _sense_key(sense: bytes) -> int:
-    """Return the sense key (SPC-4, 4.5: descriptor format 72h, 73h; fixed format 70h, 71h)."""
-    return (sense[1] if sense[0] & 0x7F in (0x72, 0x73) else sense[2]) & 0x0F
+def _device(name: str) -> str:
+    """Return the directory of the device that has the disk `name`; empty if it has gone."""
+    return place(f"{place(f'{BLOCK}/{name}')}/device")
+
+
+def _address(device: str) -> str:
+    """Return host:channel:target:lun of a SCSI device by its directory; empty for another."""
+    address = os.path.basename(device)
+    return address if _ADDRESS.fullmatch(address) else ""
+
+
+def _block_device(
+    name: str, number: DeviceNumber, directory: str, wwid: str, links: tuple[str, ...]
+) -> BlockDevice:
+    """Return a disk, whose device has this `directory`; `wwid` and `links` are udev's."""
+    return BlockDevice(
+        name=name,
+        device=number,
+        sectors=size_in_sectors(name),
+        wwid=wwid or _wwid(directory),
+        read_only=is_read_only(name),
+        address=_address(directory),
+        state=line(f"{directory}/state"),
+        access_state=line(f"{directory}/access_state"),
+        preferred=line(f"{directory}/preferred_path") == "1",
+        links=links,
+        hardware_handler=hardware_handler(directory),
+        serial=serial(directory),
+        target_node_name=target_node_name(directory),
+        target_port_group=target_port_group(directory),
+    )
+
+
+def _wwid_property(name: str) -> str:
+    """Return the property of udev's that multipath takes as WWID (its default uid_attrs)."""
+    return {"dasd": "ID_UID", "nvme": "ID_WWN"}.get(name.rstrip("0123456789np")[:4], "ID_SERIAL")
+
+
+def _wwid(device: str) -> str:
+    """Return the WWID by sysfs, for a disk of which udev knows none; empty if it has none there.
+
+    An NAA or EUI name is the same WWID in other letters (a digit for the type of the designator,
+    then its hexadecimal digits).
+    """
+    kind, _dot, digits = line(f"{device}/wwid").partition(".")
+    return {"naa": "3", "eui": "2"}[kind] + digits if kind in ("naa", "eui") else ""
+
+
+def _is_disk(directory: str) -> bool:
+    """Return whether this is a disk's place; what the kernel has made of NVMe paths is no path."""
+    return (
+        bool(directory)
+        and "/nvme-subsystem/" not in directory
+        and not os.path.exists(f"{directory}/partition")
+    )

@@ -16,12 +16,13 @@ import shutil
 import subprocess
 import typing as t
 
-from .._values.boot_files import ENDINGS, PROGRAMS, RECORDS, STATIC
 from .._values.errors import KernelError
+from .._values.records import ENDINGS, RECORDS
+from .attribute import listed
 from .programs import run
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _NEW = ".san.device_mapper.new"
 """What those who read whole directories pass over: udev reads *.rules, multipathd what has .conf in
@@ -55,6 +56,20 @@ class Files:
                     os.rmdir(RECORDS)
         _tell_udev(path)
 
+    def boot_files(self, programs: Iterable[str]) -> dict[str, str]:
+        """Return the texts of the records of maps, and of those of the files `programs`, by path.
+
+        Those that are there; empty for what is not a regular file.
+        """
+        names = [name for name in listed(RECORDS) if name.endswith(ENDINGS)]
+        paths = [*(f"{RECORDS}/{name}" for name in names), *programs]
+        return {path: _regular_file(path) for path in paths if os.path.lexists(path)}
+
+    def missing_programs(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the programs that a boot would not find; `systemd` where it does not run."""
+        missing = [each for each in names if not shutil.which(each, path=_SEARCHED)]
+        return (*missing, *(() if os.path.isdir("/run/systemd/system") else ("systemd",)))
+
 
 def _tell_udev(path: str) -> None:
     """Let udevd read its rules again, if the file is one of them, before the next event.
@@ -84,7 +99,7 @@ def _write_in(directory: int, name: str, text: str) -> None:
         os.unlink(_NEW, dir_fd=directory)  # A run that was killed left it.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(_NEW, flags, 0o644, dir_fd=directory)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         os.fchmod(descriptor, 0o644)
         file.write(text)
         file.flush()
@@ -93,22 +108,8 @@ def _write_in(directory: int, name: str, text: str) -> None:
     os.fsync(directory)
 
 
-def read_boot_files() -> dict[str, str]:
-    """Return the texts of the boot files that are there; empty for what is no regular file."""
-    names = []
-    with contextlib.suppress(OSError):
-        names = sorted(os.listdir(RECORDS))
-    paths = [f"{RECORDS}/{name}" for name in names if name.endswith(ENDINGS)]
-    return {path: _text(path) for path in [*paths, *STATIC] if os.path.lexists(path)}
-
-
-def missing_programs() -> tuple[str, ...]:
-    """Return what assembling maps at boot needs and this host does not have."""
-    missing = [each for each in PROGRAMS if not shutil.which(each, path=_SEARCHED)]
-    return (*missing, *(() if os.path.isdir("/run/systemd/system") else ("systemd",)))
-
-
-def _text(path: str) -> str:
+def _regular_file(path: str) -> str:
+    """Return the text of a regular file; empty for anything else, whatever it leads to."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, encoding="utf-8", errors="replace") as file:

@@ -29,17 +29,20 @@ _TOLD = (
 _IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
 
 
-def initramfs(looking: bool, timeout: float) -> Initramfs:
-    """Return what builds this host's initramfs, and, when `looking`, the names of what it holds."""
-    release = os.uname().release
-    image = next(filter(os.path.exists, (each.format(release) for each in _IMAGES)), "")
-    told = any(os.path.exists(each) for each in _TOLD)
-    for generator, command, listing in _GENERATORS:
-        if any(os.path.exists(f"{folder}/{command}") for folder in PATH.split(":")):
-            what = release if "--kver" in listing else image
-            files = _files([*listing, what], timeout) if looking and image else None
-            return Initramfs(generator, told, image, files)
-    return Initramfs(told=told, image=image)
+class InitramfsImage:
+    """The initramfs of the running kernel, and what builds it."""
+
+    def initramfs(self, looking: bool, timeout: float) -> Initramfs:
+        """Return what builds the initramfs and, when `looking`, the names of what it holds."""
+        release = os.uname().release
+        image = next(filter(os.path.exists, (each.format(release) for each in _IMAGES)), "")
+        told = any(os.path.exists(each) for each in _TOLD)
+        for generator, command, listing in _GENERATORS:
+            if any(os.path.exists(f"{folder}/{command}") for folder in PATH.split(":")):
+                what = release if "--kver" in listing else image
+                files = _files([*listing, what], timeout) if looking and image else None
+                return Initramfs(generator, told, image, files)
+        return Initramfs(told=told, image=image)
 
 
 def _files(argv: Sequence[str], timeout: float) -> frozenset[str] | None:

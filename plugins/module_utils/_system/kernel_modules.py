@@ -10,35 +10,42 @@ dm-path-selector.c: `dm-NAME`), a hardware handler (scsi_dh.c: `scsi_dh_NAME`).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
+
+from .attribute import read_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def missing_modules(names: Iterable[str], root: str = "") -> frozenset[str]:
-    """Return those of `names` that are neither loaded, nor built in, nor installed.
+class KernelModules:
+    """The modules of the running kernel, below `root`."""
 
-    Empty where it cannot be known: in a container, or where the running kernel's modules are gone.
-    """
-    sought = {name for name in names if not os.path.exists(f"{root}/sys/module/{_plain(name)}")}
-    if not sought:
-        return frozenset()
-    directory = f"{root}/lib/modules/{os.uname().release}"
-    known = {_plain(path) for path in _listed(f"{directory}/modules.dep")}
-    if not known:
-        return frozenset()
-    known |= {_plain(path) for path in _listed(f"{directory}/modules.builtin")}
-    return frozenset(name for name in sought if _plain(name) not in known)
+    root = ""
+
+    def missing_modules(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of `names` that are neither loaded, nor built in, nor installed.
+
+        Empty where it cannot be known: in a container, or where the modules of the running kernel
+        are gone.
+        """
+        sought = {
+            name for name in names if not os.path.exists(f"{self.root}/sys/module/{_plain(name)}")
+        }
+        if not sought:
+            return frozenset()
+        directory = f"{self.root}/lib/modules/{os.uname().release}"
+        known = {_plain(path) for path in _modules_in(f"{directory}/modules.dep")}
+        if not known:
+            return frozenset()
+        known |= {_plain(path) for path in _modules_in(f"{directory}/modules.builtin")}
+        return frozenset(name for name in sought if _plain(name) not in known)
 
 
-def _listed(path: str) -> Iterable[str]:
-    """Yield the modules that a list of them names, a line each (modules.dep(5))."""
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            yield line.partition(":")[0].strip()
+def _modules_in(path: str) -> Iterable[str]:
+    """Return the modules that a list of them names, a line each (modules.dep(5))."""
+    return (line.partition(":")[0].strip() for line in read_text(path).split("\n") if line)
 
 
 def _plain(path: str) -> str:

@@ -15,12 +15,13 @@ import threading
 import typing as t
 
 from .._values.errors import DeviceMapperError, Refused
-from .._values.host import Partition, PartitionTable
+from .._values.partitions import Partition, PartitionTable
+from .attribute import decoded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._values.device import DeviceNumber
+    from ...plugin_utils._types import DeviceNumber
 
 _ENTRY_DETAILS = 1 << 2  # BLKID_PARTS_ENTRY_DETAILS: types, names and uuids of the entries
 _ONLY_IN = 2  # BLKID_FLTR_ONLYIN
@@ -34,35 +35,49 @@ _LIKE_MBR = (b"vfat", b"exfat", b"ntfs")
 """The file systems that begin with what else could be an MBR: boot code, and 0x55 0xaa."""
 
 
-def read_partition_table(path: str, device: DeviceNumber | None, timeout: float) -> PartitionTable:
-    """Return the partition table on `path`, a block device with the number `device` or a file.
+class LibBlkid:
+    """What libblkid reads of devices and files."""
 
-    Reads a few sectors. Raises Refused when the device cannot be read, or has a partition table
-    that this host's libblkid reads wrongly, and DeviceMapperError when it is another one by now.
+    def partition_table(
+        self, path: str, device: DeviceNumber | None, timeout: float
+    ) -> PartitionTable:
+        """Return the partition table on `path`, a block device with the number `device` or a file.
 
-    Whoever calls has made sure that nobody knows that reading would hang. Nobody may have noticed
-    yet that the last path is gone; a read that takes longer than `timeout` seconds is left to the
-    kernel, which gives it up when the process ends (filemap.c waits for a page killably).
-    """
-    outcome: list[PartitionTable | Exception] = []
+        Reads a few sectors. Raises Refused when the device cannot be read, or has a partition table
+        that this host's libblkid reads wrongly, and DeviceMapperError when it is another one by
+        now.
 
-    def read() -> None:
-        try:
-            outcome.append(_read_partition_table(path, device))
-        except Exception as error:  # It is raised by the thread that waits.
-            outcome.append(error)
+        Callers must first rule out devices that are known to hang. A read that takes longer than
+        `timeout` seconds all the same, as when the last path has gone unnoticed, is left to the
+        kernel, which gives it up when the process ends (filemap.c waits for a page killably).
+        """
+        outcome: list[PartitionTable | Exception] = []
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(timeout)
-    if not outcome:
-        raise Refused(
-            "device", path, f"a read has not been answered within {timeout:g} seconds",
-            "See whether its paths are alive (device_mapper_info), or raise the timeout",
-        )  # fmt: skip
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+        def read() -> None:
+            try:
+                outcome.append(_read_partition_table(path, device))
+            except Exception as error:  # It is raised by the thread that waits.
+                outcome.append(error)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(timeout)
+        if not outcome:
+            raise Refused(
+                option="device",
+                value=path,
+                found=f"a read has not been answered within {timeout:g} seconds",
+                way_out=(
+                    "See whether its paths are alive (device_mapper_info), or raise the timeout"
+                ),
+            )
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    def libblkid_version(self) -> str:
+        """Return the version of this host's libblkid, such as `2.38.1`."""
+        return _version(_load_library())
 
 
 def _read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
@@ -75,11 +90,6 @@ def _read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTa
         return table
 
 
-def version() -> str:
-    """Return the version of this host's libblkid, such as `2.38.1`."""
-    return _version(_load_library())
-
-
 def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
     library.blkid_probe_enable_superblocks(probe, 0)
     library.blkid_probe_enable_partitions(probe, 1)
@@ -87,14 +97,20 @@ def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
     outcome = library.blkid_do_safeprobe(probe)
     if outcome == _AMBIGUOUS:
         raise Refused(
-            "device", path, "libblkid finds more than one partition table",
-            "Erase one that is left over: `wipefs` lists them, `wipefs --offset` erases one",
-        )  # fmt: skip
+            option="device",
+            value=path,
+            found="libblkid finds more than one partition table",
+            way_out=(
+                "Erase one that is left over: `wipefs` lists them, `wipefs --offset` erases one"
+            ),
+        )
     if outcome not in (_FOUND, _NOTHING):
         raise Refused(
-            "device", path, "it cannot be read for its partition table",
-            "See the kernel's log (dmesg) for its errors; no map was made",
-        )  # fmt: skip
+            option="device",
+            value=path,
+            found="it cannot be read for its partition table",
+            way_out="See the kernel's log (dmesg) for its errors; no map was made",
+        )
     sector = library.blkid_probe_get_sectorsize(probe)
     if outcome == _NOTHING:
         return PartitionTable(logical_sector=sector)
@@ -135,12 +151,15 @@ def _refuse_wrapped(table: PartitionTable, entries: bytes, path: str, release: s
         true = (found[number].start, found[number].sectors) == (start * factor, sectors * factor)
         if found[number].extended or not true:
             raise Refused(
-                "device", path,
-                f"its partition {number} ends at sector {end} (of 512 bytes), beyond 2 TiB, where"
-                f" libblkid {release} miscounts in an MBR of a device with sectors of"
-                f" {table.logical_sector} bytes",
-                "Use a GPT on it; no map was made",
-            )  # fmt: skip
+                option="device",
+                value=path,
+                found=(
+                    f"its partition {number} ends at sector {end} (of 512 bytes), beyond 2 TiB,"
+                    f" where libblkid {release} miscounts in an MBR of a device with sectors of"
+                    f" {table.logical_sector} bytes"
+                ),
+                way_out="Use a GPT on it; no map was made",
+            )
 
 
 def _partitions(library: ctypes.CDLL, partitions: int) -> Iterator[Partition]:
@@ -149,15 +168,15 @@ def _partitions(library: ctypes.CDLL, partitions: int) -> Iterator[Partition]:
         number = library.blkid_partition_get_partno(entry)
         if number > _MOST:
             continue
-        kind = _text(library.blkid_partition_get_type_string(entry))
+        kind = decoded(library.blkid_partition_get_type_string(entry))
         table = library.blkid_partition_get_table(entry)
         yield Partition(
             number=number,
             start=library.blkid_partition_get_start(entry),
             sectors=library.blkid_partition_get_size(entry),
             kind=kind or f"{library.blkid_partition_get_type(entry):#x}",
-            name=_text(library.blkid_partition_get_name(entry)),
-            uuid=_text(library.blkid_partition_get_uuid(entry)),
+            name=decoded(library.blkid_partition_get_name(entry)),
+            uuid=decoded(library.blkid_partition_get_uuid(entry)),
             extended=bool(library.blkid_partition_is_extended(entry)),
             logical=bool(library.blkid_partition_is_logical(entry)),
             nested=bool(table and library.blkid_parttable_get_parent(table)),
@@ -196,13 +215,13 @@ def _value(library: ctypes.CDLL, probe: int, name: bytes) -> str:
     value, length = ctypes.c_char_p(), ctypes.c_size_t()
     if library.blkid_probe_lookup_value(probe, name, ctypes.byref(value), ctypes.byref(length)):
         return ""
-    return _text(value.value)
+    return decoded(value.value)
 
 
 def _version(library: ctypes.CDLL) -> str:
     release = ctypes.c_char_p()
     library.blkid_get_library_version(ctypes.byref(release), None)
-    return _text(release.value)
+    return decoded(release.value)
 
 
 @functools.cache
@@ -247,7 +266,3 @@ def _load_library() -> ctypes.CDLL:
         function.restype = result
         function.argtypes = arguments
     return library
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode(errors="replace")

@@ -16,15 +16,14 @@ import os
 import threading
 import typing as t
 
-from .._plan.steps import UdevFlag
 from .._values.device import DeviceNumber
 from .._values.errors import DeviceMapperError, KernelError
-from .._values.host import Map
+from .._values.map import Map, UdevFlag
 from .._values.multipath import Multipath, MultipathStatus
 from .._values.table import Segment, Table
-from . import loop
+from .attribute import decoded
+from .block_devices import device_number
 from .files import write_whole
-from .sysfs import device_number, is_request_based
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,6 +72,7 @@ class LibDeviceMapper:
     """Device-mapper of the running kernel, through libdevmapper."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._library = _load_library()
         # Keeping the callback alive: ctypes frees it with its last reference.
         self._silence = _LOG(_discard)
@@ -179,14 +179,6 @@ class LibDeviceMapper:
             task.run()
         self._touched.append(name)
 
-    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
-        """Let the loop device show the file `path`."""
-        loop.attach(device, path, read_only)
-
-    def detach(self, device: DeviceNumber) -> None:
-        """Let the loop device go, at the latest with its last user."""
-        loop.detach(device)
-
     @contextlib.contextmanager
     def udev_batch(self, timeout: float) -> Iterator[None]:
         """Wait at the end, `timeout` seconds at most, until udev is done with all changes.
@@ -285,7 +277,7 @@ class LibDeviceMapper:
             deferred_remove=bool(info.deferred_remove),
             open_count=info.open_count,
             status=status,
-            request_based=is_request_based(device) if kinds == {"error"} else None,
+            request_based=_is_request_based(device) if kinds == {"error"} else None,
         )
 
     def _read(
@@ -369,9 +361,11 @@ class _Task:
             function = getattr(self._library, f"dm_task_{attribute}")
         except AttributeError:
             raise KernelError(
-                self._request, self._name, 0,
+                self._request,
+                self._name,
+                0,
                 f"this host's libdevmapper is too old for it: it has no dm_task_{attribute}",
-            ) from None  # fmt: skip
+            ) from None
 
         def call(*arguments: object) -> None:
             if not function(self._pointer, *arguments):
@@ -406,11 +400,11 @@ class _Task:
 
     def name(self) -> str:
         """Return the map's name."""
-        return _text(self._library.dm_task_get_name(self._pointer))
+        return decoded(self._library.dm_task_get_name(self._pointer))
 
     def uuid(self) -> str:
         """Return the map's uuid, empty if it has none."""
-        return _text(self._library.dm_task_get_uuid(self._pointer))
+        return decoded(self._library.dm_task_get_uuid(self._pointer))
 
     def targets(self) -> Iterator[tuple[int, int, str, str]]:
         """Yield start, length (sectors), type and parameters of each line of the answer."""
@@ -426,9 +420,9 @@ class _Task:
                 ctypes.byref(kind),
                 ctypes.byref(parameters),
             )
-            target = _text(kind.value)
+            target = decoded(kind.value)
             if target:
-                yield start.value, length.value, target, _text(parameters.value)
+                yield start.value, length.value, target, decoded(parameters.value)
             if not position:
                 return
 
@@ -502,9 +496,13 @@ def _remove_semaphore(key: int) -> None:
         library.semctl(identifier, 0, remove)
 
 
+def _is_request_based(number: DeviceNumber) -> bool:
+    """Return whether a map has blk-mq queues: only one whose first table was request-based has.
+
+    (dm.c dm_setup_md_queue.)
+    """
+    return os.path.isdir(f"/sys/dev/block/{number}/mq")
+
+
 def _discard(_level: int, _file: bytes, _line: int, _errno: int, _text: bytes) -> None:
     """Ignore the library's log: it would mix with the module's answer on its way to Ansible."""
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode(errors="surrogateescape")

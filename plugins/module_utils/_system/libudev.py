@@ -13,18 +13,21 @@ import select
 import time
 import typing as t
 
+from .attribute import decoded
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .._values.device import DeviceNumber
+    from ...plugin_utils._types import DeviceNumber
 
 
-class Udev:
+class LibUdev:
     """udev's database of block devices; empty where the host has no libudev or no udevd."""
 
     def __init__(self) -> None:
-        self._library = _load_library()
-        self._context = self._library.udev_new() if self._library else None
+        super().__init__()
+        self._udev = _load_library()
+        self._context = self._udev.udev_new() if self._udev else None
 
     def read(
         self, device: DeviceNumber, names: t.Sequence[str]
@@ -36,46 +39,46 @@ class Udev:
         with self._device(device) as pointer:
             if not pointer:
                 return False, ("",) * len(names), ()
-            library = self._library
+            library = self._udev
             get = library.udev_device_get_property_value
-            values = tuple(_text(get(pointer, name.encode())) for name in names)
+            values = tuple(decoded(get(pointer, name.encode())) for name in names)
             entry = library.udev_device_get_devlinks_list_entry(pointer)
             links = []
             while entry:
-                links.append(_text(library.udev_list_entry_get_name(entry)))
+                links.append(decoded(library.udev_list_entry_get_name(entry)))
                 entry = library.udev_list_entry_get_next(entry)
             known = bool(library.udev_device_get_is_initialized(pointer))
             return known, values, tuple(sorted(links))
 
-    def properties(self, device: DeviceNumber, names: t.Sequence[str]) -> tuple[str, ...]:
-        """Return the values of the properties `names`, empty where one is not set."""
+    def udev_properties(self, device: DeviceNumber, names: t.Sequence[str]) -> tuple[str, ...]:
+        """Return udev's properties `names` of a block device, empty where one is not set."""
         _known, values, _links = self.read(device, names)
         return values
 
     def knows(self, device: DeviceNumber) -> bool:
-        """Tell whether udev's rules have run for `device`."""
+        """Return whether udev's rules have run for `device`."""
         with self._device(device) as pointer:
-            return bool(pointer and self._library.udev_device_get_is_initialized(pointer))
+            return bool(pointer and self._udev.udev_device_get_is_initialized(pointer))
 
     def settle(self, timeout: float) -> None:
         """Wait until udev's queue is empty, `timeout` seconds at most."""
-        if not self.runs():
+        if not self.udev_runs():
             return
-        queue = ctypes.c_void_p(self._library.udev_queue_new(self._context))
+        queue = ctypes.c_void_p(self._udev.udev_queue_new(self._context))
         try:
             emptied = select.poll()
-            descriptor = self._library.udev_queue_get_fd(queue)
+            descriptor = self._udev.udev_queue_get_fd(queue)
             if descriptor < 0:
                 return
             emptied.register(descriptor, select.POLLIN)
             end = time.monotonic() + timeout
-            while not self._library.udev_queue_get_queue_is_empty(queue):
+            while not self._udev.udev_queue_get_queue_is_empty(queue):
                 left = end - time.monotonic()
                 if left <= 0 or not emptied.poll(left * 1000):
                     return
-                self._library.udev_queue_flush(queue)
+                self._udev.udev_queue_flush(queue)
         finally:
-            self._library.udev_queue_unref(queue)
+            self._udev.udev_queue_unref(queue)
 
     @contextlib.contextmanager
     def block_events(self) -> Iterator[Callable[[float], None]]:
@@ -84,10 +87,10 @@ class Udev:
         An event between the beginning and the call is not missed. Without udevd only time ends
         the wait.
         """
-        if not self.runs():
+        if not self.udev_runs():
             yield time.sleep
             return
-        library = self._library
+        library = self._udev
         monitor = ctypes.c_void_p(library.udev_monitor_new_from_netlink(self._context, b"udev"))
         try:
             library.udev_monitor_filter_add_match_subsystem_devtype(monitor, b"block", None)
@@ -106,22 +109,22 @@ class Udev:
         finally:
             library.udev_monitor_unref(monitor)
 
-    def runs(self) -> bool:
-        """Tell whether there is a udevd whose work can be waited for."""
-        return bool(self._library) and os.path.exists("/run/udev/control")
+    def udev_runs(self) -> bool:
+        """Return whether there is a udevd whose work can be waited for."""
+        return bool(self._udev) and os.path.exists("/run/udev/control")
 
     @contextlib.contextmanager
     def _device(self, device: DeviceNumber) -> Iterator[ctypes.c_void_p | None]:
-        if not self._library:
+        if not self._udev:
             yield None
             return
         number = ctypes.c_uint64(os.makedev(device.major, device.minor))
-        pointer = self._library.udev_device_new_from_devnum(self._context, b"b", number)
+        pointer = self._udev.udev_device_new_from_devnum(self._context, b"b", number)
         try:
             yield pointer
         finally:
             if pointer:
-                self._library.udev_device_unref(pointer)
+                self._udev.udev_device_unref(pointer)
 
 
 def _load_library() -> t.Any:
@@ -160,7 +163,3 @@ def _load_library() -> t.Any:
         function.restype = result
         function.argtypes = arguments
     return library
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode(errors="surrogateescape")

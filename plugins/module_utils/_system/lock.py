@@ -21,24 +21,32 @@ LOCK_FILE = "/run/san.device_mapper.lock"
 """Held while a task observes and changes maps; the kernel lets go of it when the process ends."""
 
 
-@contextlib.contextmanager
-def exclusive(timeout: float, path: str = LOCK_FILE) -> Iterator[None]:
-    """Hold the host's lock; DeviceMapperError if another task has it after `timeout` seconds.
+class Lock:
+    """The lock of this host."""
 
-    Or if its file cannot be made: /run may be full, or not writeable in a container.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as refused:
-        raise DeviceMapperError(
-            f"{path}: {refused.strerror}; tasks on one host take turns by the lock on this file,"
-            " which may be no link. Nothing was changed; make room for it, or remove what is there"
-        ) from refused
-    try:
-        _wait_for(descriptor, timeout, path)
-        yield
-    finally:
-        os.close(descriptor)
+    lock_file = LOCK_FILE
+
+    @contextlib.contextmanager
+    def exclusive(self, timeout: float) -> Iterator[None]:
+        """Hold the host's lock; DeviceMapperError if another task has it after `timeout` seconds.
+
+        Or if its file cannot be made: /run may be full, or not writeable in a container.
+        """
+        try:
+            descriptor = os.open(
+                self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except OSError as refused:
+            raise DeviceMapperError(
+                f"{self.lock_file}: {refused.strerror}; tasks on one host take turns by the lock on"
+                " this file, which may be no link. Nothing was changed; make room for it, or remove"
+                " what is there"
+            ) from refused
+        try:
+            _wait_for(descriptor, timeout, self.lock_file)
+            yield
+        finally:
+            os.close(descriptor)
 
 
 def _wait_for(descriptor: int, timeout: float, path: str) -> None:

@@ -10,61 +10,59 @@ import contextlib
 import glob
 import os
 import typing as t
-from dataclasses import dataclass
 
-from .._values.device import DeviceNumber
+from .._values.device import SECTOR, DeviceNumber
 from .._values.errors import KernelError
+from .._values.partitions import ImageFile, LoopDevice
+from .attribute import line, read_text
 from .programs import run
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable
 
 _MAJOR = 7  # LOOP_MAJOR
 
 
-@dataclass(frozen=True)
-class LoopDevice:
-    """A loop device that shows a whole file; with `autoclear` it goes with its last user."""
+class LoopDevices:
+    """The loop devices of the running kernel, and the files that they can show."""
 
-    device: DeviceNumber
-    autoclear: bool
+    def image_file(self, path: str) -> ImageFile | None:
+        """Return the regular file that `path` leads to; None if it leads to none."""
+        real = os.path.realpath(path)
+        if not os.path.isfile(real):
+            return None
+        return ImageFile(real, os.stat(real).st_size // SECTOR, not os.access(real, os.W_OK))
 
+    def loop_devices(self, path: str) -> tuple[LoopDevice, ...]:
+        """Return the loop devices that show the whole file `path`, which may be gone, by number."""
+        found, path = [], os.path.realpath(path)
+        for directory in glob.glob("/sys/class/block/loop*/loop"):
+            if line(f"{directory}/offset") == "0" and line(f"{directory}/sizelimit") == "0":
+                with contextlib.suppress(OSError):
+                    # A file's name may end in any character but this one.
+                    shown = read_text(f"{directory}/backing_file").partition("\n")[0]
+                    if shown in (path, f"{path} (deleted)") or os.path.samefile(shown, path):
+                        device = DeviceNumber.parse(line(f"{os.path.dirname(directory)}/dev"))
+                        found.append(LoopDevice(device, line(f"{directory}/autoclear") == "1"))
+        return tuple(sorted(found, key=lambda each: each.device))
 
-def loop_devices(path: str) -> tuple[LoopDevice, ...]:
-    """Return the loop devices that show the whole file `path`, by their numbers.
+    def free_loop_device(self, besides: Iterable[DeviceNumber]) -> DeviceNumber:
+        """Return the first loop device that shows no file, and is not one of `besides`."""
+        taken, minor = {*besides}, 0
+        while True:
+            device = DeviceNumber(_MAJOR, minor)
+            if device not in taken and not os.path.exists(f"/sys/class/block/loop{minor}/loop"):
+                return device
+            minor += 1
 
-    The file may have been deleted since.
-    """
-    found = []
-    for directory in glob.glob("/sys/class/block/loop*/loop"):
-        if _line(f"{directory}/offset") == "0" and _line(f"{directory}/sizelimit") == "0":
-            with contextlib.suppress(OSError):
-                shown = _line(f"{directory}/backing_file")
-                if shown in (path, f"{path} (deleted)") or os.path.samefile(shown, path):
-                    device = DeviceNumber.parse(_line(f"{os.path.dirname(directory)}/dev"))
-                    found.append(LoopDevice(device, _line(f"{directory}/autoclear") == "1"))
-    return tuple(sorted(found, key=lambda each: each.device))
+    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
+        """Let the loop device show the file `path`; KernelError if it cannot."""
+        option = ["--read-only"] if read_only else []
+        _losetup("attach", device, *option, f"/dev/loop{device.minor}", path)
 
-
-def free_loop_device(besides: Container[DeviceNumber]) -> DeviceNumber:
-    """Return the first loop device that shows no file, and is none of `besides`."""
-    minor = 0
-    while True:
-        device = DeviceNumber(_MAJOR, minor)
-        if device not in besides and not os.path.exists(f"/sys/class/block/loop{minor}/loop"):
-            return device
-        minor += 1
-
-
-def attach(device: DeviceNumber, path: str, read_only: bool) -> None:
-    """Let the loop device show the file `path`; KernelError if it cannot."""
-    option = ["--read-only"] if read_only else []
-    _losetup("attach", device, *option, f"/dev/loop{device.minor}", path)
-
-
-def detach(device: DeviceNumber) -> None:
-    """Let the loop device go, at the latest with its last user; KernelError if it cannot."""
-    _losetup("detach", device, "--detach", f"/dev/loop{device.minor}")
+    def detach(self, device: DeviceNumber) -> None:
+        """Let the loop device go, at the latest with its last user; KernelError if it cannot."""
+        _losetup("detach", device, "--detach", f"/dev/loop{device.minor}")
 
 
 def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:
@@ -75,10 +73,3 @@ def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:
         raise KernelError(request, f"loop{device.minor}", 0, words) from missing
     if done.returncode:
         raise KernelError(request, f"loop{device.minor}", 0, done.stderr.strip())
-
-
-def _line(path: str) -> str:
-    """Return the line of the sysfs attribute `path`, which may end in any character."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        return os.fsdecode(file.readline().rstrip(b"\n"))
-    return ""

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+import typing as t
 
+from .block_devices import device_number
 from .programs import run
 
+if t.TYPE_CHECKING:
+    from ...plugin_utils._types import DeviceNumber
 
-def physical_volumes(timeout: float) -> tuple[str, ...] | None:
-    """Return the device files of LVM's physical volumes; None where LVM has nothing to say.
 
-    It reads its devices: not to be asked while one of them would not answer.
-    """
-    try:
-        done = run("pvs", "--reportformat", "json", "--options", "pv_name", timeout=timeout)
-        report = json.loads(done.stdout)["report"]
-    except (FileNotFoundError, subprocess.TimeoutExpired, ValueError, KeyError):
-        return None
-    return tuple(row["pv_name"] for part in report for row in part["pv"])
+class Lvm:
+    """LVM on this host."""
+
+    def physical_volumes(self, timeout: float) -> frozenset[DeviceNumber] | None:
+        """Return LVM's physical volumes; None where LVM has nothing to say."""
+        try:
+            done = run("pvs", "--reportformat", "json", "--options", "pv_name", timeout=timeout)
+            report = json.loads(done.stdout)["report"]
+        except (FileNotFoundError, subprocess.TimeoutExpired, ValueError, KeyError):
+            return None
+        names = [row["pv_name"] for part in report for row in part["pv"]]
+        return frozenset(filter(None, map(device_number, names)))

@@ -21,9 +21,10 @@ from dataclasses import replace
 
 from .._values.device import DeviceNumber
 from .._values.errors import MultipathdError, Refused
-from .._values.host import DaemonMap, DaemonPath, Multipathd
 from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
+from .._values.multipathd import DaemonMap, DaemonPath, Multipathd
 from .._values.multipathd_versions import SOCKETS, parse_storage, parse_version
+from .attribute import line, read_text
 from .files import write_whole
 from .programs import run
 
@@ -46,90 +47,58 @@ _COMPLAINT = re.compile(r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-
 _HARMLESS = re.compile(r"ignoring|deprecated|duplicate|capping", re.IGNORECASE)
 
 
-def is_running() -> bool:
-    """Tell whether multipathd runs on this host.
+def _is_running() -> bool:
+    """Return whether multipathd runs on this host.
 
     Its socket is not asked: where systemd listens on it, asking would start the daemon.
     """
-    with contextlib.suppress(OSError, ValueError):
-        with open(_PID_FILE, encoding="ascii") as file:
-            process = int(file.read())
-        with open(f"/proc/{process}/comm", encoding="ascii") as file:
-            return file.read().strip() == "multipathd"
-    return False
+    process = line(_PID_FILE)
+    return process.isdigit() and line(f"/proc/{process}/comm") == "multipathd"
 
 
-def is_installed() -> bool:
-    """Tell whether multipath-tools is installed."""
+def _is_installed() -> bool:
+    """Return whether multipath-tools is installed."""
     return shutil.which("multipath", path=_PATH) is not None
-
-
-def read_view(timeout: float) -> Multipathd:
-    """Return the maps and paths as the daemon sees them, if it runs; Refused if it does not answer.
-
-    Waits `timeout` seconds at most. Without the daemon, too, there may be drop-ins.
-    """
-    if not is_running():
-        return Multipathd(is_installed(), drop_ins=_own_drop_ins())
-    try:
-        return _view(time.monotonic() + timeout)
-    except MultipathdError as silent:
-        raise _unanswered(silent, timeout) from silent
 
 
 def _view(end: float) -> Multipathd:
     version = parse_version(_ask("help", end))
     return Multipathd(
-        installed=True,
         runs=True,
+        installed=True,
         version=version,
+        complaints=(),
         maps=tuple(_maps(end)),
         paths=tuple(_paths(version, end)),
         drop_ins=_own_drop_ins(),
     )
 
 
-def read(timeout: float, disks: frozenset[DeviceNumber], needed: bool = True) -> Multipathd:
-    """Return the daemon as tasks for multipath maps need it: `read_view`, and what it goes by.
-
-    Waits until it is idle, `timeout` seconds at most; Refused if it does not answer. It is given
-    some seconds more to know all of `disks`: it is told of a new one by udev, as everybody is.
-    Unless it runs or is `needed`, its parser is not asked about its files: that takes a process.
-    """
-    if not is_running():
-        daemon = Multipathd(is_installed())
-        return _with_files(daemon, Configuration(), frozenset(), checked=needed)
-    end = time.monotonic() + timeout
-    patience = time.monotonic() + min(timeout, _PATIENCE)
-    try:
-        while True:
-            idle = _is_idle(end)
-            view = _view(end)
-            unknown = disks - {each.device for each in view.paths}
-            if idle and (not unknown or time.monotonic() >= patience):
-                return _with_files(view, _known(end), unknown)
-            if time.monotonic() >= end:
-                raise MultipathdError("show status", "it is busy all the time")
-            time.sleep(_LOOK_AGAIN)
-    except MultipathdError as silent:
-        raise _unanswered(silent, timeout) from silent
+def _stopped() -> Multipathd:
+    """Return a daemon that does not run; its files may state maps all the same."""
+    return Multipathd(
+        runs=False,
+        installed=_is_installed(),
+        version=(),
+        maps=(),
+        paths=(),
+        known=Configuration(),
+        complaints=(),
+        drop_ins=_own_drop_ins(),
+    )
 
 
 def _with_files(
-    daemon: Multipathd,
-    known: Configuration,
-    unknown: frozenset[DeviceNumber],
-    checked: bool = True,
+    daemon: Multipathd, unknown: frozenset[DeviceNumber], checked: bool = True
 ) -> Multipathd:
-    files = {path: _text(path) for path in (_CONFIGURATION, *_drop_ins())}
-    sections = (each for path, text in files.items() for each in parse_sections(text, path))
+    files = {path: read_text(path) for path in (_CONFIGURATION, *_drop_ins())}
+    sections = (each for path, said in files.items() for each in parse_sections(said, path))
     return replace(
         daemon,
-        known=known,
         files=Configuration(tuple(sections)),
         complaints=_complaints() if daemon.installed and checked else (),
         drop_ins=_own_drop_ins(),
-        wwids=frozenset(re.findall(r"^/(.*)/$", _text(_WWIDS), re.MULTILINE)),
+        wwids=frozenset(re.findall(r"^/(.*)/$", read_text(_WWIDS), re.MULTILINE)),
         read_only=_read_only(),
         left_out={each: _said_against(each) for each in sorted(unknown)[:_FEW]},
     )
@@ -140,7 +109,7 @@ class MultipathDaemon:
 
     def write_drop_in(self, path: str, text: str) -> None:
         """Put a whole file into the daemon's directory, at once, unless its parser complains."""
-        before = _text(path)
+        before = read_text(path)
         try:
             write_whole(path, text)
         except OSError as refused:
@@ -185,33 +154,71 @@ class MultipathDaemon:
             time.sleep(_LOOK_AGAIN)
 
     def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
-        """Tell whether the daemon gets idle, and what it has read is `enough`.
+        """Return whether the daemon gets idle, and what it has read is `enough`.
 
         Waits `timeout` seconds at most.
         """
         end = time.monotonic() + timeout
         while True:
             with contextlib.suppress(MultipathdError):
-                if is_running() and _is_idle(end) and enough(_known(end)):
+                if _is_running() and _is_idle(end) and enough(_known(end)):
                     return True
             if time.monotonic() >= end:
                 return False
             time.sleep(_LOOK_AGAIN)
 
-    def multipathd(self, disks: frozenset[DeviceNumber]) -> Multipathd:
-        """Return the daemon as it is now, and what it has against `disks` and has logged.
+    def multipathd_runs(self) -> bool:
+        """Return whether the daemon runs; its socket is not asked, for that could start it."""
+        return _is_running()
+
+    def multipathd_view(self, timeout: float) -> Multipathd:
+        """Return the maps and paths as the daemon sees them; Refused if it does not answer.
+
+        Waits `timeout` seconds at most. Without the daemon there may be drop-ins as well.
+        """
+        if not _is_running():
+            return _stopped()
+        try:
+            return _view(time.monotonic() + timeout)
+        except MultipathdError as silent:
+            raise _unanswered(silent, timeout) from silent
+
+    def multipathd(
+        self, timeout: float, disks: frozenset[DeviceNumber], *, checked: bool
+    ) -> Multipathd:
+        """Return the daemon once it is idle, with its files; Refused if it does not answer.
+
+        It is given some seconds more to know all of `disks`: it is told of a new one by udev, as
+        everybody is.
+        """
+        if not _is_running():
+            return _with_files(_stopped(), frozenset(), checked=checked)
+        end = time.monotonic() + timeout
+        patience = time.monotonic() + min(timeout, _PATIENCE)
+        try:
+            while True:
+                idle = _is_idle(end)
+                view = _view(end)
+                unknown = disks - {each.device for each in view.paths}
+                if idle and (not unknown or time.monotonic() >= patience):
+                    return _with_files(replace(view, known=_known(end)), unknown)
+                if time.monotonic() >= end:
+                    raise MultipathdError("show status", "it is busy all the time")
+                time.sleep(_LOOK_AGAIN)
+        except MultipathdError as silent:
+            raise _unanswered(silent, timeout) from silent
+
+    def multipathd_now(self, disks: frozenset[DeviceNumber]) -> Multipathd:
+        """Return the daemon as it is, what it has against `disks`, and what it has logged.
 
         It logs from the moment on at which it was told something.
         """
         end = time.monotonic() + _PATIENCE
         log = _logged(self._told)
-        if not is_running():
-            return replace(
-                _with_files(Multipathd(is_installed()), Configuration(), frozenset()), log=log
-            )
-        view = _view(end)
-        unknown = disks - {each.device for each in view.paths}
-        return replace(_with_files(view, _known(end), unknown), log=log)
+        if not _is_running():
+            return replace(_with_files(_stopped(), frozenset()), log=log)
+        view = replace(_view(end), known=_known(end), log=log)
+        return _with_files(view, disks - {each.device for each in view.paths})
 
 
 def _known(end: float) -> Configuration:
@@ -226,7 +233,7 @@ def _parsed(text: str) -> Configuration:
 
 
 def _is_idle(end: float) -> bool:
-    """Tell whether the daemon neither configures itself nor has an event to handle."""
+    """Return whether the daemon neither configures itself nor has an event to handle."""
     state = _ask("show daemon", end).split()[-1:]
     return state in (["idle"], ["running"]) and "busy: False" in _ask("show status", end)
 
@@ -247,8 +254,8 @@ def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
     """Yield the rows of an answer in columns; one without rows is `ok`."""
-    for line in _ask(request, end).splitlines():
-        fields = [field.strip() for field in line.split("|")]
+    for row in _ask(request, end).splitlines():
+        fields = [field.strip() for field in row.split("|")]
         if len(fields) == columns:
             yield fields
 
@@ -304,12 +311,17 @@ def _received(connection: socket.socket, length: int) -> bytes:
 
 def _unanswered(silent: MultipathdError, timeout: float) -> Refused:
     return Refused(
-        "manager", "multipathd",
-        f"multipathd runs and does not answer `{silent.request}` within {timeout:g} seconds:"
-        f" {silent.words}",
-        "See its log (journalctl -u multipathd), restart it, or raise the timeout; nothing was"
-        " changed",
-    )  # fmt: skip
+        option="manager",
+        value="multipathd",
+        found=(
+            f"multipathd runs and does not answer `{silent.request}` within {timeout:g} seconds:"
+            f" {silent.words}"
+        ),
+        way_out=(
+            "See its log (journalctl -u multipathd), restart it, or raise the timeout; nothing was"
+            " changed"
+        ),
+    )
 
 
 def _drop_ins() -> list[str]:
@@ -319,14 +331,8 @@ def _drop_ins() -> list[str]:
 
 
 def _own_drop_ins() -> dict[str, str]:
-    texts = {path: _text(path) for path in _drop_ins()}
+    texts = {path: read_text(path) for path in _drop_ins()}
     return {path: text for path, text in texts.items() if text.startswith(MARK)}
-
-
-def _text(path: str) -> str:
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
-    return ""
 
 
 def _read_only() -> str:
@@ -373,9 +379,15 @@ def _logged(since: float) -> tuple[str, ...]:
     """Return the last lines of the daemon's log since then; none where there is no journal."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         journal = run(
-            "journalctl", "--quiet", "--unit=multipathd.service", f"--since=@{since:.3f}",
-            f"--lines={_LINES}", "--output=cat", timeout=_PATIENCE, path=_PATH,
-        )  # fmt: skip
+            "journalctl",
+            "--quiet",
+            "--unit=multipathd.service",
+            f"--since=@{since:.3f}",
+            f"--lines={_LINES}",
+            "--output=cat",
+            timeout=_PATIENCE,
+            path=_PATH,
+        )
         return tuple(journal.stdout.splitlines())
     return ()
 

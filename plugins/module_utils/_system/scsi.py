@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import re
 
-from .._values.host import Transport
+from .._values.disk import Transport
 from .attribute import content, line
 
 _TARGET_PORT_GROUP = 5
@@ -95,7 +95,7 @@ def transport(directory: str, classes: str = "/sys/class") -> Transport:
                 target += _portals(connection)
         elif re.fullmatch("target[0-9]+:[0-9]+:[0-9]+", part):
             target.append(part)
-    return Transport(_names(target), _names(initiator), fabric.lower())
+    return Transport(_distinct(target), _distinct(initiator), fabric.lower())
 
 
 def _portals(connection: str) -> list[str]:
@@ -108,7 +108,7 @@ def _portals(connection: str) -> list[str]:
     return [each for each in found if each and not each.startswith(":")]
 
 
-def _names(found: list[str]) -> tuple[str, ...]:
+def _distinct(found: list[str]) -> tuple[str, ...]:
     """Return the names once each, without those that are empty or stand for none."""
     return tuple(dict.fromkeys(each.lower() for each in found if each and each != "(null)"))
 

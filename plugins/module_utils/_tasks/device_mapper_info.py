@@ -7,27 +7,23 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from .._observe.maps import observe_health
-from .._report.health import health
-from .._report.multipathd import differences
-from .._report.result import health_result, lun_result, map_result, multipathd_result, problem_line
-from .._report.tree import luns, tree
-from .._system.multipathd import read_view
+from .._observe.health import observe_health
+from .._report.health import health, health_result, problem_line
+from .._report.luns import lun_result
+from .._report.maps import map_result
+from .._report.multipathd import differences, multipathd_result
+from .._report.tree import tree
 from .._values.errors import Refused
-from .._values.host import Multipathd
-from .._values.names import wwid_of
+from .task import Task
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ...plugin_utils._types import Host, Map, Readings
     from .._report.health import Health
-    from .._values.host import Host, Map
-    from .._values.kernel import Kernel
-
-_PATIENCE = 5.0  # Seconds; a daemon that hangs keeps nobody from looking at the host.
-
-Options = Mapping[str, t.Any]
+    from .task import ModuleOptions
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,6 @@ class Request:
     health: tuple[str, ...] | None = None
     expected_paths: int | None = None
     partition_tables: bool = False
-    facts: bool = False
 
     @property
     def filters(self) -> bool:
@@ -52,10 +47,10 @@ class Request:
     def names(self, each: Map) -> bool:
         """Tell whether a map fits the filters that need no look at its health."""
         named = self.maps is None or each.name in self.maps
-        return named and (self.wwids is None or wwid_of(each.uuid) in self.wwids)
+        return named and (self.wwids is None or each.wwid in self.wwids)
 
 
-def parse(options: Options) -> Request:
+def parse(options: ModuleOptions) -> Request:
     """Return what `options` ask for; Refused names the option that is wrong."""
     filters: dict[str, tuple[str, ...]] = {}
     for option in ("maps", "wwids", "health"):
@@ -63,53 +58,54 @@ def parse(options: Options) -> Request:
             continue
         if not all(options[option] or ("",)):
             raise Refused(
-                option, options[option], "it is empty, or names nothing",
-                "State what is asked for, or leave the option out",
-            )  # fmt: skip
+                option=option,
+                value=options[option],
+                found="it is empty, or names nothing",
+                way_out="State what is asked for, or leave the option out",
+            )
         filters[option] = tuple(options[option])
     expected = options["expected_paths"]
     if expected is not None and expected < 1:
-        raise Refused("expected_paths", expected, "a map needs a path", "State 1 or more")
+        raise Refused(
+            option="expected_paths",
+            value=expected,
+            found="a map needs a path",
+            way_out="State 1 or more",
+        )
     return Request(
         **filters,
         expected_paths=expected,
         partition_tables=options["partition_tables"],
-        facts=options["facts"],
     )
 
 
-def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
-    """Return the host's maps and disks."""
-    host = observe_health(kernel, request.names, timeout, reading=request.partition_tables)
-    try:
-        return replace(host, multipathd=read_view(min(timeout, _PATIENCE)))
-    except Refused as hung:
-        daemon = Multipathd(installed=True, runs=True, complaints=(hung.found,))
-        return replace(host, multipathd=daemon)
+def observe(request: Request, readings: Readings, timeout: float) -> Host:
+    """Return the host's maps and disks, and the daemon's view of them."""
+    return observe_health(readings, request.names, timeout, reading=request.partition_tables)
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
     """Return maps, LUNs and the tree, those that are asked for."""
     states = {each.name: health(each, host, request.expected_paths) for each in host.maps}
     chosen = _chosen(request, host, states)
-    wwids = {wwid_of(each.uuid) for each in chosen}
+    names = {each.wwid: each.name for each in host.maps if each.wwid}
+    wwids = {each.wwid for each in chosen}
     if request.maps is None and request.health is None:
-        wwids.update(luns(host) if request.wwids is None else request.wwids)
-    result: dict[str, t.Any] = {
+        wwids.update(host.luns() if request.wwids is None else request.wwids)
+    return {
         "maps": [
             {**map_result(each, host), "health": health_result(states[each.name])}
             for each in chosen
         ],
         "luns": [
-            lun_result(wwid, paths, host) for wwid, paths in luns(host).items() if wwid in wwids
+            lun_result(wwid, paths, names.get(wwid))
+            for wwid, paths in host.luns().items()
+            if wwid in wwids
         ],
         "tree": tree(host, wwids),
         "problems": list(_problems(request, chosen, states, host)),
         "multipathd": multipathd_result(host.multipathd, list(differences(host))),
     }
-    if request.facts:
-        result["ansible_facts"] = {"device_mapper": dict(result)}
-    return result
 
 
 def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -> Sequence[Map]:
@@ -134,7 +130,7 @@ def _problems(
         state = states[each.name]
         if state and state.state != "healthy":
             yield problem_line(each.name, state)
-    wwids = {wwid_of(each.uuid) for each in host.maps}
+    wwids = {each.wwid for each in host.maps}
     yield from (
         f"{name}: no map has this name" for name in request.maps or () if not host.map_named(name)
     )
@@ -145,3 +141,6 @@ def _problems(
 
 def _is_one_of(found: Health | None, states: tuple[str, ...] | None) -> bool:
     return states is None or (found is not None and found.state in states)
+
+
+TASK = Task(parse, observe, report)

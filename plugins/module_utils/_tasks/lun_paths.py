@@ -7,30 +7,27 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._observe.maps import observe_luns
-from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted, answers
-from .._report.result import lun_lines, lun_result
+from .._observe.luns import observe_luns
+from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted
+from .._report.luns import lun_lines, lun_result
 from .._values.errors import Refused, refuse_twice
-from .._values.names import check_wwid, controller_name
+from .._values.names import check_wwid, controller_name, multipath_uuid
+from .task import Task
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._plan.steps import Plan, Step
-    from .._values.host import BlockDevice, Host
-    from .._values.kernel import Kernel
-
-Options = Mapping[str, t.Any]
+    from ...plugin_utils._types import BlockDevice, Host, Plan, Readings, Step
+    from .task import ModuleOptions
 
 _SHARED = ("state", "min_paths", "hosts")
 """The options whose value at the task's top holds for each item of `luns` without its own."""
 
 
 @dataclass(frozen=True)
-class Lun:
+class StatedLun:
     """One LUN as the task's options state it; without `controllers`, all of the host are meant."""
 
     wwid: str
@@ -52,26 +49,26 @@ class Lun:
 class Request:
     """The LUNs that a task states; waiting ends after `timeout` seconds."""
 
-    luns: tuple[Lun, ...]
+    luns: tuple[StatedLun, ...]
     timeout: float
 
 
-def parse(options: Options) -> Request:
+def parse(options: ModuleOptions) -> Request:
     """Return the LUNs that `options` state; Refused names the option that is wrong."""
     shared = {option: options[option] for option in _SHARED}
     items = options["luns"]
     if items is None:
         items = ({"wwid": options["wwid"]},)
-    luns = tuple(_parse_item({**shared, **_stated(item)}) for item in items)
+    luns = tuple(_parse_item({**shared, **_without_none(item)}) for item in items)
     refuse_twice("wwid", [lun.wwid for lun in luns])
     return Request(luns, float(options["timeout"]))
 
 
-def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
+def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these LUNs concern it."""
     present = {lun.wwid for lun in request.luns if lun.present}
     absent = {lun.wwid for lun in request.luns if not lun.present}
-    return observe_luns(kernel, present, absent, timeout)
+    return observe_luns(readings, present, absent, timeout)
 
 
 def operations(request: Request, host: Host) -> Plan:
@@ -89,12 +86,24 @@ def operations(request: Request, host: Host) -> Plan:
 def report(request: Request, host: Host) -> dict[str, t.Any]:
     """Return the stated LUNs that have paths."""
     found = [(lun, lun.paths_in(host)) for lun in request.luns]
-    return {"luns": [lun_result(lun.wwid, paths, host) for lun, paths in found if paths]}
+    return {
+        "luns": [lun_result(lun.wwid, paths, _map_name(lun, host)) for lun, paths in found if paths]
+    }
+
+
+def _map_name(lun: StatedLun, host: Host) -> str | None:
+    """Return the name of the LUN's map, which its paths are held by; None if there is none."""
+    uuid = multipath_uuid(lun.wwid)
+    for path in lun.paths_in(host):
+        for use in host.uses_of(path.device):
+            if use.uuid == uuid:
+                return use.name
+    return None
 
 
 def changes(request: Request, before: Host, after: Host, steps: Plan) -> dict[str, t.Any]:
     """Return which paths came and went, and the difference as text if anything was to be done."""
-    old, new = _paths(request, before), _paths(request, after)
+    old, new = _names_and_addresses(request, before), _names_and_addresses(request, after)
     result: dict[str, t.Any] = {
         "added": [
             path.name for path in after.block_devices if (path.name, path.address) in new - old
@@ -104,18 +113,23 @@ def changes(request: Request, before: Host, after: Host, steps: Plan) -> dict[st
         ],
     }
     if steps:
-        result["diff"] = {"before": _text(request, before), "after": _text(request, after)}
+        result["diff"] = {
+            "before": _luns_text(request, before),
+            "after": _luns_text(request, after),
+        }
     return result
 
 
-def _parse_item(options: Options) -> Lun:
+def _parse_item(options: ModuleOptions) -> StatedLun:
     check_wwid("wwid", options.get("wwid") or "")
     if options["min_paths"] < 1:
         raise Refused(
-            "min_paths", options["min_paths"], "a LUN that is there has a path",
-            "State 1 or more, or state: absent",
-        )  # fmt: skip
-    return Lun(
+            option="min_paths",
+            value=options["min_paths"],
+            found="a LUN that is there has a path",
+            way_out="State 1 or more, or state: absent",
+        )
+    return StatedLun(
         wwid=options["wwid"],
         present=options["state"] == "present",
         min_paths=options["min_paths"],
@@ -123,7 +137,7 @@ def _parse_item(options: Options) -> Lun:
     )
 
 
-def _appearing(luns: Sequence[Lun], timeout: float, host: Host) -> Plan:
+def _appearing(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
     """Return what brings missing paths, and makes stale sizes right."""
     scanned: list[str] = []
     rescans: list[Step] = []
@@ -150,82 +164,104 @@ def _stale(paths: Sequence[BlockDevice]) -> tuple[tuple[BlockDevice, ...], bool]
     A SCSI disk says how large it is. One that cannot be asked (NVMe) is taken for stale if the
     paths of its LUN do not agree.
     """
-    able = [path for path in paths if answers(path)]
+    able = [path for path in paths if path.answers]
     silent = tuple(path for path in able if not path.reported_sectors)
     stale = tuple(path for path in able if path.reported_sectors not in (0, path.sectors))
     guessed = bool(silent) and len({path.reported_sectors or path.sectors for path in able}) > 1
     return (*stale, *silent) if guessed else stale, guessed
 
 
-def _controllers(lun: Lun, host: Host) -> tuple[str, ...]:
+def _controllers(lun: StatedLun, host: Host) -> tuple[str, ...]:
     """Return what is to be scanned for the LUN; Refused for what is stated, but not there."""
     kind = "nvme" if lun.is_nvme else "host"
     there = tuple(each for each in host.controllers if each.startswith(kind))
     for each in lun.controllers:
         if each not in host.controllers:
             raise Refused(
-                "hosts", each,
-                f"this host does not have it (there are: {', '.join(host.controllers) or 'none'})",
-                "Correct it, or leave hosts out for all of them",
-            )  # fmt: skip
+                option="hosts",
+                value=each,
+                found=(
+                    "this host does not have it (there are:"
+                    f" {', '.join(host.controllers) or 'none'})"
+                ),
+                way_out="Correct it, or leave hosts out for all of them",
+            )
     return lun.controllers or there
 
 
-def _refuse_unscannable(lun: Lun, eligible: Sequence[str], host: Host) -> None:
+def _refuse_unscannable(lun: StatedLun, eligible: Sequence[str], host: Host) -> None:
     if lun.is_nvme and host.native_nvme_multipath:
         raise Refused(
-            "wwid", lun.wwid,
-            "the kernel joins the paths of NVMe namespaces itself (nvme_core.multipath is Y), so"
-            " that device-mapper has none of them",
-            "Use its device as it is, or boot with nvme_core.multipath=N",
-        )  # fmt: skip
+            option="wwid",
+            value=lun.wwid,
+            found=(
+                "the kernel joins the paths of NVMe namespaces itself (nvme_core.multipath is Y),"
+                " so that device-mapper has none of them"
+            ),
+            way_out="Use its device as it is, or boot with nvme_core.multipath=N",
+        )
     if not eligible:
         raise Refused(
-            "wwid", lun.wwid,
-            f"{len(lun.paths_in(host))} of {lun.min_paths} paths are there, and this host has no"
-            f" {'NVMe controller' if lun.is_nvme else 'SCSI host'} to scan for more",
-            "Load the HBA's driver, log in to the iSCSI target, or connect the NVMe controller",
-        )  # fmt: skip
+            option="wwid",
+            value=lun.wwid,
+            found=(
+                f"{len(lun.paths_in(host))} of {lun.min_paths} paths are there, and this host has"
+                f" no {'NVMe controller' if lun.is_nvme else 'SCSI host'} to scan for more"
+            ),
+            way_out=(
+                "Load the HBA's driver, log in to the iSCSI target, or connect the NVMe controller"
+            ),
+        )
 
 
-def _leaving(luns: Sequence[Lun], timeout: float, host: Host) -> Plan:
+def _leaving(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
     paths = tuple(path for lun in luns for path in lun.paths_in(host))
     deletions = tuple(Delete(path) for path in paths)
     return (*deletions, AwaitGone(paths, timeout)) if deletions else ()
 
 
-def _refuse_used(lun: Lun, host: Host) -> None:
+def _refuse_used(lun: StatedLun, host: Host) -> None:
     """Refuse paths that somebody uses, and what sysfs cannot delete alone."""
     paths = lun.paths_in(host)
     users: dict[str, list[str]] = {}
     for path in paths:
         for use in host.uses_of(path.device):
-            users.setdefault(use.words, []).append(path.name)
+            users.setdefault(use.words(), []).append(path.name)
     if users:
         words = "; ".join(f"{', '.join(names)} {use}" for use, names in users.items())
         raise Refused(
-            "wwid", lun.wwid, f"its paths are in use: {words}",
-            "End that use first (multipath_map with state: absent, unmount, swapoff, vgchange,"
-            " mdadm --stop); nothing was changed",
-        )  # fmt: skip
+            option="wwid",
+            value=lun.wwid,
+            found=f"its paths are in use: {words}",
+            way_out=(
+                "End that use first (multipath_map with state: absent, unmount, swapoff, vgchange,"
+                " mdadm --stop); nothing was changed"
+            ),
+        )
     for path in paths:
         if not path.address:
             raise Refused(
-                "wwid", lun.wwid,
-                f"its path {path.name} is no SCSI disk, and sysfs can delete no other",
-                "Detach it where it comes from: an NVMe namespace goes when the array unmaps it, or"
-                " with its whole controller (nvme disconnect)",
-            )  # fmt: skip
+                option="wwid",
+                value=lun.wwid,
+                found=f"its path {path.name} is no SCSI disk, and sysfs can delete no other",
+                way_out=(
+                    "Detach it where it comes from: an NVMe namespace goes when the array unmaps"
+                    " it, or with its whole controller (nvme disconnect)"
+                ),
+            )
 
 
-def _paths(request: Request, host: Host) -> set[tuple[str, str]]:
+def _names_and_addresses(request: Request, host: Host) -> set[tuple[str, str]]:
     return {(path.name, path.address) for lun in request.luns for path in lun.paths_in(host)}
 
 
-def _text(request: Request, host: Host) -> str:
+def _luns_text(request: Request, host: Host) -> str:
     lines = [line for lun in request.luns for line in lun_lines(lun.wwid, lun.paths_in(host))]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _stated(options: Options) -> Options:
+def _without_none(options: ModuleOptions) -> ModuleOptions:
     return {name: value for name, value in options.items() if value is not None}
+
+
+TASK = Task(parse, observe, report, operations, changes)

@@ -8,96 +8,39 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Mapping
-from dataclasses import dataclass
 
-from .._plan.path_selector import Selection, parse_selection
+from .._plan.path_selector import parse_path_selector
+from .._plan.stated import StatedMap
 from .._values.errors import Refused, refuse_twice
 from .._values.multipath import Features
 from .._values.names import check_name, check_wwid
 
-Options = Mapping[str, t.Any]
+if t.TYPE_CHECKING:
+    from .task import ModuleOptions
 
 _OWN = ("name", "wwid", "paths", "path_groups")
 """The options of one map; the others, at the task's top, hold for each item without its own."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """One map as the task's options state it; an empty string or tuple is what is left out."""
-
-    name: str
-    wwid: str
-    paths: tuple[str, ...]
-    path_groups: tuple[tuple[str, ...], ...]
-    present: bool
-    path_grouping_policy: str
-    path_selector: Selection
-    hardware_handler: str
-    features: Features
-    read_only: bool
-    allow_shrink: bool
-    skip_kpartx: bool
-    defers: bool
-    min_paths: int
-    manager: str
-    no_path_retry: str
-    failback: str
-    prio: str
-    device_options: tuple[tuple[str, str], ...]
-    adopt: bool
-    stated_features: frozenset[str]
-    timeout: float
-    persistent: bool | None
-
-    @property
-    def listed(self) -> tuple[str, ...]:
-        """The paths that the task names, in whichever option."""
-        return self.paths or tuple(path for group in self.path_groups for path in group)
-
-    @property
-    def daemon_options(self) -> tuple[tuple[str, object], ...]:
-        """The stated options that only multipathd knows, with their values."""
-        counted = "" if self.no_path_retry in ("fail", "queue") else self.no_path_retry
-        options = {
-            "no_path_retry": counted,
-            "failback": self.failback,
-            "prio": self.prio,
-            **dict(self.device_options),
-            "adopt": self.adopt,
-        }
-        return tuple((option, value) for option, value in options.items() if value)
-
-    @property
-    def source(self) -> str:
-        """The option that the paths follow from."""
-        return "path_groups" if self.path_groups else "paths" if self.paths else "wwid"
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """All names of paths, to be resolved where they are paths below /dev."""
-        return (*self.listed, *(path for path, _argument in self.path_selector.of_paths))
-
-
-def parse(options: Options) -> tuple[Request, ...]:
+def parse(options: ModuleOptions) -> tuple[StatedMap, ...]:
     """Return the maps that `options` state; Refused names the option that is wrong."""
     shared = {name: value for name, value in options.items() if name not in _OWN}
     items = options["maps"]
     if items is None:
-        single = _stated(options, _OWN)
+        single = _without_none(options, _OWN)
         # The policy's default cannot be told from a policy that is stated and is the same.
         policy = "" if options["path_grouping_policy"] == "auto" else "path_grouping_policy"
         _refuse_both([*single, policy])
         return (_parse_item({**shared, **single}),)
     for item in items:
-        _refuse_both(_stated(item, item))
-    requests = tuple(_parse_item(_inherited(shared, item)) for item in items)
-    refuse_twice("name", [request.name or request.wwid for request in requests])
-    refuse_twice("wwid", [request.wwid for request in requests])
-    return requests
+        _refuse_both(_without_none(item, item))
+    maps = tuple(_parse_item(_inherited(shared, item)) for item in items)
+    refuse_twice("name", [each.name or each.wwid for each in maps])
+    refuse_twice("wwid", [each.wwid for each in maps])
+    return maps
 
 
-def _parse_item(options: Options) -> Request:
+def _parse_item(options: ModuleOptions) -> StatedMap:
     for option, check in (("name", check_name), ("wwid", check_wwid)):
         if options.get(option) is not None:
             check(option, options[option])
@@ -105,31 +48,44 @@ def _parse_item(options: Options) -> Request:
     path_groups = tuple(tuple(map(str, group)) for group in options.get("path_groups") or ())
     if not all(path_groups):
         raise Refused(
-            "path_groups", options["path_groups"], "a group has no path", "Leave the group out"
+            option="path_groups",
+            value=options["path_groups"],
+            found="a group has no path",
+            way_out="Leave the group out",
         )
     present = options["state"] == "present"
     if options["min_paths"] < 1:
-        raise Refused("min_paths", options["min_paths"], "a map needs a path", "State 1 or more")
+        raise Refused(
+            option="min_paths",
+            value=options["min_paths"],
+            found="a map needs a path",
+            way_out="State 1 or more",
+        )
     if present and not options.get("wwid") and not paths and not path_groups:
         raise Refused(
-            "wwid", "", f"neither it nor paths is stated{_for(options.get('name'))}",
-            "State the LUN's WWID (device_mapper_info lists them), or its paths",
-        )  # fmt: skip
+            option="wwid",
+            value="",
+            found=f"neither it nor paths is stated{_for(options.get('name'))}",
+            way_out="State the LUN's WWID (device_mapper_info lists them), or its paths",
+        )
     if not present and not options.get("wwid") and not options.get("name"):
         raise Refused(
-            "wwid", "", "neither it nor name is stated, so no map is meant", "State one of them"
+            option="wwid",
+            value="",
+            found="neither it nor name is stated, so no map is meant",
+            way_out="State one of them",
         )
     features = options["features"] or {}
     refuse_twice("paths", list(paths))
     refuse_twice("path_groups", [path for group in path_groups for path in group])
-    return Request(
+    return StatedMap(
         name=options.get("name") or "",
         wwid=options.get("wwid") or "",
         paths=paths,
         path_groups=path_groups,
         present=present,
         path_grouping_policy=options["path_grouping_policy"],
-        path_selector=parse_selection(
+        path_selector=parse_path_selector(
             options["path_selector"], options.get("path_selector_arguments")
         ),
         hardware_handler=options["hardware_handler"],
@@ -145,7 +101,7 @@ def _parse_item(options: Options) -> Request:
         prio=_word("prio", options["prio"] or ""),
         device_options=tuple(_device_options(options)),
         adopt=options["adopt"],
-        stated_features=frozenset(_stated(features, features)),
+        stated_features=frozenset(_without_none(features, features)),
         timeout=float(options["timeout"]),
         persistent=options.get("persistent"),
     )
@@ -154,9 +110,11 @@ def _parse_item(options: Options) -> Request:
 def _retry(stated: str) -> str:
     if stated not in ("fail", "queue") and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
         raise Refused(
-            "no_path_retry", stated, "it is neither fail nor queue, nor a number of retries",
-            "State one of them; multipathd retries after each polling_interval",
-        )  # fmt: skip
+            option="no_path_retry",
+            value=stated,
+            found="it is neither fail nor queue, nor a number of retries",
+            way_out="State one of them; multipathd retries after each polling_interval",
+        )
     return stated
 
 
@@ -164,14 +122,15 @@ def _failback(stated: str) -> str:
     known = ("", "immediate", "manual", "followover")
     if stated not in known and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
         raise Refused(
-            "failback", stated,
-            "it is neither immediate, manual nor followover, nor a number of seconds",
-            "State one of them",
-        )  # fmt: skip
+            option="failback",
+            value=stated,
+            found="it is neither immediate, manual nor followover, nor a number of seconds",
+            way_out="State one of them",
+        )
     return stated
 
 
-def _device_options(options: Options) -> t.Iterator[tuple[str, str]]:
+def _device_options(options: ModuleOptions) -> t.Iterator[tuple[str, str]]:
     """Yield what the daemon knows of the storage of a LUN rather than of its map."""
     checker = _word("path_checker", options["path_checker"] or "")
     if checker:
@@ -180,49 +139,58 @@ def _device_options(options: Options) -> t.Iterator[tuple[str, str]]:
         stated = options[option] or ""
         if stated and stated != word and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
             raise Refused(
-                option, stated, f"it is neither {word} nor a number of seconds", "State one of them"
+                option=option,
+                value=stated,
+                found=f"it is neither {word} nor a number of seconds",
+                way_out="State one of them",
             )
         if stated:
             yield option, stated
     fails, lost = options["fast_io_fail_tmo"] or "off", options["dev_loss_tmo"] or "infinity"
     if fails.isdigit() and lost.isdigit() and int(fails) >= int(lost):
         raise Refused(
-            "fast_io_fail_tmo", fails, f"it is not below dev_loss_tmo ({lost})",
-            "Let I/O fail before the path is given up",
-        )  # fmt: skip
+            option="fast_io_fail_tmo",
+            value=fails,
+            found=f"it is not below dev_loss_tmo ({lost})",
+            way_out="Let I/O fail before the path is given up",
+        )
 
 
 def _word(option: str, stated: str) -> str:
     if stated and not re.fullmatch("[0-9a-z_]+", stated, re.ASCII):
         raise Refused(
-            option, stated, "multipath.conf has no such name: they are of a-z, 0-9 and _",
-            "State one that multipath.conf(5) lists",
-        )  # fmt: skip
+            option=option,
+            value=stated,
+            found="multipath.conf has no such name: they are of a-z, 0-9 and _",
+            way_out="State one that multipath.conf(5) lists",
+        )
     return stated
 
 
-def _parse_features(options: Options) -> Features:
-    stated = _stated(options["features"] or {}, options["features"] or {})
+def _parse_features(options: ModuleOptions) -> Features:
+    stated = _without_none(options["features"] or {}, options["features"] or {})
     # dm-mpath.c parse_features.
     for feature, highest in (("pg_init_retries", 50), ("pg_init_delay_msecs", 60000)):
         if not 0 <= stated.get(feature, 0) <= highest:
             raise Refused(
-                "features", f"{feature} {stated[feature]}", f"the kernel takes 0 to {highest}",
-                "State a number in these bounds, or leave it out",
-            )  # fmt: skip
+                option="features",
+                value=f"{feature} {stated[feature]}",
+                found=f"the kernel takes 0 to {highest}",
+                way_out="State a number in these bounds, or leave it out",
+            )
     return Features(queue_if_no_path=options["no_path_retry"] != "fail", **stated)
 
 
-def _inherited(shared: Options, item: Options) -> Options:
+def _inherited(shared: ModuleOptions, item: ModuleOptions) -> ModuleOptions:
     """Return the item with the task's options for those that it does not state."""
-    stated = _stated(item, item)
+    stated = _without_none(item, item)
     if "path_selector" in stated:
         # Arguments are those of one path selector.
         shared = {**shared, "path_selector_arguments": None}
     return {**shared, **stated}
 
 
-def _stated(options: Options, names: t.Iterable[str]) -> Options:
+def _without_none(options: ModuleOptions, names: t.Iterable[str]) -> ModuleOptions:
     return {name: options[name] for name in names if options[name] is not None}
 
 
@@ -230,9 +198,11 @@ def _refuse_both(stated: t.Iterable[str]) -> None:
     for other in ("paths", "path_grouping_policy"):
         if {"path_groups", other} <= set(stated):
             raise Refused(
-                "path_groups", other, "both are stated, and each says what the groups are",
-                "State one of them",
-            )  # fmt: skip
+                option="path_groups",
+                value=other,
+                found="both are stated, and each says what the groups are",
+                way_out="State one of them",
+            )
 
 
 def _for(name: str | None) -> str:

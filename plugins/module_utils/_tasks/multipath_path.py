@@ -8,34 +8,40 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
-from .._observe.maps import observe_path_states
-from .._plan.paths import path_named
-from .._plan.steps import Message, foresee, uuids
-from .._report.result import path_states_lines, path_states_result
+from .._observe.paths import observe_paths
+from .._plan.map_steps import Message
+from .._plan.multipathd_steps import Tell
+from .._plan.steps import foresee, uuids
+from .._report.path_states import path_states_lines, path_states_result
 from .._values.errors import Refused
-from .._values.host import Transport
-from .._values.names import controller_name, wwid_of
+from .._values.multipathd import Multipathd
+from .._values.names import controller_name
+from .._values.use import words
+from .task import Task
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from .._plan.steps import Plan
-    from .._values.device import DeviceNumber
-    from .._values.host import BlockDevice, Host, Map
-    from .._values.kernel import Kernel
-    from .._values.multipath import MultipathStatus
-
-Options = Mapping[str, t.Any]
+    from ...plugin_utils._types import (
+        BlockDevice,
+        DeviceNumber,
+        Host,
+        Map,
+        MultipathStatus,
+        Plan,
+        Readings,
+        Step,
+    )
+    from .task import ModuleOptions
 
 _WORLD_WIDE_NAME = re.compile(r"(?:0x)?((?:[0-9a-f]{2}[:-]?){7}[0-9a-f]{2})", re.ASCII)
 _NVME_CONTROLLER = re.compile(r"(nvme[0-9]+)n[0-9]+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Selection:
+class PathFilters:
     """What paths have in common that a task chooses; an empty tuple leaves them the choice."""
 
     maps: tuple[str, ...] = ()
@@ -55,7 +61,7 @@ class Selection:
 class Request:
     """The state of the chosen paths; or, with a `path_group`, the current group of maps."""
 
-    selection: Selection
+    filters: PathFilters
     active: bool = False
     path_group: int = 0
     min_active: int = 1
@@ -70,44 +76,61 @@ class Chosen:
     paths: tuple[DeviceNumber, ...]
 
 
-def parse(options: Options) -> Request:
+def parse(options: ModuleOptions) -> Request:
     """Return what `options` state; Refused names the option that is wrong."""
     stated: dict[str, tuple[str, ...]] = {}
-    for option in (each.name for each in fields(Selection)):
+    for option in (each.name for each in fields(PathFilters)):
         if options[option] is None:
             continue
         if not all(options[option] or ("",)):
             raise Refused(
-                option, options[option], "it is empty, or names nothing",
-                "State what is meant, or leave the option out: the others choose then",
-            )  # fmt: skip
+                option=option,
+                value=options[option],
+                found="it is empty, or names nothing",
+                way_out="State what is meant, or leave the option out: the others choose then",
+            )
         stated[option] = tuple(options[option])
     if "hosts" in stated:
         stated["hosts"] = tuple(map(controller_name, stated["hosts"]))
     path_group = options["path_group"]
     if path_group is not None and path_group < 1:
-        raise Refused("path_group", path_group, "path groups count from 1", "State 1 or more")
+        raise Refused(
+            option="path_group",
+            value=path_group,
+            found="path groups count from 1",
+            way_out="State 1 or more",
+        )
     if options["min_active"] < 0:
         raise Refused(
-            "min_active", options["min_active"], "it is no number of paths", "State 0 or more"
+            option="min_active",
+            value=options["min_active"],
+            found="it is no number of paths",
+            way_out="State 0 or more",
         )
     return Request(
-        Selection(**stated),
+        PathFilters(**stated),
         active=options["state"] == "active",
         path_group=path_group or 0,
         min_active=options["min_active"],
     )
 
 
-def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
+def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these paths concern it."""
-    selection = request.selection
-    return observe_path_states(kernel, selection.paths, timeout, selection.by_transport)
+    filters = request.filters
+    host = observe_paths(readings, timeout, named=filters.paths, leaving=True)
+    disks = host.block_devices if filters.by_transport else ()
+    return replace(
+        host,
+        controllers=readings.controllers(),
+        transports=readings.transports(disks),
+        multipathd=Multipathd(readings.multipathd_runs()),
+    )
 
 
 def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
-    found = chosen(request.selection, host)
+    found = chosen(request.filters, host)
     if request.path_group:
         return tuple(step for each in found for step in _switch(request.path_group, each, host))
     plan = tuple(step for each in found for step in _messages(request.active, each, host))
@@ -123,7 +146,7 @@ def report(_request: Request, _host: Host) -> dict[str, t.Any]:
 
 def changes(request: Request, before: Host, after: Host, steps: Plan) -> dict[str, t.Any]:
     """Return the maps with chosen paths, before and after, and the difference if there is any."""
-    found = chosen(request.selection, before)
+    found = chosen(request.filters, before)
     pairs = [(each, after.map_of_uuid(each.map.uuid)) for each in found]
     there = [(each, now) for each, now in pairs if now is not None]
     result: dict[str, t.Any] = {
@@ -141,16 +164,16 @@ def changes(request: Request, before: Host, after: Host, steps: Plan) -> dict[st
     }
     if steps:
         result["diff"] = {
-            "before": _text([each.map for each, _now in there], before),
-            "after": _text([now for _each, now in there], before),
+            "before": _states_text([each.map for each, _now in there], before),
+            "after": _states_text([now for _each, now in there], before),
         }
     return result
 
 
-def chosen(selection: Selection, host: Host) -> tuple[Chosen, ...]:
-    """Return the maps that have paths which fit the whole of `selection`, with these paths."""
-    maps = _maps(selection, host)
-    fitting = tuple(_fitting(selection, host))
+def chosen(filters: PathFilters, host: Host) -> tuple[Chosen, ...]:
+    """Return the maps that have paths which fit the whole of `filters`, with these paths."""
+    maps = _maps(filters, host)
+    fitting = tuple(_fitting(filters, host))
     found = []
     for each in maps:
         members = dict.fromkeys(each.multipath.devices() if each.multipath else ())
@@ -160,23 +183,23 @@ def chosen(selection: Selection, host: Host) -> tuple[Chosen, ...]:
     return tuple(found)
 
 
-def _text(maps: Iterable[Map], host: Host) -> str:
+def _states_text(maps: Iterable[Map], host: Host) -> str:
     lines = [line for each in maps for line in path_states_lines(each, host)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _maps(selection: Selection, host: Host) -> tuple[Map, ...]:
+def _maps(filters: PathFilters, host: Host) -> tuple[Map, ...]:
     """Return the maps that are stated, or all multipath maps; Refused for another one."""
-    eligible = tuple(each for each in host.maps if wwid_of(each.uuid) and each.multipath)
-    if not selection.maps:
+    eligible = host.multipath_maps()
+    if not filters.maps:
         return eligible
-    stated = [_map_stated(text, eligible, host) for text in selection.maps]
+    stated = [_map_stated(text, eligible, host) for text in filters.maps]
     return tuple(each for each in eligible if each in stated)
 
 
 def _map_stated(text: str, eligible: tuple[Map, ...], host: Host) -> Map:
     for each in eligible:
-        if wwid_of(each.uuid) == text:
+        if each.wwid == text:
             return each
     for each in eligible:
         if each.name == text:
@@ -184,43 +207,50 @@ def _map_stated(text: str, eligible: tuple[Map, ...], host: Host) -> Map:
     present = host.map_named(text)
     if present is not None:
         raise Refused(
-            "maps", text,
-            f"it has no multipath table, or is none of a LUN (its uuid is {present.uuid or 'empty'}"
-            ", not mpath-WWID)",
-            "It was not touched; state a map that multipath_map has made",
-        )  # fmt: skip
+            option="maps",
+            value=text,
+            found=(
+                "it has no multipath table, or is none of a LUN (its uuid is"
+                f" {present.uuid or 'empty'}, not mpath-WWID)"
+            ),
+            way_out="It was not touched; state a map that multipath_map has made",
+        )
     raise Refused(
-        "maps", text,
-        "this host has no multipath map of this name or WWID (there are:"
-        f" {', '.join(each.name for each in eligible) or 'none'})",
-        "Correct it; nothing was changed",
-    )  # fmt: skip
+        option="maps",
+        value=text,
+        found=(
+            "this host has no multipath map of this name or WWID (there are:"
+            f" {', '.join(each.name for each in eligible) or 'none'})"
+        ),
+        way_out="Correct it; nothing was changed",
+    )
 
 
 def _status(each: Map) -> MultipathStatus:
     if each.status is None:
         raise Refused(
-            "maps", each.name, "the kernel reports its state in words that are not known here",
-            "Look at `dmsetup status`, and report it; nothing was changed",
-        )  # fmt: skip
+            option="maps",
+            value=each.name,
+            found="the kernel reports its state in words that are not known here",
+            way_out="Look at `dmsetup status`, and report it; nothing was changed",
+        )
     return each.status
 
 
-def _fitting(selection: Selection, host: Host) -> Iterator[set[DeviceNumber]]:
+def _fitting(filters: PathFilters, host: Host) -> Iterator[set[DeviceNumber]]:
     """Yield the paths that fit, for each option that is stated; Refused for what is not there."""
-    if selection.paths:
+    if filters.paths:
         members = {
             str(device): device
-            for each in host.maps
-            if each.multipath and wwid_of(each.uuid)
-            for device in each.multipath.devices()
+            for each in host.multipath_maps()
+            for device in (each.multipath.devices() if each.multipath else ())
         }
-        yield {_path_stated(text, members, host) for text in selection.paths}
+        yield {_path_stated(text, members, host) for text in filters.paths}
     for option, stated in (
-        ("hosts", selection.hosts),
-        ("target_ports", selection.target_ports),
-        ("initiator_ports", selection.initiator_ports),
-        ("fabrics", selection.fabrics),
+        ("hosts", filters.hosts),
+        ("target_ports", filters.target_ports),
+        ("initiator_ports", filters.initiator_ports),
+        ("fabrics", filters.fabrics),
     ):
         if stated:
             yield _fitting_names(option, stated, host)
@@ -228,21 +258,24 @@ def _fitting(selection: Selection, host: Host) -> Iterator[set[DeviceNumber]]:
 
 def _fitting_names(option: str, stated: tuple[str, ...], host: Host) -> set[DeviceNumber]:
     """Return the disks to which one of the `stated` names belongs."""
-    names = {disk.device: {*_names(option, disk, host)} for disk in host.block_devices}
+    names = {disk.device: {*_chosen_by(option, disk, host)} for disk in host.block_devices}
     there = set(host.controllers if option == "hosts" else ()).union(*names.values())
     for text in stated:
         if _plain(text) not in there:
             raise Refused(
-                option, text,
-                "this host reaches no disk by it (there are:"
-                f" {', '.join(sorted(there)) or 'none'})",
-                "Correct it, or leave this host out; nothing was changed",
-            )  # fmt: skip
+                option=option,
+                value=text,
+                found=(
+                    "this host reaches no disk by it (there are:"
+                    f" {', '.join(sorted(there)) or 'none'})"
+                ),
+                way_out="Correct it, or leave this host out; nothing was changed",
+            )
     wanted = {*map(_plain, stated)}
     return {device for device, found in names.items() if found & wanted}
 
 
-def _names(option: str, disk: BlockDevice, host: Host) -> Iterator[str]:
+def _chosen_by(option: str, disk: BlockDevice, host: Host) -> Iterator[str]:
     """Yield the names by which `option` chooses the disk."""
     if option == "hosts":
         namespace = _NVME_CONTROLLER.fullmatch(disk.name)
@@ -251,7 +284,7 @@ def _names(option: str, disk: BlockDevice, host: Host) -> Iterator[str]:
         elif disk.address:
             yield f"host{disk.address.partition(':')[0]}"
         return
-    transport = host.transports.get(disk.device, Transport())
+    transport = host.transports[disk.device]
     if option == "target_ports":
         yield from map(_plain, transport.target_ports)
     elif option == "initiator_ports":
@@ -262,16 +295,20 @@ def _names(option: str, disk: BlockDevice, host: Host) -> Iterator[str]:
 
 def _path_stated(text: str, members: Mapping[str, DeviceNumber], host: Host) -> DeviceNumber:
     """Return the path that `text` names; one whose disk is gone has only its number."""
-    disk = path_named(text, host)
+    disk = host.path_named(text)
     member = members.get(str(disk.device) if disk else text)
     if member is not None:
         return member
     raise Refused(
-        "paths", text,
-        "no multipath map has it as a path" if disk else "no block device of this host has this"
-        " name or address",
-        "Correct it (device_mapper_info lists the paths of each map); nothing was changed",
-    )  # fmt: skip
+        option="paths",
+        value=text,
+        found=(
+            "no multipath map has it as a path"
+            if disk
+            else "no block device of this host has this name or address"
+        ),
+        way_out="Correct it (device_mapper_info lists the paths of each map); nothing was changed",
+    )
 
 
 def _plain(name: str) -> str:
@@ -281,44 +318,50 @@ def _plain(name: str) -> str:
     return "0x" + re.sub("[:-]", "", match.group(1)) if match else lower
 
 
-def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Message]:
-    """Yield a message for each chosen path that is not as stated."""
-    states = {path.device: path.active for path in each.status.paths()}
+def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Step]:
+    """Yield what brings each chosen path that is not as stated to its state."""
+    states = each.map.path_states
     verb = "reinstate_path" if active else "fail_path"
     for device in each.paths:
-        if states.get(device) is not active:
+        if device not in states or states[device].active is not active:
             _refuse_suspended(each.map)
             # The daemon's own checker leaves a path alone that the daemon was told to fail.
             told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
-            yield Message(
-                each.map.name, each.map.uuid, f"{verb} {device}", told * host.multipathd.runs
-            )
+            yield _request(each.map, f"{verb} {device}", told, host)
 
 
-def _switch(number: int, each: Chosen, host: Host) -> Iterator[Message]:
-    """Yield the message that makes the group `number` the current one, if it is not.
+def _request(each: Map, message: str, told: str, host: Host) -> Step:
+    """Return the message to the map, or the same request in the words of a daemon that runs."""
+    step = Message(each.name, each.uuid, message)
+    return Tell(told, each.uuid, step) if host.multipathd.runs else step
+
+
+def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
+    """Yield the request that makes the group `number` the current one, if it is not.
 
     The kernel leaves a group without an active path with the next I/O (dm-mpath.c choose_pgpath).
     """
     groups = each.status.groups
     if number > len(groups):
         raise Refused(
-            "path_group", number, f"the map {each.map.name} has {len(groups)} groups of paths",
-            "State one that it has; nothing was changed",
-        )  # fmt: skip
+            option="path_group",
+            value=number,
+            found=f"the map {each.map.name} has {len(groups)} groups of paths",
+            way_out="State one that it has; nothing was changed",
+        )
     if not any(path.active for path in groups[number - 1].paths):
         raise Refused(
-            "path_group", number, f"this group of the map {each.map.name} has no active path",
-            "Reinstate one first (state: active); nothing was changed",
-        )  # fmt: skip
+            option="path_group",
+            value=number,
+            found=f"this group of the map {each.map.name} has no active path",
+            way_out="Reinstate one first (state: active); nothing was changed",
+        )
     current = each.map.multipath.current_group if each.map.multipath else 0
     # With no group in use the kernel states the first, though it avoids one that is disabled.
     if current != number or groups[number - 1].state == "disabled":
         _refuse_suspended(each.map)
         told = f"switch map {each.map.name} group {number}"
-        yield Message(
-            each.map.name, each.map.uuid, f"switch_group {number}", told * host.multipathd.runs
-        )
+        yield _request(each.map, f"switch_group {number}", told, host)
 
 
 def _disk_name(device: DeviceNumber, host: Host) -> str:
@@ -331,9 +374,11 @@ def _refuse_suspended(each: Map) -> None:
     """Refuse what the kernel would (dm-mpath.c multipath_message: EBUSY)."""
     if each.suspended:
         raise Refused(
-            "maps", each.name, "it is suspended, and takes no message",
-            f"Find out who suspended it; `dmsetup resume {each.name}` lets I/O go on",
-        )  # fmt: skip
+            option="maps",
+            value=each.name,
+            found="it is suspended, and takes no message",
+            way_out=f"Find out who suspended it; `dmsetup resume {each.name}` lets I/O go on",
+        )
 
 
 def _refuse_too_few(min_active: int, found: tuple[Chosen, ...], plan: Plan, host: Host) -> None:
@@ -349,9 +394,14 @@ def _refuse_too_few(min_active: int, found: tuple[Chosen, ...], plan: Plan, host
             short.append(f"{each.map.name} {left} of {before} active paths ({reason})")
     if short:
         raise Refused(
-            "min_active", min_active, f"too few paths would be left: {'; '.join(short)}",
-            "Choose fewer paths, bring others back first, or lower min_active; nothing was changed",
-        )  # fmt: skip
+            option="min_active",
+            value=min_active,
+            found=f"too few paths would be left: {'; '.join(short)}",
+            way_out=(
+                "Choose fewer paths, bring others back first, or lower min_active; nothing was"
+                " changed"
+            ),
+        )
 
 
 def _reason(each: Map, host: Host) -> str:
@@ -361,8 +411,10 @@ def _reason(each: Map, host: Host) -> str:
     """
     uses = host.uses_beyond_partition_maps(each)
     if uses:
-        return "; ".join(use.words for use in uses)
+        return words(uses)
     if host.opens_beyond_partition_maps(each) > 0:
         return "open"
-    queues = each.multipath is not None and each.multipath.features.queue_if_no_path
-    return "unused, and it queues: whoever reads it would hang" if queues else ""
+    return "unused, and it queues: whoever reads it would hang" if each.queues else ""
+
+
+TASK = Task(parse, observe, report, operations, changes)

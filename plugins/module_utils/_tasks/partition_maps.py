@@ -7,28 +7,26 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from .._observe.maps import observe_partitions
+from .._observe.partitions import observe_partitions
 from .._plan.boot import with_partition_records
+from .._plan.map_steps import Attach, Detach
 from .._plan.missing import Absent, Desired, plan
-from .._plan.steps import Attach, Detach
-from .._report.result import partition_result
-from .._system.files import read_boot_files
+from .._plan.steps import uuids
+from .._report.difference import difference
+from .._report.partitions import partition_result
 from .._values.errors import Refused
-from .._values.linear import Linear
 from .._values.names import check_name, check_uuid, partition_number, partition_uuid
-from .._values.table import Segment, devices
+from .._values.table import Linear, Segment, devices
+from .._values.use import words
+from .task import Task
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._plan.steps import Plan
-    from .._values.host import Host, Map, Parent, Partition
-    from .._values.kernel import Kernel
-
-Options = Mapping[str, t.Any]
+    from ...plugin_utils._types import Host, Map, Parent, Partition, Plan, Readings
+    from .task import ModuleOptions
 
 _DISJOINT = ("dos", "gpt", "mac", "atari", "aix")
 """The partition tables (libblkid's names) whose partitions never share sectors."""
@@ -47,18 +45,33 @@ class Request:
     skip_extended: bool = False
 
 
-def parse(options: Options) -> Request:
+def parse(options: ModuleOptions) -> Request:
     """Return what `options` state; Refused names the option that is wrong."""
     devices = tuple(options["devices"] or (options["device"],))
     for device in devices:
         if devices.count(device) > 1:
-            raise Refused("devices", device, "it is stated more than once", "State it once")
+            raise Refused(
+                option="devices",
+                value=device,
+                found="it is stated more than once",
+                way_out="State it once",
+            )
         if not device:
-            raise Refused("device", device, "it is empty", "State a map's name or a /dev path")
+            raise Refused(
+                option="device",
+                value=device,
+                found="it is empty",
+                way_out="State a map's name or a /dev path",
+            )
     numbers = tuple(options["partitions"] or ())
     for number in numbers:
         if number < 1:
-            raise Refused("partitions", number, "partitions count from 1", "State 1 or more")
+            raise Refused(
+                option="partitions",
+                value=number,
+                found="partitions count from 1",
+                way_out="State 1 or more",
+            )
     if options["delimiter"] != "auto":
         check_name("delimiter", f"x{options['delimiter']}1")
     return Request(
@@ -88,11 +101,14 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
         twin = seen.setdefault(parent.uuid, parent)
         if twin is not parent:
             raise Refused(
-                "devices", parent.stated, f"it is the same device as {twin.stated}", "State it once"
+                option="devices",
+                value=parent.stated,
+                found=f"it is the same device as {twin.stated}",
+                way_out="State it once",
             )
         desired = tuple(_desired(request, parent, host)) if request.present else ()
         wanted = {each.uuid for each in desired}
-        for each in owned(parent, host):
+        for each in host.partition_maps(parent):
             if each.uuid in wanted or not _is_meant(request, each, parent):
                 continue
             _refuse_used(parent, each, host, "removed")
@@ -101,10 +117,9 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
     return tuple(stated)
 
 
-def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
+def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these devices' partition maps concern it."""
-    host = observe_partitions(kernel, request.devices, request.present, timeout)
-    return replace(host, boot_files=read_boot_files())
+    return observe_partitions(readings, request.devices, timeout, reading=request.present)
 
 
 def report(_request: Request, host: Host) -> dict[str, t.Any]:
@@ -114,10 +129,19 @@ def report(_request: Request, host: Host) -> dict[str, t.Any]:
             partition_result(partition, each, parent)
             for parent in host.parents
             for partition in parent.partition_table.partitions
-            for each in owned(parent, host)
+            for each in host.partition_maps(parent)
             if each.uuid == partition_uuid(partition.number, parent.uuid)
         ]
     }
+
+
+def changes(_request: Request, before: Host, after: Host, steps: Plan) -> dict[str, t.Any]:
+    """Return the difference of the maps and files that `steps` are about; nothing without steps."""
+    if not steps:
+        return {}
+    # The record of a map's partitions is about the map, which stays as it is.
+    concerned = uuids(steps) - {each.uuid for each in before.parents}
+    return {"diff": difference(before, after, concerned)}
 
 
 def _attach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Attach]:
@@ -136,24 +160,22 @@ def _detach(request: Request, stated: Sequence[Desired | Absent], host: Host) ->
         return
     gone = {each.uuid for each in stated}
     for parent in host.parents:
-        left = [each for each in owned(parent, host) if each.uuid not in gone]
+        left = [each for each in host.partition_maps(parent) if each.uuid not in gone]
         if not parent.image or not parent.attached or parent.autoclear or left:
             continue
-        mine = {each.device for each in owned(parent, host)}
-        others = [use.words for use in host.uses_of(parent.device) if use.holder not in mine]
+        mine = {each.device for each in host.partition_maps(parent)}
+        others = tuple(use for use in host.uses_of(parent.device) if use.device not in mine)
         if others:
             raise Refused(
-                "device", parent.stated,
-                f"its loop device {parent.name} would be detached, and is in use:"
-                f" {'; '.join(others)}",
-                "End that use first; nothing was changed",
-            )  # fmt: skip
+                option="device",
+                value=parent.stated,
+                found=(
+                    f"its loop device {parent.name} would be detached, and is in use:"
+                    f" {words(others)}"
+                ),
+                way_out="End that use first; nothing was changed",
+            )
         yield Detach(parent.device)
-
-
-def owned(parent: Parent, host: Host) -> tuple[Map, ...]:
-    """Return the partition maps of `parent`, by their numbers."""
-    return host.partition_maps(parent.uuid, parent.device)
 
 
 def delimiter_for(request: Request, parent: Parent, host: Host) -> str:
@@ -165,8 +187,8 @@ def delimiter_for(request: Request, parent: Parent, host: Host) -> str:
     """
     if request.delimiter != "auto":
         return request.delimiter
-    staying = {partition_uuid(each.number, parent.uuid) for each in _stated(request, parent)}
-    maps = [each for each in owned(parent, host) if each.uuid in staying]
+    staying = {partition_uuid(each.number, parent.uuid) for each in _meant(request, parent)}
+    maps = [each for each in host.partition_maps(parent) if each.uuid in staying]
     used = {_delimiter_of(each, parent) for each in maps} - {None}
     if len(used) == 1:
         (found,) = used
@@ -198,28 +220,34 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
     table = parent.partition_table
     if table.kind == "PMBR":
         raise Refused(
-            "device", parent.stated,
-            "it has a protective MBR but no readable GPT: the partition table is damaged, or made"
-            f" for sectors of another size than this device's {table.logical_sector} bytes",
-            "Repair it (gdisk, sgdisk --load-backup) or erase it (wipefs); no map was made",
-        )  # fmt: skip
+            option="device",
+            value=parent.stated,
+            found=(
+                "it has a protective MBR but no readable GPT: the partition table is damaged, or"
+                f" made for sectors of another size than this device's {table.logical_sector} bytes"
+            ),
+            way_out="Repair it (gdisk, sgdisk --load-backup) or erase it (wipefs); no map was made",
+        )
     numbers = [partition.number for partition in table.partitions]
     for number in request.partitions:
         if number not in numbers:
             known = ", ".join(map(str, numbers)) or "none"
             raise Refused(
-                "partitions", number,
-                f"the partition table of {parent.stated} has no such number (it has: {known})",
-                "Correct the number, or make the partition first",
-            )  # fmt: skip
-    chosen = _stated(request, parent)
+                option="partitions",
+                value=number,
+                found=(
+                    f"the partition table of {parent.stated} has no such number (it has: {known})"
+                ),
+                way_out="Correct the number, or make the partition first",
+            )
+    chosen = _meant(request, parent)
     for partition in chosen:
         _refuse_outside(parent, partition)
         _refuse_overlap(parent, partition)
     return chosen
 
 
-def _stated(request: Request, parent: Parent) -> tuple[Partition, ...]:
+def _meant(request: Request, parent: Parent) -> tuple[Partition, ...]:
     """Return the partitions of the table that the task is about."""
     return tuple(
         each
@@ -234,12 +262,17 @@ def _refuse_outside(parent: Parent, partition: Partition) -> None:
     length = parent.partition_table.mapped_sectors(partition)
     if length < 1 or partition.start < 0 or partition.start + length > parent.sectors:
         raise Refused(
-            "device", parent.stated,
-            f"its partition {partition.number} runs from sector {partition.start} to before"
-            f" {partition.end}, the device ends at {parent.sectors}",
-            "Grow the device, correct the partition table, or state the other `partitions` only;"
-            " no map was made",
-        )  # fmt: skip
+            option="device",
+            value=parent.stated,
+            found=(
+                f"its partition {partition.number} runs from sector {partition.start} to before"
+                f" {partition.end}, the device ends at {parent.sectors}"
+            ),
+            way_out=(
+                "Grow the device, correct the partition table, or state the other `partitions`"
+                " only; no map was made"
+            ),
+        )
 
 
 def _refuse_overlap(parent: Parent, partition: Partition) -> None:
@@ -256,22 +289,28 @@ def _refuse_overlap(parent: Parent, partition: Partition) -> None:
             continue
         if other.start < partition.end and partition.start < other.end:
             raise Refused(
-                "device", parent.stated,
-                f"its partitions {partition.number} and {other.number} overlap",
-                "Correct the partition table (sfdisk --verify), or state the other `partitions`"
-                " only; no map was made",
-            )  # fmt: skip
+                option="device",
+                value=parent.stated,
+                found=f"its partitions {partition.number} and {other.number} overlap",
+                way_out=(
+                    "Correct the partition table (sfdisk --verify), or state the other `partitions`"
+                    " only; no map was made"
+                ),
+            )
 
 
 def _refuse_foreign(parent: Parent, present: Map, host: Host) -> None:
     """Refuse to take over a map that has the right uuid, and is not on the device."""
-    if present not in owned(parent, host):
+    if present not in host.partition_maps(parent):
         raise Refused(
-            "device", parent.stated,
-            f"the map {present.name} has the uuid {present.uuid} of a partition map, and is none of"
-            " this device",
-            "Find out what it is (dmsetup table), and remove it; it was not touched",
-        )  # fmt: skip
+            option="device",
+            value=parent.stated,
+            found=(
+                f"the map {present.name} has the uuid {present.uuid} of a partition map, and is"
+                " none of this device"
+            ),
+            way_out="Find out what it is (dmsetup table), and remove it; it was not touched",
+        )
 
 
 def _refuse_change(parent: Parent, present: Map, desired: Desired, host: Host) -> None:
@@ -289,15 +328,17 @@ def _refuse_used(parent: Parent, present: Map, host: Host, what: str) -> None:
     uses = host.uses_of(present.device)
     if uses:
         raise Refused(
-            "device", parent.stated,
-            f"its partition map {present.name} would be {what}, and is in use:"
-            f" {'; '.join(use.words for use in uses)}",
-            "End that use first (unmount, swapoff, vgchange -an); nothing was changed",
-        )  # fmt: skip
+            option="device",
+            value=parent.stated,
+            found=(
+                f"its partition map {present.name} would be {what}, and is in use: {words(uses)}"
+            ),
+            way_out="End that use first (unmount, swapoff, vgchange -an); nothing was changed",
+        )
 
 
 def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
-    """Tell whether the task says that this map should not be."""
+    """Return whether the task says that this map should not be."""
     if request.present:
         return request.purge
     if not request.partitions:
@@ -310,3 +351,6 @@ def _delimiter_of(each: Map, parent: Parent) -> str | None:
     if each.name.startswith(parent.name) and each.name.endswith(number):
         return each.name[len(parent.name) : len(each.name) - len(number)]
     return None
+
+
+TASK = Task(parse, observe, report, operations, changes)

@@ -11,21 +11,18 @@ import os
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._observe.udev import group_exists, multipath_maps, observe_udev, user_exists
-from .._system.udev_rules import ETC
+from .._observe.udev import observe_udev
 from .._values.errors import Refused
-from .._values.linear import Linear
 from .._values.names import partition_number, partition_uuid, wwid_of
-from .._values.table import devices
-from .udev_options import ATTRIBUTE_OF, PATHS_ONLY, Request, Tuning
+from .._values.table import Linear, devices
+from .._values.udev_rules import ETC
+from .task import Task
+from .udev_options import ATTRIBUTE_OF, PATHS_ONLY, Request, Tuning, parse
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._values.device import DeviceNumber
-    from .._values.host import Host, Map
-    from .._values.kernel import Kernel
-    from .._values.udev import UdevDevice
+    from ...plugin_utils._types import DeviceNumber, Host, Map, Readings, UdevDevice
 
 _BY_ID = "/dev/disk/by-id"
 
@@ -40,20 +37,24 @@ class Failure:
     found: str
 
 
-def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
+def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host; Refused for owners that it does not know, and rules that it refuses."""
     for each in request.permissions:
         for option, name, exists in (
-            ("owner", each.owner, user_exists(each.owner)),
-            ("group", each.group, group_exists(each.group)),
+            ("owner", each.owner, readings.user_exists(each.owner)),
+            ("group", each.group, readings.group_exists(each.group)),
         ):
             if not exists:
                 raise Refused(
-                    f"permissions: {option}", name, "this host does not know it",
-                    "Create it first, or state a number; at boot udev knows local ones only",
-                )  # fmt: skip
+                    option=f"permissions: {option}",
+                    value=name,
+                    found="this host does not know it",
+                    way_out=(
+                        "Create it first, or state a number; at boot udev knows local ones only"
+                    ),
+                )
     host = observe_udev(
-        kernel,
+        readings,
         request.rules,
         request.initramfs,
         timeout,
@@ -62,9 +63,11 @@ def observe(request: Request, kernel: Kernel, timeout: float) -> Host:
     )
     if host.udev.initramfs_needed and not host.udev.initramfs.generator:
         raise Refused(
-            "initramfs", request.initramfs, "this host has neither dracut nor initramfs-tools",
-            "Take care of the initramfs yourself, and state never; nothing was changed",
-        )  # fmt: skip
+            option="initramfs",
+            value=request.initramfs,
+            found="this host has neither dracut nor initramfs-tools",
+            way_out="Take care of the initramfs yourself, and state never; nothing was changed",
+        )
     return host
 
 
@@ -78,9 +81,9 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
     )
     return {
         "failures": [_result(each) for each in failures(request, host)],
-        "summary": [_words(each) for each in failures(request, host)],
+        "summary": [_failure_words(each) for each in failures(request, host)],
         "pending": [_result(each) for each in pending(request, host)],
-        "maps": [each.name for each in multipath_maps(host)],
+        "maps": [each.name for each in host.multipath_maps()],
         "paths": sorted(state.devices[each].name for each in state.partitions),
         "udev_version": state.version,
         "outdated": [each.name for each in state.rule_files if not each.current],
@@ -128,7 +131,7 @@ def _result(each: Failure) -> dict[str, str]:
     }
 
 
-def _words(each: Failure) -> str:
+def _failure_words(each: Failure) -> str:
     found = each.found or "nothing"
     return f"{each.device}: {each.property}: expected {each.expected}, found {found}"
 
@@ -167,7 +170,7 @@ def _paths(host: Host) -> Iterator[Failure]:
 
 
 def _maps(request: Request, host: Host) -> Iterator[Failure]:
-    for each in multipath_maps(host):
+    for each in host.multipath_maps():
         seen = host.udev.devices[each.device]
         if each.suspended:
             yield Failure(each.name, "suspended", "no", "yes")
@@ -176,8 +179,8 @@ def _maps(request: Request, host: Host) -> Iterator[Failure]:
         if seen.properties.get("MPATH_DEVICE_READY", "1") != "1":
             found = seen.properties["MPATH_DEVICE_READY"]
             yield Failure(each.name, "MPATH_DEVICE_READY", "1", found)
-        wwid = wwid_of(each.uuid)
-        for child in (each, *host.partition_maps(each.uuid, each.device)):
+        wwid = each.wwid
+        for child in (each, *host.partition_maps(each)):
             number = partition_number(child.uuid, each.uuid)
             if request.links:
                 yield from _links(child, wwid, f"-part{number}" if number else "", host)
@@ -190,7 +193,7 @@ def _partitions(host: Host) -> Iterator[Failure]:
         table = parent.partition_table
         if table.problem:
             yield Failure(parent.name, "partition table", "one that can be read", table.problem)
-        maps = {each.uuid: each for each in host.partition_maps(parent.uuid, parent.device)}
+        maps = {each.uuid: each for each in host.partition_maps(parent)}
         for each in table.partitions:
             expected = Linear(parent.device, each.start)
             length = table.mapped_sectors(each)
@@ -250,7 +253,7 @@ def _permissions(each: Map, wwid: str, request: Request, host: Host) -> Iterator
 
 def _tunings(request: Request, host: Host) -> Iterator[tuple[UdevDevice, Tuning]]:
     """Yield the paths and maps that settings are stated for; a map is what its paths are."""
-    for each in multipath_maps(host):
+    for each in host.multipath_maps():
         paths = [host.udev.devices[p] for p in devices(each.live) if p in host.udev.partitions]
         for device in paths:
             tuning = _tuning_of(device, request)
@@ -320,3 +323,6 @@ def _initramfs(host: Host) -> Iterator[Failure]:
     }
     for name in sorted(names - state.initramfs.files):
         yield Failure(image, os.path.join("udev/rules.d", name), "in the image", "missing")
+
+
+TASK = Task(parse, observe, report)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._system.udev_rules import Rules, check_syntax
 from .._values.errors import Refused
 from .._values.names import check_wwid
+from .._values.udev import Rules
+from .._values.udev_rules import check_syntax
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-Options = Mapping[str, t.Any]
+    from .task import ModuleOptions
 
 ATTRIBUTE_OF = {
     "scheduler": "queue/scheduler",
@@ -73,7 +73,7 @@ class Request:
     verify: bool
 
 
-def parse(options: Options) -> Request:
+def parse(options: ModuleOptions) -> Request:
     """Return what the task states; Refused for what no rule can hold."""
     permissions = tuple(_permission(each) for each in options["permissions"] or ())
     _refuse_repeated([each.wwid for each in permissions])
@@ -91,39 +91,52 @@ def parse(options: Options) -> Request:
     )
 
 
-def _permission(stated: Options) -> Permission:
+def _permission(stated: ModuleOptions) -> Permission:
     check_wwid("permissions: wwid", stated["wwid"])
     for option in ("owner", "group"):
         if not _OWNER.fullmatch(stated[option]):
             raise Refused(
-                f"permissions: {option}", stated[option],
-                "it is no name that a rule of udev can hold",
-                "Use letters, digits and _.- only, or a number",
-            )  # fmt: skip
+                option=f"permissions: {option}",
+                value=stated[option],
+                found="it is no name that a rule of udev can hold",
+                way_out="Use letters, digits and _.- only, or a number",
+            )
     if not _MODE.fullmatch(stated["mode"]):
         raise Refused(
-            "permissions: mode", stated["mode"], "it is no mode in four octal digits",
-            "Put it in quotation marks, such as '0660': YAML takes a number for another one",
-        )  # fmt: skip
+            option="permissions: mode",
+            value=stated["mode"],
+            found="it is no mode in four octal digits",
+            way_out=(
+                "Put it in quotation marks, such as '0660': YAML takes a number for another one"
+            ),
+        )
     return Permission(stated["wwid"], stated["owner"], stated["group"], stated["mode"])
 
 
 def _refuse_repeated(wwids: Sequence[str]) -> None:
     for wwid in wwids:
         if wwids.count(wwid) > 1:
-            raise Refused("permissions: wwid", wwid, "it is stated twice", "State each LUN once")
+            raise Refused(
+                option="permissions: wwid",
+                value=wwid,
+                found="it is stated twice",
+                way_out="State each LUN once",
+            )
 
 
-def _tuning(stated: Options) -> Tuning:
+def _tuning(stated: ModuleOptions) -> Tuning:
     for option, longest in _LONGEST.items():
         text = stated[option].strip(" ")
         if not _PATTERN.fullmatch(text) or len(text) > longest:
             raise Refused(
-                f"tuning: {option}", stated[option],
-                f"no device has such a {option}, or no rule of udev can hold it",
-                f"State it as `cat /sys/block/sda/device/{option}` shows it, in at most {longest}"
-                " characters; * and ? stand for others",
-            )  # fmt: skip
+                option=f"tuning: {option}",
+                value=stated[option],
+                found=f"no device has such a {option}, or no rule of udev can hold it",
+                way_out=(
+                    f"State it as `cat /sys/block/sda/device/{option}` shows it, in at most"
+                    f" {longest} characters; * and ? stand for others"
+                ),
+            )
     settings = tuple(
         (name, _setting(name, stated[name]))
         for name in ATTRIBUTE_OF
@@ -131,9 +144,11 @@ def _tuning(stated: Options) -> Tuning:
     )
     if not settings:
         raise Refused(
-            "tuning", f"{stated['vendor']} {stated['model']}", "it states no setting",
-            f"State one or more of {', '.join(ATTRIBUTE_OF)}",
-        )  # fmt: skip
+            option="tuning",
+            value=f"{stated['vendor']} {stated['model']}",
+            found="it states no setting",
+            way_out=f"State one or more of {', '.join(ATTRIBUTE_OF)}",
+        )
     return Tuning(stated["vendor"].strip(" "), stated["model"].strip(" "), settings)
 
 
@@ -142,12 +157,16 @@ def _setting(name: str, value: object) -> str:
         return str(int(value))
     if isinstance(value, int) and value < _LEAST.get(name, 0):
         raise Refused(
-            f"tuning: {name}", value, "the kernel takes no such value",
-            f"State {_LEAST.get(name, 0)} or more",
-        )  # fmt: skip
+            option=f"tuning: {name}",
+            value=value,
+            found="the kernel takes no such value",
+            way_out=f"State {_LEAST.get(name, 0)} or more",
+        )
     if isinstance(value, str) and not _WORD.fullmatch(value):
         raise Refused(
-            f"tuning: {name}", value, "no scheduler has such a name",
-            "State one that /sys/block/sda/queue/scheduler shows, such as none",
-        )  # fmt: skip
+            option=f"tuning: {name}",
+            value=value,
+            found="no scheduler has such a name",
+            way_out="State one that /sys/block/sda/queue/scheduler shows, such as none",
+        )
     return str(value)

@@ -13,16 +13,12 @@ its mode nor a security label matters.
 
 from __future__ import annotations
 
-RECORDS = "/etc/san.device_mapper"
+from .records import MANAGED, RECORDS
+
 PROGRAM = f"{RECORDS}/assemble"
 RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
 KPARTX_RULES = "/etc/udev/rules.d/58-san-device-mapper-boot.rules"
 UNIT = "/etc/systemd/system/san-device-mapper@.service"
-
-ENDINGS = (".map", ".partitions", ".skip_kpartx")
-"""Of the names of the files in RECORDS that state something of one map, after its uuid."""
-
-MANAGED = "# Managed by the Ansible collection san.device_mapper: changes made here are lost.\n"
 
 PROGRAMS = ("dmsetup", "flock", "partx", "systemctl", "udevadm")
 """What the texts below call that a host may not have."""

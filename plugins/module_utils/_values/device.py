@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Device numbers as device-mapper tables print them."""
+"""Device numbers as device-mapper tables print them, and sizes."""
 
 from __future__ import annotations
 
@@ -46,3 +46,13 @@ def number(text: str) -> int:
 
 UNASSIGNED = DeviceNumber(0, 0)
 """The number of a map that is foreseen but not made; the kernel gives 0:0 to no device."""
+
+
+def size_words(size: int) -> str:
+    """Return a size in bytes in the largest binary unit that it reaches."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.4g} {unit}"

@@ -12,6 +12,23 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def visible(text: str) -> str:
+    """Return `text` with each character escaped that would not be printed as it is.
+
+    Mount points, labels and names of processes are hostile input, and need not be UTF-8: what
+    cannot be decoded is a surrogate here, and escaped as well.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def shown(value: object) -> str:
+    """Return a value as messages name it; in quotes if nothing of it would be seen otherwise."""
+    text = str(value)
+    return text if text.isprintable() and text else repr(text)
+
+
 class DeviceMapperError(Exception):
     """Any expected failure; its text is the message that the user reads.
 
@@ -20,13 +37,13 @@ class DeviceMapperError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_visible(message))
+        super().__init__(visible(message))
 
 
 class Refused(DeviceMapperError):
     """A task that ends before any change: option, value, what was found, the way out."""
 
-    def __init__(self, option: str, value: object, found: str, way_out: str) -> None:
+    def __init__(self, *, option: str, value: object, found: str, way_out: str) -> None:
         super().__init__(f"{option}: {shown(value)}: {found}. {way_out}")
         self.option = option
         self.value = value
@@ -55,31 +72,35 @@ class MultipathdError(KernelError):
         super().__init__(request, "", 0, words)
 
 
-class Interrupted(DeviceMapperError):
-    """A plan that could not be carried out to its end: what was done, and what was not."""
+class Unfinished(DeviceMapperError):
+    """A task that failed after it had changed something: what was done, and what is left, in words.
 
-    def __init__(self, cause: KernelError, done: tuple[str, ...], left: tuple[str, ...]) -> None:
-        super().__init__(
-            f"{cause.by} refused `{left[0]}`: {cause.words}. Done before it: {_listed(done)}."
-            f" Not done: {_listed(left)}. No map was left suspended, nor with a second table;"
-            " once that is seen to, running the task again continues from here"
-        )
-        self.cause = cause
+    `left` is None where the host is no longer fit for the task, so that nobody can say.
+    """
+
+    def __init__(
+        self, message: str, *, done: tuple[str, ...], left: tuple[str, ...] | None
+    ) -> None:
+        super().__init__(message)
         self.done = done
         self.left = left
 
 
-def _visible(text: str) -> str:
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+class Interrupted(Unfinished):
+    """A plan that could not be carried out to its end."""
+
+    def __init__(self, cause: KernelError, *, done: tuple[str, ...], left: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{cause.by} refused `{left[0]}`: {cause.words}. Done before it: {_joined(done)}."
+            f" Not done: {_joined(left)}. No map was left suspended, nor with a second table;"
+            " once that is seen to, running the task again continues from here",
+            done=done,
+            left=left,
+        )
+        self.cause = cause
 
 
-def shown(value: object) -> str:
-    """Return `value` so that control characters of hostile input stay visible."""
-    text = str(value)
-    return text if text.isprintable() and text else repr(text)
-
-
-def _listed(words: tuple[str, ...]) -> str:
+def _joined(words: tuple[str, ...]) -> str:
     return "; ".join(words) or "nothing"
 
 
@@ -88,6 +109,11 @@ def refuse_twice(option: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise Refused(option, value, "it is stated more than once", "State it once")
+            raise Refused(
+                option=option,
+                value=value,
+                found="it is stated more than once",
+                way_out="State it once",
+            )
         if value:
             seen.add(value)

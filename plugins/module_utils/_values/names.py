@@ -31,12 +31,17 @@ def check_name(option: str, name: str) -> None:
     _check_characters(option, name)
     if len(name) > _LONGEST_NAME:
         raise Refused(
-            option, name, f"{len(name)} characters, and device-mapper takes {_LONGEST_NAME}",
-            "Choose a shorter name",
-        )  # fmt: skip
+            option=option,
+            value=name,
+            found=f"{len(name)} characters, and device-mapper takes {_LONGEST_NAME}",
+            way_out="Choose a shorter name",
+        )
     if name in (".", "..", "control"):
         raise Refused(
-            option, name, "under /dev/mapper this name means something else", "Choose another name"
+            option=option,
+            value=name,
+            found="under /dev/mapper this name means something else",
+            way_out="Choose another name",
         )
 
 
@@ -45,20 +50,25 @@ def check_wwid(option: str, wwid: str) -> None:
     _check_characters(option, wwid)
     if len(_MULTIPATH + wwid) > _LONGEST_UUID:
         raise Refused(
-            option, wwid, f"{len(wwid)} characters are too many for a map's uuid",
-            "State the WWID as `udevadm info --query=property --name=/dev/sda` shows it"
-            " (ID_SERIAL)",
-        )  # fmt: skip
+            option=option,
+            value=wwid,
+            found=f"{len(wwid)} characters are too many for a map's uuid",
+            way_out=(
+                "State the WWID as `udevadm info --query=property --name=/dev/sda` shows it"
+                " (ID_SERIAL)"
+            ),
+        )
 
 
 def check_uuid(option: str, stated: str, uuid: str) -> None:
     """Raise Refused if `uuid`, which follows from what is `stated`, is too long for the kernel."""
     if len(uuid) > _LONGEST_UUID:
         raise Refused(
-            option, stated,
-            f"its partition maps' uuids ({uuid}) have more than {_LONGEST_UUID} characters",
-            "Give the device a shorter uuid",
-        )  # fmt: skip
+            option=option,
+            value=stated,
+            found=f"its partition maps' uuids ({uuid}) have more than {_LONGEST_UUID} characters",
+            way_out="Give the device a shorter uuid",
+        )
 
 
 def multipath_uuid(wwid: str) -> str:
@@ -103,13 +113,20 @@ def is_plain(name: str) -> bool:
 
 def _check_characters(option: str, text: str) -> None:
     if not text:
-        raise Refused(option, text, "it is empty", "State it, or leave the option out")
+        raise Refused(
+            option=option,
+            value=text,
+            found="it is empty",
+            way_out="State it, or leave the option out",
+        )
     match = _MANGLED.search(text)
     if match:
         raise Refused(
-            option, text, f"the character {match.group()!r} would be mangled by device-mapper",
-            "Use letters, digits and #+-.:=@_ only",
-        )  # fmt: skip
+            option=option,
+            value=text,
+            found=f"the character {match.group()!r} would be mangled by device-mapper",
+            way_out="Use letters, digits and #+-.:=@_ only",
+        )
 
 
 def controller_name(text: str) -> str:
@@ -117,9 +134,13 @@ def controller_name(text: str) -> str:
     match = _CONTROLLER.fullmatch(text)
     if match is None:
         raise Refused(
-            "hosts", text, "this is no SCSI host",
-            "State its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
-            " controller (nvme0)",
-        )  # fmt: skip
+            option="hosts",
+            value=text,
+            found="this is no SCSI host",
+            way_out=(
+                "State its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
+                " controller (nvme0)"
+            ),
+        )
     number = match.group("number")
     return f"host{int(number)}" if number else text

@@ -9,11 +9,35 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from .linear import Linear
+from .device import DeviceNumber, number
 from .multipath import Multipath
 
-if t.TYPE_CHECKING:
-    from .device import DeviceNumber
+
+@dataclass(frozen=True)
+class Linear:
+    """A run of sectors of one device, from `offset` (512-byte sectors) on (dm-linear.c)."""
+
+    device: DeviceNumber
+    offset: int
+
+    kind = "linear"
+
+    @classmethod
+    def parse(cls, parameters: str) -> Linear:
+        """Return the target that the kernel's `parameters` state; ValueError if they do not."""
+        device, offset = parameters.split()
+        return cls(DeviceNumber.parse(device), number(offset))
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.offset}"
+
+    def canonical(self) -> Linear:
+        """Return itself: linear has neither defaults nor anything the kernel fills in."""
+        return self
+
+    def devices(self) -> tuple[DeviceNumber, ...]:
+        """Return the devices that the target opens."""
+        return (self.device,)
 
 
 @dataclass(frozen=True)

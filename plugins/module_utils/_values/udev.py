@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .device import DeviceNumber
+    from ...plugin_utils._types import DeviceNumber
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class UdevDevice:
     vendor: str = ""
     model: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The text of a rule file, by the name that it is to have in /etc/udev/rules.d."""
+
+    name: str
+    content: str
 
 
 @dataclass(frozen=True)

@@ -5,51 +5,42 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import functools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from unit.memory_host import DEFAULTS, MemoryHost
+from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import UdevFlag
-from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
-from ansible_collections.san.device_mapper.plugins.module_utils._tasks import device_mapper_info
+from ansible_collections.san.device_mapper.plugins.module_utils._run import readable
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import multipath_map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Interrupted,
     Refused,
+    Unfinished,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import (
+    Kernel,
+    Readings,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import UdevFlag
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Partition,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
 
 SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
 LOAD = "load data --table '0 2048 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
 PLAN = ["create data --uuid mpath-3600 --notable", LOAD, "resume data --noflush --nolockfs"]
 Disturbance = Callable[[MemoryKernel], None]
 TASK: dict[str, Any] = {"name": "data", "wwid": "3600", "path_grouping_policy": "multibus"}
-
-
-@pytest.fixture(autouse=True)
-def lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Give the test a lock of its own."""
-    path = tmp_path / "lock"
-    path.touch()
-    monkeypatch.setattr(_run, "exclusive", functools.partial(exclusive, path=str(path)))
-    return path
 
 
 @pytest.fixture
@@ -161,79 +152,79 @@ def test_an_interrupted_run_is_continued(host: MemoryHost) -> None:
     assert host.run("multipath_map", **TASK)["plan"] == PLAN
 
 
+def observed_with(
+    host: MemoryHost, look: Callable[[Readings, Host], Host], check_mode: bool = False
+) -> dict[str, Any]:
+    """Return what a task returns that observes what `look` makes of each reading."""
+    task = multipath_map.TASK
+
+    def observe(request: Any, readings: Readings, timeout: float) -> Host:
+        return look(readings, task.observe(request, readings, timeout))
+
+    watched = replace(task, observe=observe)
+    return host.outcome("multipath_map", watched, check_mode, **TASK)
+
+
 def test_a_host_that_is_unfit_afterwards_is_an_error_that_says_what_was_done(
     host: MemoryHost,
 ) -> None:
-    task = host.multipath_map()
     times = []
 
-    def observe(requests: Any, kernel: Kernel, timeout: float) -> Host:
+    def look(_readings: Readings, observed: Host) -> Host:
         times.append(1)
-        observed = task.observe(requests, kernel, timeout)
         return observed if len(times) == 1 else replace(observed, block_devices=())
 
-    options = {**DEFAULTS["multipath_map"], **TASK}
-    with pytest.raises(DeviceMapperError, match="no block device of this host") as error:
-        outcome(replace(task, observe=observe), options, lambda: host.kernel, check_mode=False)
+    with pytest.raises(Unfinished, match="no block device of this host") as error:
+        observed_with(host, look)
     assert f"after the task had done: {'; '.join(PLAN)}" in str(error.value)
+    assert (error.value.done, error.value.left) == (tuple(PLAN), None)
     assert len(host.kernel.maps()) == 1
 
 
-def observed_with(host: MemoryHost, look: Callable[[Kernel], bool], check_mode: bool) -> list[bool]:
-    """Return what `look` finds at each observation of a task."""
-    found = []
-    task = host.multipath_map()
-
-    def observe(requests: Any, kernel: Kernel, timeout: float) -> Host:
-        found.append(look(kernel))
-        return task.observe(requests, kernel, timeout)
-
-    options = {**DEFAULTS["multipath_map"], **TASK}
-    outcome(replace(task, observe=observe), options, lambda: host.kernel, check_mode)
-    return found
-
-
-def test_check_mode_hands_down_a_kernel_that_refuses_to_change(host: MemoryHost) -> None:
-    def refuses(kernel: Kernel) -> bool:
-        with pytest.raises(PermissionError, match="check mode"):
-            kernel.create("data", "mpath-3600")
-        return True
-
-    assert observed_with(host, refuses, check_mode=True) == [True]
-    assert host.kernel.maps() == ()
-
-
-def test_a_run_is_alone_on_the_host_and_check_mode_waits_for_nobody(
-    host: MemoryHost, lock: Path
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_task_observes_by_readings_that_change_nothing(
+    host: MemoryHost, check_mode: bool
 ) -> None:
-    def is_locked(_kernel: Kernel) -> bool:
-        with open(lock, "rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+    refused = []
 
-    assert observed_with(host, is_locked, check_mode=True) == [False]
-    assert observed_with(host, is_locked, check_mode=False) == [True, True]
+    def look(readings: Readings, observed: Host) -> Host:
+        with pytest.raises(PermissionError, match="create was asked of a host that is only read"):
+            cast(Kernel, readings).create("data", "mpath-3600")
+        refused.append(1)
+        return observed
+
+    observed_with(host, look, check_mode)
+    assert len(refused) == 1 if check_mode else 2
 
 
-def test_a_module_that_states_nothing_returns_what_there_is() -> None:
-    kernel = MemoryKernel({})
-    kernel.place("data", "mpath-3600")
+def test_a_run_is_alone_on_the_host_and_check_mode_waits_for_nobody(host: MemoryHost) -> None:
+    locked: list[bool] = []
 
-    def observe(_request: device_mapper_info.Request, observed: Kernel, _timeout: float) -> Host:
-        assert not isinstance(observed, MemoryKernel)
-        return Host(maps=observed.maps())
+    def look(_readings: Readings, observed: Host) -> Host:
+        locked.append(host.is_locked)
+        return observed
 
-    def parse(_options: object) -> device_mapper_info.Request:
-        return device_mapper_info.Request()
+    observed_with(host, look, check_mode=True)
+    assert locked == [False]
+    observed_with(host, look)
+    assert locked == [False, True, True]
+    assert not host.is_locked
 
-    task = Task(parse, observe, device_mapper_info.report)
-    result = outcome(task, {"timeout": 60}, lambda: kernel, check_mode=False)
+
+def test_a_module_that_states_nothing_returns_what_there_is(host: MemoryHost) -> None:
+    host.kernel.place("data", "mpath-3600")
+    result = host.run("device_mapper_info")
     assert result["changed"] is False
     assert [each["name"] for each in result["maps"]] == ["data"]
     assert "plan" not in result
+
+
+def test_what_cannot_be_decoded_is_escaped_in_results() -> None:
+    hostile = b"/srv/caf\xe9".decode("utf-8", "surrogateescape")
+    result = readable({"uses": [f"mounted at {hostile}"], "size": 8, hostile: ("a\nb", None)})
+    escaped = "/srv/caf\\udce9"
+    assert result == {"uses": [f"mounted at {escaped}"], "size": 8, escaped: ["a\nb", None]}
+    assert json.dumps(result).encode()
 
 
 def test_only_the_maps_concerned_are_in_the_difference(host: MemoryHost) -> None:
@@ -258,6 +249,10 @@ class Disturbed(MemoryKernel):
             self.after(self)
 
 
+def disturbed(host: MemoryHost, before: Disturbance, after: Disturbance) -> MemoryHost:
+    return MemoryHost(Disturbed(host, before, after), host.block_devices)
+
+
 def make(kernel: MemoryKernel) -> None:
     if not kernel.maps():
         MemoryKernel.create(kernel, "elsewhere", "mpath-3600")
@@ -272,14 +267,14 @@ def leave(_kernel: MemoryKernel) -> None:
 
 
 def test_what_somebody_else_made_at_the_same_moment_is_planned_for(host: MemoryHost) -> None:
-    host.kernel = Disturbed(host, make, leave)
+    host = disturbed(host, make, leave)
     result = host.run("multipath_map", **TASK)
     assert result["plan"] == ["rename elsewhere data", *PLAN[1:]]
     assert host.run("multipath_map", **TASK)["changed"] is False
 
 
 def test_somebody_who_always_undoes_it_ends_the_task(host: MemoryHost) -> None:
-    host.kernel = Disturbed(host, leave, rename)
+    host = disturbed(host, leave, rename)
     with pytest.raises(DeviceMapperError, match="something else on this host") as refused:
         host.run("multipath_map", **TASK)
     assert "Missing again: rename elsewhere data" in str(refused.value)

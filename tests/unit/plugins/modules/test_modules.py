@@ -5,21 +5,24 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from unit.memory_host import MemoryHost, Parts
 from unit.memory_kernel import MemoryKernel
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.udev import (
+    Initramfs,
+    UdevDevice,
+)
 from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
     lun_paths,
@@ -40,14 +43,51 @@ MODULES = {
 CHECK = {"_ansible_check_mode": True}
 
 
+class Udevless(MemoryHost):
+    """A host on which no udev runs, and that boots without an initramfs."""
+
+    def udev_version(self) -> int:
+        return 0
+
+    def verify_rules(self, _rules: object, _version: int) -> None:
+        pass
+
+    def udev_device(self, device: DeviceNumber) -> UdevDevice:
+        return UdevDevice(f"dm-{device.minor}", device)
+
+    def rule_files(self, _rules: object) -> tuple[()]:
+        return ()
+
+    def installed_rules(self) -> tuple[()]:
+        return ()
+
+    def multipath_rules(self) -> tuple[()]:
+        return ()
+
+    def shadowed_rules(self) -> dict[str, str]:
+        return {}
+
+    def initramfs_mounts(self) -> frozenset[str]:
+        return frozenset()
+
+    def links_in(self, _directory: str) -> dict[str, DeviceNumber]:
+        return {}
+
+    def initramfs(self, _looking: bool, _timeout: float) -> Initramfs:
+        return Initramfs()
+
+    def user_exists(self, name: str) -> bool:
+        return name in ("root", "disk")
+
+    group_exists = user_exists
+
+
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryKernel:
-    """Put an in-memory kernel with one map where the modules look for libdevmapper's."""
+def kernel(monkeypatch: pytest.MonkeyPatch) -> MemoryKernel:
+    """Put an in-memory host with one map where the modules put theirs together."""
     kernel = MemoryKernel({})
     kernel.place("stale", "mpath-3600", parse_table("0 8 multipath 0 0 0 0"))
-    monkeypatch.setattr(_run, "RunningKernel", lambda: kernel)
-    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
-    monkeypatch.setattr(_run, "exclusive", lock)
+    monkeypatch.setattr(_run, "system", lambda parts: Parts(Udevless(kernel), parts))
     return kernel
 
 
@@ -246,10 +286,10 @@ def test_what_udev_shows_of_maps_without_paths_is_no_failure_of_a_path(
 def test_a_host_without_device_mapper_is_a_failure_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    def missing() -> MemoryKernel:
+    def missing(_parts: object) -> MemoryKernel:
         raise DeviceMapperError("this host's kernel has no device-mapper")
 
-    monkeypatch.setattr(_run, "RunningKernel", missing)
+    monkeypatch.setattr(_run, "system", missing)
     arguments: dict[str, dict[str, Any]] = {
         "lun_paths": {"wwid": "3600"},
         "multipath_map": {"wwid": "3600"},

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._observe.udev import (
     early_mounts,
-    marked_in_fstab,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.udev import EarlyMount
@@ -44,17 +42,3 @@ def test_root_usr_and_what_fstab_marks_are_early(
         {MAP: "mpath-3600"}, mounted, lambda each: BELOW.get(each, ()), ["/early"]
     )
     assert answer == tuple(EarlyMount(place, "mpath-3600") for place in found)
-
-
-def test_what_fstab_leaves_to_the_initramfs(tmp_path: Path) -> None:
-    fstab = tmp_path / "fstab"
-    fstab.write_text(
-        "# /dev/sda /no ext4 x-initrd.mount 0 0\n"
-        "/dev/sda / ext4 defaults 0 1\n"
-        "/dev/sdb /early ext4 noatime,x-initrd.mount 0 2\n"
-        "/dev/sdc /late ext4 x-initrd.mounted\n"
-        "/dev/sdd /short\n\n",
-        "utf-8",
-    )
-    assert marked_in_fstab(str(fstab)) == {"/early"}
-    assert marked_in_fstab(str(tmp_path / "none")) == set()

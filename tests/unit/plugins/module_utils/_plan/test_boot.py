@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import copy
-import functools
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,23 +13,23 @@ from unit.memory_host import MemoryHost
 from unit.memory_kernel import Killed, MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
 from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
     KPARTX_RULES,
-    MANAGED,
     PROGRAM,
-    RECORDS,
     RULES,
     STATIC,
     UNIT,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Partition,
     PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
+    MANAGED,
+    RECORDS,
 )
 
 RECORD, OTHER = f"{RECORDS}/mpath-3600.map", f"{RECORDS}/mpath-3700.map"
@@ -46,13 +44,6 @@ hardware_handler auto
 """
 INSTALLED = [f"write {PROGRAM}", f"write {UNIT}", f"write {KPARTX_RULES}", f"write {RULES}"]
 TABLE = PartitionTable("gpt", (Partition(1, 8, 8), Partition(2, 16, 8)))
-
-
-@pytest.fixture(autouse=True)
-def lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give the test a lock of its own."""
-    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
-    monkeypatch.setattr(_run, "exclusive", lock)
 
 
 @pytest.fixture
@@ -153,7 +144,9 @@ def test_absent_removes_the_record_of_a_map_that_is_not_there(
     host: MemoryHost, stated: dict[str, Any]
 ) -> None:
     host.run("multipath_map", **PERSISTENT)
+    disks = host.block_devices
     host.kernel = replace_maps(host.kernel)
+    host.block_devices = disks
     done = host.run("multipath_map", state="absent", **stated)
     assert done["plan"][0] == f"rm {RECORD}"
     assert host.kernel.files == {}
@@ -271,7 +264,7 @@ def test_a_record_that_names_paths_names_all_of_them(host: MemoryHost) -> None:
 
 
 def test_a_host_that_cannot_assemble_maps_is_refused(host: MemoryHost) -> None:
-    host.missing_programs = ("dmsetup", "systemd")
+    host.lacking_programs = ("dmsetup", "systemd")
     refused = refusal(host, **PERSISTENT)
     assert "this host has no dmsetup, systemd, by which maps are assembled" in refused.found
     assert not host.kernel.maps()
@@ -291,7 +284,9 @@ def test_udev_is_told_at_boot_too_to_make_no_partition_maps(host: MemoryHost) ->
 
 def test_a_name_that_another_map_has_after_a_reboot_is_refused(host: MemoryHost) -> None:
     host.run("multipath_map", **PERSISTENT)
+    disks = host.block_devices
     host.kernel = replace_maps(host.kernel)
+    host.block_devices = disks
     with pytest.raises(Refused, match=r"mpath-3600 has this name after a reboot") as refused:
         host.run("multipath_map", wwid="3700", name="data", persistent=True)
     assert refused.value.option == "name"

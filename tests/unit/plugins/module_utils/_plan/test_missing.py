@@ -8,19 +8,18 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.map_steps import (
+    Rename,
+    Resume,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import (
     Absent,
     Desired,
     plan,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
-    Rename,
-    Resume,
-    UdevFlag,
-    words,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import words
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map, UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )

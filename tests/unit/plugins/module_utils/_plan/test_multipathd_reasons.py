@@ -9,24 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from unit import readings
 
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.managed import Managed
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd_reasons import (
     reasons,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd_steps import (
-    Managed,
-)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    DaemonPath,
-    Map,
-    Multipathd,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     Configuration,
     drop_in_path,
     parse_sections,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import (
+    DaemonPath,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
@@ -61,7 +59,7 @@ def found(
         "known": said(KNOWN, ""),
         "wwids": frozenset({"3600"}),
     }
-    return [*reasons(MANAGED, disks, Multipathd(**{**content, **daemon}), there)]
+    return [*reasons(MANAGED, disks, readings.daemon(**{**content, **daemon}), there)]
 
 
 @pytest.mark.parametrize(

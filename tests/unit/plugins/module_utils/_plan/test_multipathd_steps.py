@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd_steps import (
-    Managed,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.managed import Managed
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )

@@ -14,8 +14,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_group
     priority,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
 
 
 def disk(name: str, minor: int, address: str, **details: Any) -> BlockDevice:

@@ -7,29 +7,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_selector import (
-    parse_selection,
+    parse_path_selector,
     selected,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import Multipath
 
 SDA, SDB, SDC, SDD = (
     BlockDevice(f"sd{'abcd'[number]}", DeviceNumber(8, 16 * number), 8, address=f"{number}:0:0:0")
     for number in range(4)
 )
-HOST = Host(block_devices=(SDA, SDB, SDC, SDD))
+HOST = whole(block_devices=(SDA, SDB, SDC, SDD))
 GROUPS = ((SDA, SDB), (SDC,))
 
 
 def text(name: str, **arguments: Any) -> str:
-    groups = selected(parse_selection(name, arguments), GROUPS, HOST)
+    groups = selected(parse_path_selector(name, arguments), GROUPS, HOST)
     target = Multipath.parse("0 0 0 0")
     return str(Multipath(target.features, (), groups, 1)).removeprefix("0 0 2 1 ")
 

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from unit.readings import whole
 
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.map_steps import (
     Clear,
     Create,
     Load,
@@ -14,11 +15,13 @@ from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps impo
     Remove,
     Rename,
     Resume,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import (
     Step,
     foresee,
     words,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host, Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )
@@ -127,10 +130,10 @@ def test_a_step_foresees_its_map_and_leaves_others(
     other = Map("zother", "z", live=ONE, inactive=ONE, suspended=True)
     maps = tuple(each for each in (before, other) if each)
     expected = tuple(each for each in (after, other) if each)
-    assert foresee((step,), Host(maps=maps)) == Host(maps=expected)
+    assert foresee((step,), whole(maps=maps)) == whole(maps=expected)
 
 
 def test_maps_are_foreseen_in_the_order_of_their_names() -> None:
     maps = (Map("b", "2"), Map("c", "3"))
     steps = (Rename("b", "2", "d"), Create("a", "1"))
-    assert [each.name for each in foresee(steps, Host(maps=maps)).maps] == ["a", "c", "d"]
+    assert [each.name for each in foresee(steps, whole(maps=maps)).maps] == ["a", "c", "d"]

@@ -13,24 +13,24 @@ from ansible_collections.san.device_mapper.plugins.module_utils._report.health i
     Health,
     Reason,
     health,
+    health_result,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._report.result import health_result
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    Multipathd,
-    Parent,
-    Partition,
-    PartitionTable,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     drop_in,
     drop_in_path,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import Multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    Parent,
+    Partition,
+    PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
@@ -48,9 +48,21 @@ def status(first: str, second: str) -> MultipathStatus:
 DATA = Map("data", "mpath-3600", live=FAILING, status=status("A", "A"))
 
 
+def observed(*maps: Map, disks: tuple[BlockDevice, ...] = (SDA, SDB), **parts: Any) -> Host:
+    """Return a host of which nothing else has been read than what a health needs."""
+    nothing = {"parents": (), "missing_links": {}, "multipathd": daemon()}
+    return Host(**{"maps": maps, "block_devices": disks, **nothing, **parts})
+
+
+def daemon(**drop_ins: str) -> Multipathd:
+    """Return a daemon with drop-ins by the WWIDs of their maps."""
+    texts = {drop_in_path(wwid): text for wwid, text in drop_ins.items()}
+    return Multipathd(runs=False, drop_ins=texts)
+
+
 def health_of(*disks: BlockDevice, **data: Any) -> Health | None:
     each = replace(DATA, **data)
-    return health(each, Host(maps=(each,), block_devices=disks))
+    return health(each, observed(each, disks=disks))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +164,7 @@ def test_a_reason_says_what_there_is_to_say() -> None:
     [(1, ()), (2, ()), (3, (Reason("too_few_paths", found="2", expected="3"),))],
 )
 def test_fewer_paths_than_expected_are_a_reason(expected: int, reasons: tuple[Reason, ...]) -> None:
-    host = Host(maps=(DATA,), block_devices=(SDA, SDB))
+    host = observed(DATA)
     state = "degraded" if reasons else "healthy"
     assert health(DATA, host, expected) == Health(state, reasons, 2, 2, expected)
 
@@ -170,7 +182,7 @@ def reasons_of(table: str, read: PartitionTable | None = None, **host: Any) -> l
     if read is not None:
         host["parents"] = (Parent("data", "data", each.uuid, DM0, 2048, partition_table=read),)
     maps = (each, partition_map(table))
-    found = health(each, Host(maps=maps, block_devices=(SDA, SDB), **host))
+    found = health(each, observed(*maps, **host))
     assert found
     assert found.state == ("degraded" if found.reasons else "healthy")
     return list(found.reasons)
@@ -251,8 +263,7 @@ def test_a_map_is_held_against_its_drop_in(said: dict[str, str], live: Any, foun
     """What it says and a table shows; prio, failback and the like only the daemon knows."""
     text = drop_in({"wwid": "3600", **said}, {})
     each = replace(DATA, live=live)
-    daemon = Multipathd(drop_ins={drop_in_path("3600"): text})
-    seen = health(each, Host(maps=(each,), block_devices=(SDA, SDB), multipathd=daemon))
+    seen = health(each, observed(each, multipathd=daemon(**{"3600": text})))
     assert seen
     (keyword, value), *_others = [*said.items(), ("", "")]
     drift = Reason("not_as_drop_in", found=found or "", expected=f"{keyword} {value}")
@@ -262,7 +273,6 @@ def test_a_map_is_held_against_its_drop_in(said: dict[str, str], live: Any, foun
 
 def test_the_drop_in_of_another_map_says_nothing_of_this_one() -> None:
     text = drop_in({"wwid": "3601", "alias": "other"}, {})
-    daemon = Multipathd(drop_ins={drop_in_path("3601"): text})
-    seen = health(DATA, Host(maps=(DATA,), block_devices=(SDA, SDB), multipathd=daemon))
+    seen = health(DATA, observed(DATA, multipathd=daemon(**{"3601": text})))
     assert seen
     assert seen.state == "healthy"

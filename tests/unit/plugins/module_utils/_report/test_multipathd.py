@@ -10,16 +10,16 @@ from ansible_collections.san.device_mapper.plugins.module_utils._report.multipat
     differences,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    DaemonMap,
-    DaemonPath,
-    Host,
-    Map,
-    Multipathd,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import (
+    DaemonMap,
+    DaemonPath,
+    Multipathd,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
@@ -35,6 +35,7 @@ DAEMON = Multipathd(
         DaemonPath("sda", SDA, "3600", "ready", "data"),
         DaemonPath("sdb", SDB, "3600", "ready", "data"),
     ),
+    complaints=(),
 )
 HOST = Host((DATA,), (BlockDevice("sda", SDA, 2048), BlockDevice("sdb", SDB, 2048)))
 

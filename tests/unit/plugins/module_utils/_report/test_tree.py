@@ -7,23 +7,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from unit.readings import daemon
 
-from ansible_collections.san.device_mapper.plugins.module_utils._report.tree import luns, tree
+from ansible_collections.san.device_mapper.plugins.module_utils._report.tree import tree
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.device_mapper_info import (
     Request,
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    Use,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
 SDA = BlockDevice("sda", DeviceNumber(8, 0), 524288, "3601", address="2:0:0:0", state="running")
 SDB = BlockDevice("sdb", DeviceNumber(8, 16), 524288, "3601", address="3:0:0:0", state="offline")
@@ -54,8 +53,8 @@ HOST = Host(
     maps=(DATA, *PARTS, Map("vg-root", "LVM-x", DeviceNumber(253, 3))),
     block_devices=(SDA, SDB, SDC, SDD),
     uses={
-        DATA.device: (Use("held by the map data-part10", PARTS[0].device),),
-        PARTS[1].device: (Use("mounted at /srv/a b"),),
+        DATA.device: (Use("map", "data-part10", PARTS[0].device, PARTS[0].uuid),),
+        PARTS[1].device: (Use("mount", "/srv/a b"),),
     },
 )
 TREE = """\
@@ -78,7 +77,7 @@ def test_the_tree_shows_luns_maps_groups_paths_partitions_and_uses() -> None:
 
 
 def test_a_map_whose_paths_are_all_gone_is_shown() -> None:
-    host = Host(maps=(replace(DATA, suspended=True, status=None),))
+    host = Host(maps=(replace(DATA, suspended=True, status=None),), block_devices=(), uses={})
     assert tree(host).splitlines() == [
         "LUN 3601 no path",
         "└─ map data 253:0, 256 MiB, queue_if_no_path, SUSPENDED",
@@ -86,13 +85,13 @@ def test_a_map_whose_paths_are_all_gone_is_shown() -> None:
 
 
 def test_an_empty_host_has_an_empty_tree() -> None:
-    assert tree(Host()) == ""
+    assert tree(Host(maps=(), block_devices=())) == ""
 
 
 def test_hostile_words_stay_visible() -> None:
-    host = replace(HOST, uses={DATA.device: (Use("mounted at /srv\x1b[2J\n"),)})
+    host = replace(HOST, uses={DATA.device: (Use("mount", "/srv\x1b[2J\n"),)})
     assert "\x1b" not in tree(host)
-    assert "'mounted at /srv\\x1b[2J\\n'" in tree(host)
+    assert "   └─ mounted at /srv\\x1b[2J\\n" in tree(host).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -108,16 +107,12 @@ def test_hostile_words_stay_visible() -> None:
     ],
 )
 def test_sizes_are_in_the_largest_unit_that_they_reach(sectors: int, size: str) -> None:
-    host = Host(block_devices=(replace(SDC, sectors=sectors),))
+    host = Host(maps=(), block_devices=(replace(SDC, sectors=sectors),))
     assert tree(host).splitlines()[0] == f"LUN 3602 {size}"
 
 
-def test_luns_are_by_wwid_and_a_disk_without_one_is_none() -> None:
-    assert luns(HOST) == {"3601": [SDA, SDB], "3602": [SDC]}
-
-
 def test_everything_is_reported() -> None:
-    result = report(Request(), HOST)
+    result = report(Request(), replace(HOST, missing_links={}, parents=(), multipathd=daemon()))
     assert [each["name"] for each in result["maps"]] == [each.name for each in HOST.maps]
     assert [(each["wwid"], each["map"]) for each in result["luns"]] == [
         ("3601", "data"),

@@ -7,20 +7,99 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from unit.sysfs import Sysfs
 
-from ansible_collections.san.device_mapper.plugins.module_utils._system.disks import (
-    Disks,
-    is_claimed,
-    reported_sectors,
+from ansible_collections.san.device_mapper.plugins.module_utils._system import (
+    block_devices,
+    disks,
+    scsi_generic,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._system.block_devices import (
+    BlockDevices,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._system.disks import Disks
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import BlockDevice
 
 # No host has these.
 GONE = BlockDevice("sdzzzz", DeviceNumber(8, 0), 2048, state="running", address="4095:0:0:0")
+
+
+class KnownDisks(Disks):
+    """udev's answers for these WWIDs; it learns those of `later` when it is waited for."""
+
+    def __init__(self, now: dict[str, str], later: dict[str, str] | None = None) -> None:
+        self.known = dict(now)
+        self.later = later or {}
+        self.reads = 0
+
+    def read(
+        self, device: DeviceNumber, names: Sequence[str]
+    ) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+        self.reads += 1
+        known = str(device) in self.known
+        return known, (self.known.get(str(device), ""),), ()
+
+    def settle(self, timeout: float) -> None:
+        self.known |= self.later
+
+    def udev_runs(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sysfs:
+    for module in (block_devices, disks):
+        monkeypatch.setattr(module, "BLOCK", str(tmp_path / "class/block"))
+    return Sysfs(tmp_path)
+
+
+def test_disks_are_what_could_be_a_path(sysfs: Sysfs) -> None:
+    sda = sysfs.disk("sda", "8:0", "0:0:0:0", state="running")
+    sysfs.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "8:1", partition="1")
+    sysfs.add("virtual/nvme-subsystem/nvme-subsys0/nvme0n1", "259:0", "../nvme-subsys0")
+    sysfs.add("virtual/block/dm-0", "252:0")
+    sysfs.add("virtual/block/zram0", "251:0")
+    (sysfs.root / "class/block/sdz").symlink_to("../../devices/gone/block/sdz")
+    system = KnownDisks({"8:0": "3600"})
+    (found,) = system.disks(1)
+    assert (found.name, found.wwid, found.address) == ("sda", "3600", "0:0:0:0")
+    assert (found.sectors, found.state, found.read_only) == (2048, "running", False)
+    assert system.reads == 1
+    (sda / "device").unlink()
+    assert system.disks(1) == ()
+
+
+def test_a_name_and_an_address_may_be_another_units_by_now(sysfs: Sysfs) -> None:
+    page = "\0\x01\0\x04"
+    directory = sysfs.disk("sda", "8:0", "0:0:0:3", vpd_pg80=f"{page}AAAA")
+    system = KnownDisks({"8:0": "3600"})
+    (found,) = system.disks(1)
+    assert found.serial == "AAAA"
+    others = [
+        replace(found, name="sdz"),
+        replace(found, address="0:0:0:4"),
+        replace(found, device=DeviceNumber(8, 16)),
+    ]
+    assert system.left_of([found, *others], 0) == (found,)
+    (directory.parents[1] / "vpd_pg80").write_text(f"{page}BBBB")
+    assert system.left_of([found], 0) == ()
+
+
+def test_udev_is_waited_for_where_it_does_not_know_a_disk(sysfs: Sysfs) -> None:
+    sysfs.disk("sda", "8:0", "0:0:0:0")
+    sysfs.disk("sdb", "8:16", "0:0:0:1", wwid="naa.6005")
+    system = KnownDisks({"8:0": "3600"}, {"8:16": "3601"})
+    assert [each.wwid for each in system.disks(1)] == ["3600", "3601"]
+    assert system.reads == 4
+    silent = KnownDisks({"8:0": "3600"})
+    assert [each.wwid for each in silent.disks(1)] == ["3600", "36005"]
 
 
 @pytest.mark.parametrize(
@@ -46,16 +125,16 @@ def test_to_delete_what_somebody_else_has_deleted_is_no_error() -> None:
 
 
 def test_what_is_gone_or_does_not_run_is_asked_nothing() -> None:
-    assert (
-        reported_sectors([GONE, BlockDevice("sda", DeviceNumber(8, 0), 8, state="offline")]) == {}
-    )
-    assert not is_claimed(GONE.name, GONE.device)
+    offline = BlockDevice("sda", DeviceNumber(8, 0), 8, state="offline")
+    assert Disks().reported_sectors([GONE, offline]) == {}
+    assert scsi_generic.reported_sectors(GONE) == 0
+    assert not BlockDevices().is_claimed(DeviceNumber(4095, 0))
 
 
 def test_a_wait_ends_with_what_is_there() -> None:
     seen: list[int] = []
 
-    def enough(disks: object) -> bool:
+    def enough(_disks: object) -> bool:
         seen.append(1)
         return len(seen) == 2
 

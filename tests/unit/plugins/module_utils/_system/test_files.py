@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system import files
-from ansible_collections.san.device_mapper.plugins.module_utils._system.files import (
-    Files,
-    missing_programs,
-    read_boot_files,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._system.files import Files
+from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import PROGRAMS
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
 
 
@@ -23,8 +20,12 @@ def records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Put the records into a directory that is not there yet."""
     directory = tmp_path / "records"
     monkeypatch.setattr(files, "RECORDS", str(directory))
-    monkeypatch.setattr(files, "STATIC", {f"{directory}/assemble": ""})
     return directory
+
+
+def texts(records: Path) -> dict[str, str]:
+    """Return what is read of the records and of the program beside them."""
+    return Files().boot_files([f"{records}/assemble"])
 
 
 def test_files_are_written_whole_read_and_removed(records: Path) -> None:
@@ -35,7 +36,7 @@ def test_files_are_written_whole_read_and_removed(records: Path) -> None:
         Files().write_file(path, "second\n")
     finally:
         os.umask(before)
-    assert read_boot_files() == {path: "second\n"}
+    assert texts(records) == {path: "second\n"}
     assert [os.stat(each).st_mode & 0o777 for each in (records, path)] == [0o755, 0o644]
     assert os.listdir(records) == ["mpath-3600.map"]
     Files().remove_file(path)
@@ -57,7 +58,7 @@ def test_what_is_not_ours_in_the_directory_stays(records: Path) -> None:
     (records / "README").touch()
     Files().remove_file(path)
     assert os.listdir(records) == ["README"]
-    assert read_boot_files() == {}
+    assert texts(records) == {}
     Files().remove_file(path)
 
 
@@ -75,7 +76,7 @@ def test_a_link_is_replaced_and_not_followed(records: Path, tmp_path: Path) -> N
     records.mkdir()
     for link in (path, records / files._NEW):
         link.symlink_to(target)
-    assert read_boot_files() == {str(path): ""}
+    assert texts(records) == {str(path): ""}
     Files().write_file(str(path), "ours\n")
     assert not path.is_symlink()
     assert (target.read_text("utf-8"), path.read_text("utf-8")) == ("theirs", "ours\n")
@@ -102,9 +103,27 @@ def test_a_file_that_is_none_is_read_as_empty(records: Path) -> None:
     os.mkfifo(records / "mpath-1.map")
     (records / "mpath-2.map").mkdir()
     (records / "mpath-3.map").write_bytes(b"\xff")
-    assert [*read_boot_files().values()] == ["", "", "\N{REPLACEMENT CHARACTER}"]
+    assert [*texts(records).values()] == ["", "", "\N{REPLACEMENT CHARACTER}"]
 
 
 def test_programs_that_are_not_there_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_SEARCHED", "/nowhere")
-    assert missing_programs()[:5] == ("dmsetup", "flock", "partx", "systemctl", "udevadm")
+    missing = Files().missing_programs(PROGRAMS)
+    assert missing[:5] == ("dmsetup", "flock", "partx", "systemctl", "udevadm")
+
+
+def test_programs_that_are_there_are_not_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "flock").touch(mode=0o755)
+    monkeypatch.setattr(files, "_SEARCHED", str(tmp_path))
+    assert Files().missing_programs(("dmsetup", "flock"))[:1] == ("dmsetup",)
+    assert "flock" not in Files().missing_programs(("dmsetup", "flock"))
+
+
+def test_the_programs_are_read_where_they_are(records: Path) -> None:
+    records.mkdir()
+    (records / "assemble").write_text("#!/bin/sh\n", "utf-8")
+    (records / "other").touch()
+    assert texts(records) == {f"{records}/assemble": "#!/bin/sh\n"}
+    assert Files().boot_files(()) == {}

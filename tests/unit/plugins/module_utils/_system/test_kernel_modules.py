@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system.kernel_modules import (
-    missing_modules,
+    KernelModules,
 )
 
 INSTALLED = "kernel/drivers/md/dm-queue-length.ko.xz: kernel/drivers/md/dm-multipath.ko.xz\n"
@@ -28,6 +28,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def missing(root: Path, *names: str) -> frozenset[str]:
+    """Return which modules the host with this root does not have."""
+    modules = KernelModules()
+    modules.root = str(root)
+    return modules.missing_modules(names)
+
+
 @pytest.mark.parametrize(
     ("name", "is_missing"),
     [
@@ -42,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 def test_a_module_is_loaded_or_built_in_or_installed(
     root: Path, name: str, is_missing: bool
 ) -> None:
-    assert missing_modules([name], str(root)) == (frozenset({name}) if is_missing else frozenset())
+    assert missing(root, name) == (frozenset({name}) if is_missing else frozenset())
 
 
 @pytest.mark.parametrize("listed", ["", None])
@@ -53,4 +60,4 @@ def test_without_a_list_of_modules_none_is_known_to_be_missing(
         path.unlink()
         if listed is not None:
             path.write_text(listed)
-    assert missing_modules(["dm-io-affinity"], str(root)) == frozenset()
+    assert missing(root, "dm-io-affinity") == frozenset()

@@ -18,25 +18,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit import partition_tables
 from unit.partition_tables import MIB, ODD, SIZE, SOUND, TIB
+from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._system import libblkid
-from ansible_collections.san.device_mapper.plugins.module_utils._system.libblkid import (
-    read_partition_table,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._system.libblkid import LibBlkid
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import partition_maps
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    Host,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Parent,
     Partition,
     PartitionTable,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import Linear
 
 FILE = DeviceNumber(0, 0)
 SECTORS = 8192
@@ -79,7 +77,7 @@ def gpt(image: Path) -> None:
 
 
 def read(image: Path) -> PartitionTable:
-    return read_partition_table(str(image), FILE, 60)
+    return LibBlkid().partition_table(str(image), FILE, 60)
 
 
 def test_an_empty_device_has_no_partition_table(image: Path) -> None:
@@ -223,7 +221,7 @@ def partitions_that_would_have_maps(path: Path) -> list[Desired]:
     for each in table.partitions:
         request = partition_maps.Request(("data",), present=True, partitions=(each.number,))
         try:
-            found = partition_maps.desire(request, Host(parents=(parent,)))
+            found = partition_maps.desire(request, whole(parents=(parent,)))
         except Refused:
             continue
         stated += [each for each in found if isinstance(each, Desired)]
@@ -237,7 +235,7 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_device_that_has_become_another_one_is_refused(image: Path) -> None:
     with pytest.raises(DeviceMapperError, match="is no longer the device 253:1"):
-        read_partition_table(str(image), DeviceNumber(253, 1), 60)
+        LibBlkid().partition_table(str(image), DeviceNumber(253, 1), 60)
 
 
 def test_a_device_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -262,5 +260,5 @@ def test_a_read_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     answered = threading.Event()
     monkeypatch.setattr(libblkid, "_read_partition_table", lambda _path, _device: answered.wait())
     with pytest.raises(Refused, match="not been answered"):
-        read_partition_table("/dev/mapper/data", None, 0.1)
+        LibBlkid().partition_table("/dev/mapper/data", None, 0.1)
     answered.set()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -14,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import Lock
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
 )
 
 HOLD = """
 import sys, time
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
-with exclusive(5, sys.argv[1]):
+from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import Lock
+Lock.lock_file = sys.argv[1]
+with Lock().exclusive(5):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -31,6 +33,13 @@ with exclusive(5, sys.argv[1]):
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     return str(tmp_path / "lock")
+
+
+def exclusive(timeout: float, path: str) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock on the file `path`."""
+    lock = Lock()
+    lock.lock_file = path
+    return lock.exclusive(timeout)
 
 
 def holder(path: str, seconds: float) -> subprocess.Popen[str]:

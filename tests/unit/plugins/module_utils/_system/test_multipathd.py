@@ -19,16 +19,19 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system import multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._system.multipathd import (
+    MultipathDaemon,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     MultipathdError,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import MARK
+from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import (
     DaemonMap,
     DaemonPath,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import MARK
 
 ANSWERS = {
     "help": "help: not found\nmultipath-tools v0.9.4 (12/19, 2022)\nCLI commands reference:\n",
@@ -90,7 +93,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaem
     """Return a daemon whose files lie in a folder of the test's own."""
     directory = tmp_path / "conf.d"
     (tmp_path / "pid").write_text(f"{os.getpid()}\n")
-    monkeypatch.setattr(multipathd, "is_running", lambda: True)
+    monkeypatch.setattr(multipathd, "_is_running", lambda: True)
     monkeypatch.setattr(multipathd, "SOCKETS", ("/nowhere", str(tmp_path / "socket")))
     monkeypatch.setattr(multipathd, "DIRECTORY", str(directory))
     monkeypatch.setattr(multipathd, "_CONFIGURATION", str(tmp_path / "multipath.conf"))
@@ -109,7 +112,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaem
 
 
 def test_the_view_of_a_daemon(daemon: FakeDaemon) -> None:
-    view = multipathd.read_view(5)
+    view = MultipathDaemon().multipathd_view(5)
     assert (view.installed, view.runs, view.version) == (True, True, (0, 9, 4))
     assert view.maps == (DaemonMap("data", "35525400000000001"),)
     assert view.paths == tuple(
@@ -125,13 +128,13 @@ def test_storage_is_told_with_its_revision_since_0_9_9(daemon: FakeDaemon) -> No
     daemon.answers["help"] = "help: not found\nmultipath-tools v0.11.1 (01/29, 2025)\n"
     request = 'show paths raw format "%d|%D|%w|%T|%m|%s|%P"'
     daemon.answers[request] = "sda|8:0|3600|ready|data|QEMU,QEMU HARDDISK,2.5+|scsi:unspec\n"
-    (path,) = multipathd.read_view(5).paths
+    (path,) = MultipathDaemon().multipathd_view(5).paths
     assert path.storage == ("QEMU", "QEMU HARDDISK")
 
 
 def test_a_daemon_without_maps_says_ok(daemon: FakeDaemon) -> None:
     daemon.answers['show maps raw format "%n|%w"'] = "ok\n"
-    assert multipathd.read_view(5).maps == ()
+    assert MultipathDaemon().multipathd_view(5).maps == ()
 
 
 def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_pat
         '148.2 | /etc/multipath.conf line 4: ignoring deprecated option "config_dir"\n'
         "148.3 | sda: something else\n"
     )
-    found = multipathd.read(5, frozenset({DeviceNumber(8, 0)}))
+    found = MultipathDaemon().multipathd(5, frozenset({DeviceNumber(8, 0)}), checked=False)
     assert [each.names for each in found.files.sections] == [
         ("overrides",),
         ("devices",),
@@ -161,7 +164,7 @@ def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_pat
 
 def test_a_file_that_cannot_be_read_is_a_complaint(daemon: FakeDaemon, tmp_path: Path) -> None:
     (tmp_path / "multipath.conf").mkdir()
-    (complaint,) = multipathd.read(5, frozenset()).complaints
+    (complaint,) = MultipathDaemon().multipathd(5, frozenset(), checked=False).complaints
     assert complaint == f"{tmp_path}/multipath.conf: Is a directory"
 
 
@@ -169,13 +172,13 @@ def test_no_process_is_started_for_a_daemon_that_is_not_needed(
     daemon: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "multipath.conf").mkdir()
-    monkeypatch.setattr(multipathd, "is_running", lambda: False)
-    assert multipathd.read(5, frozenset(), needed=False).complaints == ()
-    assert multipathd.read(5, frozenset(), needed=True).complaints != ()
+    monkeypatch.setattr(multipathd, "_is_running", lambda: False)
+    assert MultipathDaemon().multipathd(5, frozenset(), checked=False).complaints == ()
+    assert MultipathDaemon().multipathd(5, frozenset(), checked=True).complaints != ()
 
 
 def test_a_path_that_is_unknown_is_waited_for(daemon: FakeDaemon) -> None:
-    multipathd.read(5, frozenset({DeviceNumber(8, 99)}))
+    MultipathDaemon().multipathd(5, frozenset({DeviceNumber(8, 99)}), checked=False)
     assert daemon.asked.count("show daemon") > 1
 
 
@@ -183,23 +186,23 @@ def test_a_path_that_is_unknown_is_waited_for(daemon: FakeDaemon) -> None:
 def test_a_daemon_that_hangs_is_not_waited_for_long(daemon: FakeDaemon, silent: str) -> None:
     daemon.answers[silent] = ""
     with pytest.raises(Refused, match=f"does not answer `{silent}` within 2 seconds"):
-        multipathd.read(2, frozenset())
+        MultipathDaemon().multipathd(2, frozenset(), checked=False)
 
 
 def test_a_daemon_that_is_always_busy(daemon: FakeDaemon) -> None:
     daemon.answers["show daemon"] = "pid 1 configure\n"
     with pytest.raises(Refused, match="busy all the time"):
-        multipathd.read(2, frozenset())
+        MultipathDaemon().multipathd(2, frozenset(), checked=False)
 
 
 def test_a_lock_that_somebody_holds_is_no_answer(daemon: FakeDaemon) -> None:
     daemon.answers["help"] = "timeout\n"
     threading.Timer(0.3, lambda: daemon.answers.update(ANSWERS)).start()
-    assert multipathd.read_view(5).version == (0, 9, 4)
+    assert MultipathDaemon().multipathd_view(5).version == (0, 9, 4)
 
 
 def test_requests_are_repeated_unless_that_is_in_vain(daemon: FakeDaemon) -> None:
-    changes = multipathd.MultipathDaemon()
+    changes = MultipathDaemon()
     changes.tell_multipathd("reconfigure")
     with pytest.raises(MultipathdError, match="blacklisted"):
         changes.tell_multipathd("add map 1")
@@ -211,7 +214,7 @@ def test_requests_are_repeated_unless_that_is_in_vain(daemon: FakeDaemon) -> Non
 
 def test_a_drop_in_is_written_whole(daemon: FakeDaemon, tmp_path: Path) -> None:
     path = tmp_path / "conf.d" / "x.conf"
-    changes = multipathd.MultipathDaemon()
+    changes = MultipathDaemon()
     changes.write_drop_in(str(path), "multipaths {\n}\n")
     assert path.read_text() == "multipaths {\n}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
@@ -228,7 +231,7 @@ def test_a_drop_in_is_written_whole(daemon: FakeDaemon, tmp_path: Path) -> None:
 
 
 def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_path: Path) -> None:
-    changes = multipathd.MultipathDaemon()
+    changes = MultipathDaemon()
     changes.add_wwid("3600")
     changes.remove_wwid("3601")
     command = tmp_path / "multipath"
@@ -245,8 +248,8 @@ def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_pa
 
 
 def test_reading_asks_and_tells_nothing(daemon: FakeDaemon, tmp_path: Path) -> None:
-    multipathd.read(5, frozenset({DeviceNumber(8, 99)}))
-    multipathd.read_view(5)
+    MultipathDaemon().multipathd(5, frozenset({DeviceNumber(8, 99)}), checked=False)
+    MultipathDaemon().multipathd_view(5)
     assert {each.split(maxsplit=1)[0] for each in daemon.asked} == {"help", "show"}
     assert {*(tmp_path / "ran").read_text().split()} == {str(tmp_path / "multipath"), "-t"}
 
@@ -254,7 +257,7 @@ def test_reading_asks_and_tells_nothing(daemon: FakeDaemon, tmp_path: Path) -> N
 @pytest.mark.parametrize("busy", ["show daemon", "show status"])
 def test_a_wait_is_for_an_idle_daemon(daemon: FakeDaemon, busy: str) -> None:
     daemon.answers[busy] = {"show daemon": "pid 1 configure\n", "show status": "busy: True\n"}[busy]
-    changes = multipathd.MultipathDaemon()
+    changes = MultipathDaemon()
     assert not changes.multipathd_once(lambda _known: True, 0.3)
     daemon.answers.update(ANSWERS)
     assert changes.multipathd_once(lambda _known: True, 5)
@@ -267,16 +270,17 @@ def test_whether_the_daemon_runs_and_is_there_at_all(
     monkeypatch.setattr(multipathd, "_PID_FILE", str(running))
     for text in ("", "x\n", "4194305\n", f"{os.getpid()}\n"):
         running.write_text(text)
-        assert not multipathd.is_running()
+        assert not MultipathDaemon().multipathd_runs()
     monkeypatch.setattr(multipathd, "_PATH", str(tmp_path))
-    assert not multipathd.is_installed()
+    monkeypatch.setattr(multipathd, "DIRECTORY", str(tmp_path))
+    assert not MultipathDaemon().multipathd_view(5).installed
     there = tmp_path / "multipath"
     there.touch(mode=0o755)
-    assert multipathd.is_installed()
+    assert MultipathDaemon().multipathd_view(5).installed
 
 
 def test_a_wait_ends_when_it_is_enough_or_late(daemon: FakeDaemon) -> None:
-    changes = multipathd.MultipathDaemon()
+    changes = MultipathDaemon()
     assert changes.multipathd_once(lambda known: bool(known.aliased("data")), 5)
     assert not changes.multipathd_once(lambda _known: False, 0.3)
 
@@ -291,12 +295,12 @@ def test_what_the_daemon_has_against_disks_and_has_logged(
     journal = tmp_path / "journalctl"
     journal.write_text('#!/bin/sh\necho "$*" >> ${0%/*}/ran\necho "data: failed to load map"\n')
     journal.chmod(0o755)
-    changes = multipathd.MultipathDaemon()
+    changes = MultipathDaemon()
     changes.tell_multipathd("reconfigure")
     disks = frozenset({DeviceNumber(8, 0), DeviceNumber(8, 99)})
-    assert changes.multipathd(disks).left_out == {DeviceNumber(8, 99): ""}
+    assert changes.multipathd_now(disks).left_out == {DeviceNumber(8, 99): ""}
     (tmp_path / "wwids").touch()
-    found = changes.multipathd(disks)
+    found = changes.multipathd_now(disks)
     assert found.left_out == {
         DeviceNumber(8, 99): "sdc: (QEMU:QEMU HARDDISK) vendor/product blacklisted"
     }
@@ -307,10 +311,10 @@ def test_what_the_daemon_has_against_disks_and_has_logged(
     (since,) = re.findall(r"--since=@([0-9.]+) --lines=50", asked)[-1:]
     assert 0 <= time.time() - float(since) < 60
     journal.unlink()
-    assert changes.multipathd(frozenset()).log == ()
+    assert changes.multipathd_now(frozenset()).log == ()
 
 
 def test_a_configuration_that_has_not_changed_is_not_parsed_again(daemon: FakeDaemon) -> None:
-    changes = multipathd.MultipathDaemon()
-    read = [changes.multipathd(frozenset()).known for _time in range(2)]
+    changes = MultipathDaemon()
+    read = [changes.multipathd_now(frozenset()).known for _time in range(2)]
     assert read[0] is read[1]

@@ -15,7 +15,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._system.scsi imp
     target_port_group,
     transport,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Transport
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import Transport
 
 NAA = b"\x01\x03\x00\x08\x60\x00\x00\x00\x00\x00\x00\x01"
 RELATIVE_PORT = b"\x61\x94\x00\x04\x00\x00\x00\x02"

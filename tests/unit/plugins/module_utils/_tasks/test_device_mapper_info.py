@@ -5,27 +5,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
+from unit.readings import whole
 
-from ansible_collections.san.device_mapper.plugins.module_utils._observe import maps
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import device_mapper_info
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    PartitionTable,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Readings
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
@@ -35,7 +37,6 @@ OPTIONS: dict[str, Any] = {
     "health": None,
     "expected_paths": None,
     "partition_tables": False,
-    "facts": False,
 }
 
 
@@ -60,7 +61,7 @@ PART = Map(
     live=parse_table("0 8 linear 253:0 8"),
 )
 FOREIGN = Map("vg-root", "LVM-x", live=parse_table("0 8 linear 253:9 0"))
-HOST = Host(
+HOST = whole(
     maps=(multipath(0, "data", "A"), PART, multipath(1, "log", "F"), FOREIGN),
     block_devices=(disk(0), disk(1), disk(2)),
 )
@@ -118,13 +119,6 @@ def test_what_is_wrong_is_a_line_for_each_map(options: dict[str, Any], problems:
     )
 
 
-def test_the_facts_are_the_result() -> None:
-    request = device_mapper_info.parse({**OPTIONS, "facts": True, "maps": ["log"]})
-    result = device_mapper_info.report(request, HOST)
-    facts = result.pop("ansible_facts")
-    assert facts == {"device_mapper": result}
-
-
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -152,36 +146,51 @@ def kernel() -> MemoryKernel:
     return kernel
 
 
+def observe(host: MemoryHost, request: Any) -> Host:
+    return device_mapper_info.observe(request, cast(Readings, host), 1)
+
+
 def test_links_that_are_not_there_are_seen(kernel: MemoryKernel) -> None:
-    host = device_mapper_info.observe(device_mapper_info.Request(), kernel, 1)
-    ((device, links),) = host.missing_links.items()
-    assert (device, links[0]) == (kernel.placed("mpath-3600").device, "/dev/mapper/san-test-data")
+    there, asking = MemoryHost(kernel), device_mapper_info.Request()
+    assert observe(there, asking).missing_links == {}
+    there.properties = {"DM_UDEV_RULES_VSN": "2"}
+    data = kernel.placed("mpath-3600").device
+    link = "/dev/disk/by-id/dm-uuid-mpath-3600"
+    assert observe(there, asking).missing_links == {data: (link,)}
+    there.links = {link: data, "/dev/mapper/san-test-data": DeviceNumber(8, 0)}
+    assert observe(there, asking).missing_links == {data: ("/dev/mapper/san-test-data",)}
     kernel.placed("mpath-3600").suspend(flush=False)
-    assert device_mapper_info.observe(device_mapper_info.Request(), kernel, 1).missing_links == {}
+    assert observe(there, asking).missing_links == {}
 
 
-def test_a_partition_table_is_read_only_where_that_is_asked_for_and_does_not_hang(
-    kernel: MemoryKernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[str] = []
+class Unreliable(MemoryHost):
+    """A host whose partition table can be read once."""
 
-    def reading(path: str, _device: DeviceNumber | None, _timeout: float) -> PartitionTable:
-        read.append(path)
-        if len(read) > 1:
+    read: tuple[str, ...] = ()
+
+    def partition_table(
+        self, path: str, _device: DeviceNumber | None, _timeout: float
+    ) -> PartitionTable:
+        self.read = (*self.read, path)
+        if len(self.read) > 1:
             raise DeviceMapperError("it is gone")
         return PartitionTable("gpt")
 
-    monkeypatch.setattr(maps, "read_partition_table", reading)
+
+def test_a_partition_table_is_read_only_where_that_is_asked_for_and_does_not_hang(
+    kernel: MemoryKernel,
+) -> None:
+    host = Unreliable(kernel)
     asking = replace(device_mapper_info.Request(), partition_tables=True)
-    assert device_mapper_info.observe(device_mapper_info.Request(), kernel, 1).parents == ()
-    assert device_mapper_info.observe(replace(asking, maps=("other",)), kernel, 1).parents == ()
-    (parent,) = device_mapper_info.observe(asking, kernel, 1).parents
+    assert observe(host, device_mapper_info.Request()).parents == ()
+    assert observe(host, replace(asking, maps=("other",))).parents == ()
+    (parent,) = observe(host, asking).parents
     assert (parent.uuid, parent.partition_table.kind) == ("mpath-3600", "gpt")
-    (parent,) = device_mapper_info.observe(asking, kernel, 1).parents
+    (parent,) = observe(host, asking).parents
     assert parent.partition_table.problem == "it is gone"
     live = kernel.placed("mpath-3600").live
     assert live
     assert live.multipath
     live.multipath.message("fail_path 8:0")
-    assert device_mapper_info.observe(asking, kernel, 1).parents == ()
-    assert read == ["/dev/mapper/san-test-data"] * 2
+    assert observe(host, asking).parents == ()
+    assert host.read == ("/dev/mapper/san-test-data",) * 2

@@ -4,34 +4,29 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.memory_host import DEFAULTS, MemoryHost
 from unit.memory_kernel import MemoryKernel
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._run import Task, outcome
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import lun_paths
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Use,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import (
+    Kernel,
+    Readings,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel import Kernel
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
 WWID, OTHER, NAMESPACE = "3600", "3601", "uuid.1"
-DEFAULTS = {"wwid": None, "state": "present", "min_paths": 1, "hosts": None, "luns": None}
 SCAN = "echo '- - -' > /sys/class/scsi_host/{}/scan"
 
 
@@ -48,39 +43,20 @@ NVME0 = path("nvme0n1", 64, "", NAMESPACE, state="live")
 NVME1 = path("nvme1n1", 80, "", NAMESPACE, state="live")
 
 
-@pytest.fixture(autouse=True)
-def lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give the test a lock of its own."""
-    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
-    monkeypatch.setattr(_run, "exclusive", lock)
-
-
-@dataclass
-class San:
+class San(MemoryHost):
     """A host, on which tasks run."""
 
-    kernel: MemoryKernel
-    controllers: tuple[str, ...] = ("host0", "host1", "host10")
-    uses: dict[DeviceNumber, tuple[Use, ...]] = field(default_factory=dict)
-    native_nvme_multipath: bool = False
+    def __init__(
+        self,
+        kernel: MemoryKernel,
+        scsi_hosts: tuple[str, ...] = ("host0", "host1", "host10"),
+        native_nvme_multipath: bool = False,
+    ) -> None:
+        super().__init__(kernel, scsi_hosts=scsi_hosts, native_nvme_multipath=native_nvme_multipath)
 
-    def run(self, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    def task(self, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Return what a task returns."""
-        module = lun_paths
-        task = Task(module.parse, self.observe, module.report, module.operations, module.changes)
-        return outcome(
-            task, {**DEFAULTS, "timeout": 60, **options}, lambda: self.kernel, check_mode
-        )
-
-    def observe(self, _request: lun_paths.Request, kernel: Kernel, _timeout: float) -> Host:
-        """Return a reading of the host."""
-        return Host(
-            maps=kernel.maps(),
-            block_devices=self.kernel.known,
-            uses=self.uses,
-            controllers=self.controllers,
-            native_nvme_multipath=self.native_nvme_multipath,
-        )
+        return self.run("lun_paths", check_mode, **options)
 
 
 def san(*known: BlockDevice, **unscanned: tuple[BlockDevice, ...]) -> San:
@@ -95,7 +71,7 @@ def names(result: dict[str, Any]) -> list[list[str]]:
 
 def test_paths_that_are_there_are_not_scanned_for() -> None:
     host = san(SDA, SDB, LOCAL, host0=(SDC,))
-    result = host.run(wwid=WWID, min_paths=2)
+    result = host.task(wwid=WWID, min_paths=2)
     assert (result["changed"], result["plan"], host.kernel.writes) == (False, [], ())
     assert (result["added"], result["removed"], names(result)) == ([], [], [["sda", "sdb"]])
     assert "diff" not in result
@@ -103,7 +79,7 @@ def test_paths_that_are_there_are_not_scanned_for() -> None:
 
 def test_missing_paths_are_scanned_for_and_waited_for() -> None:
     host = san(SDA, LOCAL, host1=(SDB,))
-    result = host.run(wwid=WWID, min_paths=2, timeout=7)
+    result = host.task(wwid=WWID, min_paths=2, timeout=7)
     scans = [SCAN.format(each) for each in ("host0", "host1", "host10")]
     assert result["plan"] == [*scans, "wait for 2 paths of 3600"]
     assert host.kernel.writes == ("scan host0", "scan host1", "scan host10")
@@ -116,15 +92,15 @@ def test_missing_paths_are_scanned_for_and_waited_for() -> None:
             "  sdb 8:16 1:0:0:0 running, 2048 sectors\n"
         ),
     }
-    assert host.run(wwid=WWID, min_paths=2)["changed"] is False
+    assert host.task(wwid=WWID, min_paths=2)["changed"] is False
 
 
 def test_check_mode_says_what_would_be_scanned_and_writes_nothing() -> None:
     host = san(SDA, host1=(SDB,))
-    checked = host.run(check_mode=True, wwid=WWID, min_paths=2)
+    checked = host.task(check_mode=True, wwid=WWID, min_paths=2)
     assert (host.kernel.writes, host.kernel.waits) == ((), ())
     assert (checked["changed"], checked["added"]) == (True, [])
-    assert checked["plan"] == host.run(wwid=WWID, min_paths=2)["plan"]
+    assert checked["plan"] == host.task(wwid=WWID, min_paths=2)["plan"]
 
 
 @pytest.mark.parametrize(
@@ -138,13 +114,13 @@ def test_check_mode_says_what_would_be_scanned_and_writes_nothing() -> None:
 )
 def test_only_the_hosts_that_are_stated_are_scanned(stated: list[str], scanned: list[str]) -> None:
     host = san(host0=(SDA,), host1=(SDA,), host10=(SDA,))
-    host.run(wwid=WWID, hosts=stated)
+    host.task(wwid=WWID, hosts=stated)
     assert host.kernel.writes == tuple(f"scan {each}" for each in scanned)
 
 
 def test_many_luns_share_a_scan_and_each_may_have_its_own_options() -> None:
     host = san(SDC, host0=(SDA,), host1=(SDB,))
-    result = host.run(
+    result = host.task(
         min_paths=2,
         luns=[{"wwid": WWID, "hosts": None}, {"wwid": OTHER, "min_paths": 1}],
     )
@@ -156,7 +132,7 @@ def test_many_luns_share_a_scan_and_each_may_have_its_own_options() -> None:
 def test_paths_that_do_not_come_are_a_failure_that_says_what_was_done() -> None:
     host = san(SDC, host1=(SDB,))
     with pytest.raises(DeviceMapperError) as failed:
-        host.run(luns=[{"wwid": WWID, "min_paths": 2}, {"wwid": OTHER, "min_paths": 3}], timeout=5)
+        host.task(luns=[{"wwid": WWID, "min_paths": 2}, {"wwid": OTHER, "min_paths": 3}], timeout=5)
     message = str(failed.value)
     for words in (
         "wwid: 3600: 1 of 2 paths are there (sdb of 2048 sectors)",
@@ -187,7 +163,7 @@ def test_bad_options_are_refused(
     host = san(LOCAL)
     for check_mode in (True, False):
         with pytest.raises(Refused) as refused:
-            host.run(check_mode, **options)
+            host.task(check_mode, **options)
         assert (refused.value.option, refused.value.value) == (option, value)
         assert found in refused.value.found
         assert refused.value.way_out
@@ -195,56 +171,56 @@ def test_bad_options_are_refused(
 
 
 def test_a_host_without_scsi_cannot_be_scanned() -> None:
-    host = San(MemoryKernel({}), controllers=())
+    host = San(MemoryKernel({}), scsi_hosts=())
     with pytest.raises(Refused, match="has no SCSI host to scan"):
-        host.run(wwid=WWID)
+        host.task(wwid=WWID)
 
 
 def test_a_stale_size_is_made_right_and_only_that() -> None:
     grown = replace(SDB, reported_sectors=4096)
     host = san(SDA, grown, LOCAL)
-    checked = host.run(check_mode=True, wwid=WWID)
-    done = host.run(wwid=WWID)
+    checked = host.task(check_mode=True, wwid=WWID)
+    done = host.task(wwid=WWID)
     assert done["plan"] == ["echo 1 > /sys/class/block/sdb/device/rescan"]
     assert (checked["plan"], checked["diff"]) == (done["plan"], done["diff"])
     assert "sdb 8:16 1:0:0:0 running, 4096 sectors" in done["diff"]["after"]
     assert host.kernel.writes == ("rescan sdb",)
-    assert host.run(wwid=WWID)["changed"] is False
+    assert host.task(wwid=WWID)["changed"] is False
 
 
 @pytest.mark.parametrize("state", ["offline", "transport-offline", "blocked"])
 def test_a_path_that_cannot_answer_is_left_alone(state: str) -> None:
     dead = replace(SDB, state=state, reported_sectors=0, sectors=1024)
     host = san(SDA, dead)
-    assert host.run(wwid=WWID, min_paths=2)["plan"] == []
+    assert host.task(wwid=WWID, min_paths=2)["plan"] == []
 
 
 def test_sizes_that_nobody_can_be_asked_for_are_learnt_where_paths_differ() -> None:
-    host = San(MemoryKernel({}), controllers=("host0", "nvme0", "nvme1"))
+    host = San(MemoryKernel({}), scsi_hosts=("host0", "nvme0", "nvme1"))
     host.kernel.known = (NVME0, replace(NVME1, sectors=4096))
     host.kernel.arriving_sizes = {"nvme0n1": 4096, "nvme1n1": 4096}
-    result = host.run(wwid=NAMESPACE)
+    result = host.task(wwid=NAMESPACE)
     assert result["plan"] == [
         "echo 1 > /sys/class/block/nvme0n1/device/rescan_controller",
         "echo 1 > /sys/class/block/nvme1n1/device/rescan_controller",
         "wait for 1 path of uuid.1",
     ]
-    assert host.run(wwid=NAMESPACE)["changed"] is False
+    assert host.task(wwid=NAMESPACE)["changed"] is False
 
 
 def test_paths_that_go_on_to_differ_are_a_failure() -> None:
-    host = San(MemoryKernel({}), controllers=("nvme0", "nvme1"))
+    host = San(MemoryKernel({}), scsi_hosts=("nvme0", "nvme1"))
     host.kernel.known = (NVME0, replace(NVME1, sectors=4096))
     host.kernel.arriving_sizes = {"nvme0n1": 2048, "nvme1n1": 4096}
     with pytest.raises(DeviceMapperError, match="nvme1n1 of 4096 sectors") as failed:
-        host.run(wwid=NAMESPACE)
+        host.task(wwid=NAMESPACE)
     assert "paths of two sizes: see to the array" in str(failed.value)
 
 
 def test_missing_paths_of_a_namespace_are_looked_for_by_nvme_controllers() -> None:
-    host = San(MemoryKernel({}), controllers=("host0", "nvme0", "nvme1"))
+    host = San(MemoryKernel({}), scsi_hosts=("host0", "nvme0", "nvme1"))
     host.kernel.known, host.kernel.unscanned = (NVME0,), {"nvme1": (NVME1,)}
-    result = host.run(wwid=NAMESPACE, min_paths=2)
+    result = host.task(wwid=NAMESPACE, min_paths=2)
     assert result["plan"][1] == "echo 1 > /sys/class/nvme/nvme1/rescan_controller"
     assert host.kernel.writes == ("scan nvme0", "scan nvme1")
 
@@ -252,13 +228,13 @@ def test_missing_paths_of_a_namespace_are_looked_for_by_nvme_controllers() -> No
 def test_a_namespace_whose_paths_the_kernel_joins_is_refused() -> None:
     host = San(MemoryKernel({}), ("nvme0",), native_nvme_multipath=True)
     with pytest.raises(Refused, match=r"nvme_core.multipath is Y"):
-        host.run(wwid=NAMESPACE)
+        host.task(wwid=NAMESPACE)
 
 
 def test_unused_paths_are_deleted_and_waited_for() -> None:
     host = san(SDA, SDB, SDC, LOCAL)
-    checked = host.run(check_mode=True, wwid=WWID, state="absent")
-    done = host.run(wwid=WWID, state="absent", timeout=9)
+    checked = host.task(check_mode=True, wwid=WWID, state="absent")
+    done = host.task(wwid=WWID, state="absent", timeout=9)
     assert done["plan"] == [
         "echo 1 > /sys/class/block/sda/device/delete",
         "echo 1 > /sys/class/block/sdb/device/delete",
@@ -268,23 +244,23 @@ def test_unused_paths_are_deleted_and_waited_for() -> None:
         assert checked[key] == done[key]
     assert (done["removed"], done["luns"], done["diff"]["after"]) == (["sda", "sdb"], [], "")
     assert (host.kernel.known, host.kernel.waits) == ((SDC, LOCAL), (9.0,))
-    assert host.run(wwid=WWID, state="absent")["changed"] is False
+    assert host.task(wwid=WWID, state="absent")["changed"] is False
 
 
 def test_paths_that_stay_are_a_failure() -> None:
     host = san(SDA, SDB)
     host.kernel.stuck = frozenset({"sdb"})
     with pytest.raises(DeviceMapperError, match="sdb: deleted, but still there after 60 seconds"):
-        host.run(wwid=WWID, state="absent")
+        host.task(wwid=WWID, state="absent")
 
 
 def test_paths_in_use_are_refused_before_anything_is_written() -> None:
     host = san(SDA, SDB, SDC, host0=(SDA,))
-    held = Use("held by the map data (uuid mpath-3600)", DeviceNumber(252, 0))
-    host.uses = {SDA.device: (held,), SDB.device: (held, Use("mounted at /srv"))}
+    held = Use("map", "data", DeviceNumber(252, 0), "mpath-3600")
+    host.used = {SDA.device: (held,), SDB.device: (held, Use("mount", "/srv"))}
     for check_mode in (True, False):
         with pytest.raises(Refused) as refused:
-            host.run(
+            host.task(
                 check_mode,
                 luns=[
                     {"wwid": OTHER, "state": "absent"},
@@ -303,8 +279,8 @@ def test_paths_in_use_are_refused_before_anything_is_written() -> None:
 def test_a_path_that_sysfs_cannot_delete_is_refused() -> None:
     host = san(NVME0)
     with pytest.raises(Refused, match="nvme0n1 is no SCSI disk"):
-        host.run(wwid=NAMESPACE, state="absent")
-    assert san(LOCAL).run(wwid=NAMESPACE, state="absent")["changed"] is False
+        host.task(wwid=NAMESPACE, state="absent")
+    assert san(LOCAL).task(wwid=NAMESPACE, state="absent")["changed"] is False
 
 
 POOL = tuple(
@@ -342,12 +318,12 @@ def test_laws(known: list[BlockDevice], luns: list[dict[str, Any]], data: st.Dat
     }
     host = San(kernel, ("host0", "host1"))
     left = [each for each in kernel.known if each.wwid not in stated]
-    request = lun_paths.parse({**DEFAULTS, "timeout": 60, "luns": luns})
+    request = lun_paths.parse({**DEFAULTS["lun_paths"], "timeout": 60, "luns": luns})
 
     def run() -> tuple[str, ...]:
-        plan = lun_paths.operations(request, host.observe(request, kernel, 60))
+        plan = lun_paths.operations(request, lun_paths.observe(request, cast(Readings, host), 60))
         for step in plan:
-            step.carry_out(kernel)
+            step.carry_out(cast(Kernel, kernel))
         return tuple(step.words() for step in plan)
 
     first = run()

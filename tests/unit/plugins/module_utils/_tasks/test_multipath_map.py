@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from unit.memory_host import DEFAULTS as DEFAULTS_OF_ALL
+from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_map import (
     desire,
     report,
@@ -21,13 +21,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath
     parse,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    Use,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map, UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )
@@ -35,6 +32,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.table im
     format_table,
     parse_table,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
 WWID, OTHER_WWID = "35525400000000001", "35525400000000002"
 UUID = f"mpath-{WWID}"
@@ -52,7 +50,7 @@ def disk(name: str, minor: int, address: str, wwid: str = WWID, **details: Any) 
 
 SDA, SDB = disk("sda", 0, "2:0:0:0"), disk("sdb", 16, "3:0:0:0")
 SDC = disk("sdc", 32, "2:0:0:1", OTHER_WWID)
-HOST = Host(block_devices=(SDA, SDB, SDC), resolved={"/dev/sdb": SDB.device})
+HOST = whole(block_devices=(SDA, SDB, SDC), resolved={"/dev/sdb": SDB.device})
 
 
 def desired(host: Host = HOST, **options: Any) -> Sequence[Desired | Absent]:
@@ -301,7 +299,7 @@ def test_a_disk_without_a_wwid_is_nobodys_path() -> None:
 
 def test_a_disk_that_the_tasks_own_map_holds_is_free() -> None:
     number = DeviceNumber(253, 0)
-    held = {SDA.device: (Use("held by the map data", number),)}
+    held = {SDA.device: (Use("map", "data", number),)}
     host = replace(HOST, maps=(Map("data", UUID, number, live=TABLE),), uses=held)
     assert "8:0" in text_of(desired(host, wwid=WWID))
 
@@ -313,7 +311,7 @@ def test_an_unknown_wwid_is_refused_with_those_that_there_are() -> None:
 
 
 def test_a_host_without_any_wwid_says_so() -> None:
-    assert "there are: none" in refusal(Host(), wwid=WWID).found
+    assert "there are: none" in refusal(whole(), wwid=WWID).found
 
 
 def test_fewer_paths_than_min_paths_are_refused() -> None:
@@ -370,12 +368,12 @@ def test_paths_of_several_sizes_are_refused(sectors: int) -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        Use("mounted at /srv"),
-        Use("in use as swap"),
-        Use("its partition sda1 is mounted at /boot"),
-        Use("held by the LVM volume vg-root", DeviceNumber(253, 9)),
-        Use("held by the md array md0", DeviceNumber(9, 0)),
-        Use("held by the map data10", DeviceNumber(253, 8)),
+        Use("mount", "/srv"),
+        Use("swap"),
+        Use("mount", "/boot", partition="sda1"),
+        Use("lvm", "vg-root", DeviceNumber(253, 9)),
+        Use("md", "md0", DeviceNumber(9, 0)),
+        Use("map", "data10", DeviceNumber(253, 8)),
     ],
 )
 def test_a_path_that_somebody_else_uses_is_refused(use: Use) -> None:
@@ -385,7 +383,7 @@ def test_a_path_that_somebody_else_uses_is_refused(use: Use) -> None:
     )
     refused = refusal(replace(HOST, maps=maps, uses={SDA.device: (use,)}), wwid=WWID)
     assert (refused.option, refused.value) == ("wwid", WWID)
-    assert refused.found == f"the path sda (8:0) is in use: {use.words}"
+    assert refused.found == f"the path sda (8:0) is in use: {use.words()}"
 
 
 def test_a_map_does_not_shrink() -> None:
@@ -399,7 +397,7 @@ def test_a_path_whose_place_another_lun_has_taken_leaves_the_map() -> None:
     """The storage has given the LUN's number to another one; the map must not write to that."""
     number = DeviceNumber(253, 0)
     taken = replace(SDA, wwid=OTHER_WWID)
-    held = {each.device: (Use("held by the map data", number),) for each in (SDA, SDB)}
+    held = {each.device: (Use("map", "data", number),) for each in (SDA, SDB)}
     maps = (Map("data", UUID, number, live=TABLE),)
     host = replace(HOST, block_devices=(taken, SDB), maps=maps, uses=held)
     assert text_of(desired(host, wwid=WWID)) == "0 2048 multipath 0 0 1 1 service-time 0 1 0 8:16"
@@ -497,7 +495,7 @@ PART1 = Map(
     live=parse_table("0 8 linear 253:0 0"),
 )
 PRESENT = replace(
-    HOST, maps=(DATA, PART1), uses={DATA.device: (Use("held by data-part1", PART1.device),)}
+    HOST, maps=(DATA, PART1), uses={DATA.device: (Use("map", "data-part1", PART1.device),)}
 )
 
 
@@ -532,13 +530,13 @@ def test_a_lookalike_of_a_partition_map_is_not_removed(lookalike: Map) -> None:
 
 @pytest.mark.parametrize("device", [DATA.device, PART1.device])
 @pytest.mark.parametrize(
-    "use", [Use("mounted at /srv/data"), Use("held by the LVM volume vg-lv", DeviceNumber(253, 7))]
+    "use", [Use("mount", "/srv/data"), Use("lvm", "vg-lv", DeviceNumber(253, 7))]
 )
 def test_a_map_in_use_is_not_removed(device: DeviceNumber, use: Use) -> None:
     uses = {**PRESENT.uses, device: (*PRESENT.uses.get(device, ()), use)}
     refused = refusal(replace(PRESENT, uses=uses), state="absent", name="data")
     assert (refused.option, refused.value) == ("name", "data")
-    assert refused.found == f"the map data is in use: {use.words}"
+    assert refused.found == f"the map data is in use: {use.words()}"
 
 
 @pytest.mark.parametrize(
@@ -549,7 +547,7 @@ def test_a_map_in_use_is_not_removed(device: DeviceNumber, use: Use) -> None:
 def test_the_removal_of_a_map_in_use_may_be_deferred(
     opened: int, child_opened: int, deferred: bool, child_deferred: bool, is_process: bool
 ) -> None:
-    use = Use("mounted at /srv/data", is_process=is_process)
+    use = Use("process", "cat") if is_process else Use("mount", "/srv/data")
     uses = {PART1.device: (use,) * child_opened, **PRESENT.uses}
     maps = (replace(DATA, open_count=opened), replace(PART1, open_count=child_opened))
     host = replace(PRESENT, uses=uses, maps=maps)

@@ -4,34 +4,30 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
+from unit.readings import whole
 
-from ansible_collections.san.device_mapper.plugins.module_utils import _run
-from ansible_collections.san.device_mapper.plugins.module_utils._system.lock import exclusive
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_path import (
+    PathFilters,
     Request,
-    Selection,
     operations,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import (
+    BlockDevice,
+    Transport,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Refused,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    BlockDevice,
-    Host,
-    Map,
-    Transport,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 # Two LUNs over two HBAs and two ports of the storage, the second one's paths in two groups.
@@ -52,13 +48,6 @@ DATA = "0 2048 multipath 0 0 1 1 service-time 0 4 0 8:0 8:32 8:64 8:96"
 LOG = "0 2048 multipath {} 0 2 1 service-time 0 2 0 8:16 8:48 service-time 0 2 0 8:80 8:112"
 
 
-@pytest.fixture(autouse=True)
-def lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give the test a lock of its own."""
-    lock = functools.partial(exclusive, path=str(tmp_path / "lock"))
-    monkeypatch.setattr(_run, "exclusive", lock)
-
-
 @pytest.fixture
 def host() -> MemoryHost:
     kernel = MemoryKernel({number: Disk(2048) for number in NUMBERS})
@@ -68,7 +57,7 @@ def host() -> MemoryHost:
     there = MemoryHost(kernel, DISKS)
     for index, number in enumerate(NUMBERS):
         targets, initiator = PORTS[index // 2 % 2], f"0x210000000000000{index // 4}"
-        there.transports[number] = Transport(
+        there.names_of_ports[number] = Transport(
             targets, (initiator,), f"0x100000000000000{index // 4}"
         )
     return there
@@ -181,7 +170,7 @@ def test_maps_in_use_keep_active_paths(host: MemoryHost) -> None:
     """All that would be short of them are named at once; one that nobody uses is not."""
     for uuid in ("mpath-3600", "mpath-3601"):
         host.kernel.placed(uuid).opened = 1
-    host.mounts[host.kernel.placed("mpath-3600").device] = "/srv"
+    host.mounted[host.kernel.placed("mpath-3600").device] = "/srv"
     refused = refusal(host, hosts=["0", "1"])
     assert (refused.option, refused.value) == ("min_active", 1)
     assert refused.found == (
@@ -235,7 +224,7 @@ def test_a_partition_map_in_use_is_a_use_and_an_unused_one_is_not(host: MemoryHo
     )
     assert host.run("multipath_path", True, state="failed", maps=["data"])["changed"]
     part.opened = 1
-    host.mounts[part.device] = "/srv"
+    host.mounted[part.device] = "/srv"
     assert "data 0 of 4 active paths (mounted at /srv)" in refusal(host, maps=["data"]).found
 
 
@@ -243,9 +232,9 @@ def test_an_open_that_nothing_explains_is_a_use() -> None:
     table = parse_table(DATA)
     status = MemoryKernel({number: Disk(2048) for number in NUMBERS})
     status.place("data", "mpath-3600", table).opened = 1
-    request = Request(Selection(maps=("data",)))
+    request = Request(PathFilters(maps=("data",)))
     with pytest.raises(Refused, match=r"data 0 of 4 active paths \(open\)"):
-        operations(request, Host(maps=status.maps(), block_devices=DISKS))
+        operations(request, whole(maps=status.maps(), block_devices=DISKS))
 
 
 def test_an_unused_map_that_queues_keeps_a_path(host: MemoryHost) -> None:
@@ -348,6 +337,6 @@ def test_a_disk_that_is_no_path_is_refused(host: MemoryHost) -> None:
 
 
 def test_a_state_in_unknown_words_is_refused() -> None:
-    host = Host(maps=(Map("data", "mpath-3600", live=parse_table(DATA)),))
+    host = whole(maps=(Map("data", "mpath-3600", live=parse_table(DATA)),))
     with pytest.raises(Refused, match="words that are not known"):
-        operations(Request(Selection(maps=("data",))), host)
+        operations(Request(PathFilters(maps=("data",))), host)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from unit import memory_host
+from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import words
@@ -18,31 +19,30 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.partition
     delimiter_for,
     desire,
     operations,
-    owned,
     parse,
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    Host,
-    Map,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Parent,
     Partition,
     PartitionTable,
-    Use,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     format_table,
     parse_table,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
 UUID = "mpath-3600"
 NUMBER = DeviceNumber(253, 1)
 GPT = PartitionTable("gpt", (Partition(1, 2048, 1000), Partition(2, 4096, 500)))
 PARENT = Parent("data", "data", UUID, NUMBER, 10_000, partition_table=GPT)
 DEFAULTS = memory_host.DEFAULTS["partition_maps"]
-MOUNTED = Use("mounted at /srv")
+MOUNTED = Use("mount", "/srv")
 
 
 def partition_map(
@@ -60,7 +60,7 @@ def desired(
     **options: Any,
 ) -> tuple[Desired | Absent, ...]:
     uses = {each.device: (MOUNTED,) for each in used}
-    host = Host(maps=tuple(maps), uses=uses, parents=(parent,), kpartx_delimiter=kpartx)
+    host = whole(maps=tuple(maps), uses=uses, parents=(parent,), kpartx_delimiter=kpartx)
     return desire(parse({**DEFAULTS, "device": "data", **options}), host)
 
 
@@ -182,11 +182,11 @@ ON_IMAGE = Map(
     "loop3p1", "part1-devnode_7:3_Wh5pYvM", DeviceNumber(253, 9),
     live=parse_table("0 1000 linear 7:3 2048"),
 )  # fmt: skip
-HELD = Use("held by the map loop3p1", ON_IMAGE.device)
+HELD = Use("map", "loop3p1", ON_IMAGE.device)
 
 
 def image_words(parent: Parent, host: Host | None = None, **options: Any) -> list[str]:
-    there = replace(host or Host(), parents=(parent,))
+    there = replace(host or whole(), parents=(parent,))
     return list(words(operations(parse({**DEFAULTS, "device": "/srv/image", **options}), there)))
 
 
@@ -205,7 +205,7 @@ def test_an_image_without_partitions_gets_no_loop_device() -> None:
 
 def test_the_loop_device_of_an_image_goes_with_its_last_map() -> None:
     two = replace(ON_IMAGE, name="loop3p2", uuid="part2-devnode_7:3_Wh5pYvM")
-    host = Host(maps=(ON_IMAGE, two), uses={SHOWN.device: (HELD,)})
+    host = whole(maps=(ON_IMAGE, two), uses={SHOWN.device: (HELD,)})
     assert image_words(SHOWN, host, state="absent") == [
         "remove loop3p1", "remove loop3p2", "losetup --detach /dev/loop3",
     ]  # fmt: skip
@@ -216,7 +216,7 @@ def test_the_loop_device_of_an_image_goes_with_its_last_map() -> None:
 
 
 def test_a_loop_device_with_other_users_is_not_detached() -> None:
-    host = Host(maps=(ON_IMAGE,), uses={SHOWN.device: (HELD, MOUNTED)})
+    host = whole(maps=(ON_IMAGE,), uses={SHOWN.device: (HELD, MOUNTED)})
     with pytest.raises(Refused, match="loop3 would be detached, and is in use: mounted at /srv"):
         image_words(SHOWN, host, state="absent")
 
@@ -257,7 +257,7 @@ def test_the_delimiter_is_found_in_three_stages(
 ) -> None:
     table = PartitionTable("gpt", tuple(Partition(n, 64 * n, 64) for n in (1, 2, 10)))
     parent = replace(PARENT, name=name, partition_table=table)
-    host = Host(
+    host = whole(
         maps=tuple(partition_map(*each) for each in maps),
         parents=(parent,),
         kpartx_delimiter=kpartx,
@@ -285,9 +285,9 @@ def test_lookalikes_do_not_decide_on_the_delimiter() -> None:
         partition_map("data-part1", table="0 1000 linear 253:10 2048"),
     ]
     for each in lookalikes:
-        host = Host(maps=(each,), parents=(PARENT,))
+        host = whole(maps=(each,), parents=(PARENT,))
         assert delimiter_for(Request(("data",), True, "auto", ()), PARENT, host) == ""
-        assert owned(PARENT, host) == ()
+        assert host.partition_maps(PARENT) == ()
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_lookalikes_do_not_decide_on_the_delimiter() -> None:
     ],
 )
 def test_what_only_looks_like_a_stale_map_is_not_removed(lookalike: Map) -> None:
-    assert owned(PARENT, Host(maps=(lookalike,))) == ()
+    assert whole(maps=(lookalike,)).partition_maps(PARENT) == ()
     assert not any(isinstance(each, Absent) for each in desired(maps=[lookalike]))
     assert desired(maps=[lookalike], state="absent") == ()
 
@@ -316,7 +316,7 @@ def test_device_numbers_are_not_taken_for_each_other() -> None:
         partition_map("dm-1p1", 1, "0 8 linear 253:1 0", "devnode_253:1_Wh5pYvM"),
         partition_map("dm-10p1", 1, "0 8 linear 253:10 0", "devnode_253:10_Wh5pYvM"),
     )
-    assert owned(ten, Host(maps=maps)) == (maps[1],)
+    assert whole(maps=maps).partition_maps(ten) == (maps[1],)
 
 
 @pytest.mark.parametrize(
@@ -331,12 +331,12 @@ def test_a_foreign_map_with_the_uuid_of_a_partition_is_not_taken_over(table: str
 
 def test_an_empty_map_of_an_interrupted_run_is_owned() -> None:
     empty = Map("data1", "part1-mpath-3600")
-    assert owned(PARENT, Host(maps=(empty,))) == (empty,)
+    assert whole(maps=(empty,)).partition_maps(PARENT) == (empty,)
 
 
 def test_owned_maps_are_in_the_order_of_their_numbers() -> None:
     maps = (partition_map("a", 10), partition_map("b", 9), partition_map("c", 1))
-    assert [each.name for each in owned(PARENT, Host(maps=maps))] == ["c", "b", "a"]
+    assert [each.name for each in whole(maps=maps).partition_maps(PARENT)] == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -471,7 +471,7 @@ def test_a_partition_that_is_not_in_the_table_is_refused() -> None:
 
 
 def test_two_names_of_one_device_are_refused() -> None:
-    host = Host(parents=(PARENT, replace(PARENT, stated="/dev/mapper/data")))
+    host = whole(parents=(PARENT, replace(PARENT, stated="/dev/mapper/data")))
     request = parse({**DEFAULTS, "devices": ["data", "/dev/mapper/data"]})
     with pytest.raises(Refused, match="it is the same device as data") as refused:
         desire(request, host)
@@ -492,7 +492,7 @@ def test_a_parent_whose_name_would_be_mangled_is_refused() -> None:
 
 
 def test_the_partition_maps_that_are_there_are_reported() -> None:
-    host = Host(maps=(partition_map("data-part1"),), parents=(PARENT,))
+    host = whole(maps=(partition_map("data-part1"),), parents=(PARENT,))
     request = parse({**DEFAULTS, "device": "data"})
     (found,) = report(request, host)["maps"]
     assert (found["name"], found["number"], found["start"], found["size"]) == (
@@ -501,4 +501,4 @@ def test_the_partition_maps_that_are_there_are_reported() -> None:
         2048 * 512,
         1000 * 512,
     )
-    assert report(request, Host(parents=(PARENT,))) == {"maps": []}
+    assert report(request, whole(parents=(PARENT,))) == {"maps": []}

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_info import (
     failures,
@@ -21,9 +22,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_opti
     Tuning,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.host import (
-    Host,
-    Map,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Parent,
     Partition,
     PartitionTable,
@@ -79,7 +80,7 @@ STATE = UdevState(
     rule_files=(RuleFile("63-san-device-mapper-links.rules", True, True),),
     physical_volumes=frozenset({DM0}),
 )
-HOST = Host(
+HOST = whole(
     maps=(
         Map("data", "mpath-3600", DM0, live=TABLE),
         Map("data-part1", "part1-mpath-3600", DM1, live=parse_table("0 8 linear 252:0 8")),

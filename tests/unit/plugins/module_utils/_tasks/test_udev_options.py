@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.san.device_mapper.plugins.module_utils._system.udev_rules import (
-    Rules,
-    check_syntax,
-)
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_options import (
     ATTRIBUTE_OF,
     parse,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.udev import Rules
+from ansible_collections.san.device_mapper.plugins.module_utils._values.udev_rules import (
+    check_syntax,
+)
 
 TEMPLATES = Path(__file__).parents[5] / "roles/udev_rules/templates"
 # As ansible.builtin.template has it.

@@ -9,7 +9,7 @@ from hypothesis import given
 from unit.strategies import LINEARS
 
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import Linear
 
 
 @given(LINEARS)

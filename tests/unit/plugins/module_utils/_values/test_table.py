@@ -13,12 +13,12 @@ from unit.captures import captures, cases
 from unit.strategies import TABLES
 
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.linear import Linear
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     Multipath,
     handler_in_use,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
+    Linear,
     Other,
     Segment,
     Table,

@@ -1,30 +1,44 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused before a device is read, lest the read hang; no device is opened here."""
+"""What is refused before a device is read, lest the read hang."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from unit.memory_host import MemoryHost
 from unit.memory_kernel import MAJOR, MemoryKernel
 from unit.memory_map import MemoryMap
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils._observe.maps import (
-    kpartx_delimiter,
+from ansible_collections.san.device_mapper.plugins.module_utils._observe.partitions import (
     observe_partitions,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
-from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
-    DeviceMapperError,
-    Refused,
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    Partition,
+    PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 QUEUEING = parse_table("0 2048 multipath 1 queue_if_no_path 0 1 1 round-robin 0 1 0 8:0")
 ON_TOP = parse_table(f"0 8 linear {MAJOR}:0 0")
+TABLE = PartitionTable("gpt", (Partition(1, 64, 100),))
+
+
+class ReadHost(MemoryHost):
+    """A host that notes of what the partition table was read."""
+
+    def __init__(self, kernel: MemoryKernel) -> None:
+        super().__init__(kernel, partition_tables={"data": TABLE})
+        self.read: list[tuple[str, DeviceNumber | None]] = []
+
+    def partition_table(
+        self, path: str, device: DeviceNumber | None, timeout: float
+    ) -> PartitionTable:
+        self.read.append((path, device))
+        return super().partition_table(path, device, timeout)
 
 
 @pytest.fixture
@@ -44,10 +58,12 @@ def without_a_path(placed: MemoryMap) -> None:
 
 
 def refusal(kernel: MemoryKernel, stated: str = "data") -> Refused:
+    host = ReadHost(kernel)
     with pytest.raises(Refused) as refused:
-        observe_partitions(kernel, [stated], reading=True, timeout=1)
+        observe_partitions(host, [stated], reading=True, timeout=1)
     assert (refused.value.option, refused.value.value) == ("device", stated)
     assert refused.value.way_out
+    assert host.read == []
     return refused.value
 
 
@@ -81,47 +97,24 @@ def test_a_map_without_a_table_is_refused(kernel: MemoryKernel) -> None:
     assert "the map data has no table" in refusal(kernel).found
 
 
-@pytest.mark.usefixtures("data")
-def test_a_map_with_a_path_would_be_read(kernel: MemoryKernel) -> None:
-    with pytest.raises(DeviceMapperError, match=r"^/dev/mapper/data: "):
-        observe_partitions(kernel, ["data"], reading=True, timeout=1)
+def test_a_map_with_a_path_is_read(kernel: MemoryKernel, data: MemoryMap) -> None:
+    host = ReadHost(kernel)
+    (parent,) = observe_partitions(host, ["data"], reading=True, timeout=1).parents
+    assert parent.partition_table == TABLE
+    assert host.read == [("/dev/mapper/data", data.device)]
 
 
 def test_to_remove_its_maps_nothing_is_read(kernel: MemoryKernel, data: MemoryMap) -> None:
     without_a_path(data)
-    host = observe_partitions(kernel, ["/dev/mapper/data", "nosuch"], reading=False, timeout=1)
-    (parent,) = host.parents
+    host = ReadHost(kernel)
+    stated = ["/dev/mapper/data", "nosuch"]
+    (parent,) = observe_partitions(host, stated, reading=False, timeout=1).parents
+    assert host.read == []
     assert (parent.name, parent.uuid, parent.device) == ("data", "mpath-3600", data.device)
 
 
 def test_a_map_without_a_uuid_gives_its_number(kernel: MemoryKernel) -> None:
     kernel.place("plain", "", parse_table("0 8 linear 8:0 0"))
-    (parent,) = observe_partitions(kernel, ["plain"], reading=False, timeout=1).parents
+    host = MemoryHost(kernel)
+    (parent,) = observe_partitions(host, ["plain"], reading=False, timeout=1).parents
     assert parent.uuid == f"devnode_{MAJOR}:0_Wh5pYvM"
-
-
-@pytest.mark.parametrize(
-    ("rule", "delimiter"),
-    [
-        ('RUN+="/sbin/kpartx -un -p -part /dev/$name"', "-part"),
-        ('RUN+="/sbin/kpartx -u -p -part /dev/$name -p other"', "-part"),
-        ('RUN+="/usr/sbin/kpartx -p p -u /dev/$name"', "p"),
-        ('RUN+="/usr/sbin/kpartx -u -p_part /dev/$name"', "_part"),
-        ('ENV{SAN_DEVICE_MAPPER_DELIMITER}="-part"', "-part"),
-        ('ENV{SAN_DEVICE_MAPPER_DELIMITER}=="?*", GOTO="end"', None),
-        ('RUN+="/sbin/kpartx -u /dev/$name"', None),
-        ('RUN+="/sbin/kpartx_id %M %m $env{DM_UUID}", ENV{X}="a -p b"', None),
-        ("", None),
-    ],
-)
-def test_the_delimiter_of_the_rule_that_runs_kpartx(
-    tmp_path: Path, rule: str, delimiter: str | None
-) -> None:
-    local, distribution = tmp_path / "etc", tmp_path / "lib"
-    for directory in (local, distribution):
-        directory.mkdir()
-    (distribution / "60-kpartx.rules").write_text(f'ACTION!="remove"\n{rule}\n', "utf-8")
-    directories = [str(local), str(distribution)]
-    assert kpartx_delimiter(directories) == delimiter
-    (local / "60-kpartx.rules").write_text("# masked\n", "utf-8")
-    assert kpartx_delimiter(directories) is None

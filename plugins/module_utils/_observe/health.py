@@ -1,0 +1,98 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One reading of a host for those who look at it: maps and disks, links, partition tables."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from .._values.errors import DeviceMapperError, Refused
+from .._values.multipathd import Multipathd
+from .._values.names import is_plain
+from .._values.partitions import Parent, PartitionTable
+from .paths import observe_paths
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ...plugin_utils._types import Host, Map, Readings
+
+_PATIENCE = 5.0  # Seconds; a daemon that hangs keeps nobody from looking at the host.
+
+
+def observe_health(
+    readings: Readings, chosen: Callable[[Map], bool], timeout: float, *, reading: bool
+) -> Host:
+    """Return the host's maps and disks, the daemon's view, and which links udev has not made.
+
+    `reading` says that the partition tables of the `chosen` multipath maps are to be read, where
+    that does not hang: of those that have partition maps and an active path.
+    """
+    host = observe_paths(readings, timeout)
+    links = {each.device: tuple(_missing_links(each, readings)) for each in host.maps}
+    mapped = [
+        each
+        for each in host.maps
+        if reading and each.wwid and chosen(each) and host.partition_maps(each)
+    ]
+    return replace(
+        host,
+        missing_links={number: each for number, each in links.items() if each},
+        parents=readable_parents(mapped, readings, timeout),
+        multipathd=_multipathd(readings, min(timeout, _PATIENCE)),
+    )
+
+
+def _multipathd(readings: Readings, timeout: float) -> Multipathd:
+    try:
+        return readings.multipathd_view(timeout)
+    except Refused as hung:
+        return Multipathd(
+            runs=True,
+            installed=True,
+            version=(),
+            maps=(),
+            paths=(),
+            complaints=(hung.found,),
+            drop_ins={},
+        )
+
+
+def _missing_links(each: Map, readings: Readings) -> Iterator[str]:
+    """Yield the links that should lead to a map: its name, and its uuid if udev knows the map.
+
+    Those are what 10-dm.rules and 13-dm-disk.rules make for a map that is resumed; whether they ran
+    is said by DM_UDEV_RULES_VSN.
+    """
+    if not each.live or each.suspended or not is_plain(each.name + each.uuid):
+        return
+    links = [f"/dev/mapper/{each.name}"]
+    if each.uuid and readings.udev_properties(each.device, ("DM_UDEV_RULES_VSN",)) != ("",):
+        links.append(f"/dev/disk/by-id/dm-uuid-{each.uuid}")
+    yield from (link for link in links if readings.device_at(link) != each.device)
+
+
+def readable_parents(maps: Sequence[Map], readings: Readings, timeout: float) -> tuple[Parent, ...]:
+    """Return the multipath maps whose partition tables can be read without hanging, with them."""
+    return tuple(
+        Parent(
+            each.name,
+            each.name,
+            each.uuid,
+            each.device,
+            each.sectors,
+            partition_table=_read_table(each, readings, timeout),
+        )
+        for each in maps
+        if each.status and each.status.active_paths() and not each.suspended
+    )
+
+
+def _read_table(each: Map, readings: Readings, timeout: float) -> PartitionTable:
+    try:
+        return readings.partition_table(f"/dev/mapper/{each.name}", each.device, timeout)
+    except DeviceMapperError as error:
+        return PartitionTable(problem=str(error))

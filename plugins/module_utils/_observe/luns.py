@@ -1,0 +1,59 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One reading of the LUNs of a host, for those that are to be there or to go."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from .._values.host import Host
+from .._values.use import Use
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from ...plugin_utils._types import BlockDevice, DeviceNumber, Readings, Uses
+
+
+def observe_luns(
+    readings: Readings, present: Container[str], absent: Container[str], timeout: float
+) -> Host:
+    """Return the host's disks, controllers, and who uses the disks.
+
+    The paths of the WWIDs in `present` are asked for their size, of those in `absent` all users are
+    found: processes as well, and what is mounted in other namespaces.
+    """
+    uses = readings.uses()
+    found = readings.disks(timeout)
+    sizes = readings.reported_sectors(each for each in found if each.wwid in present)
+    disks = tuple(replace(each, reported_sectors=sizes.get(each.device, 0)) for each in found)
+    leaving = [each for each in disks if each.wwid in absent]
+    return Host(
+        block_devices=disks,
+        uses={**uses, **_all_uses(leaving, uses, readings)},
+        controllers=readings.controllers(),
+        native_nvme_multipath=readings.has_native_nvme_multipath(),
+    )
+
+
+def _all_uses(
+    disks: Sequence[BlockDevice], known: Mapping[DeviceNumber, Uses], readings: Readings
+) -> dict[DeviceNumber, Uses]:
+    if not disks:
+        return {}
+    owners = {
+        number: each
+        for each in disks
+        for number in (each.device, *readings.partitions_of(each.device))
+    }
+    uses = {each.device: known.get(each.device, ()) for each in disks}
+    for number, found in readings.openers(owners).items():
+        disk = owners[number].device
+        uses[disk] = (*uses[disk], *found)
+    for each in disks:
+        if not uses[each.device] and each.state == "running" and readings.is_claimed(each.device):
+            uses[each.device] = (Use("claim"),)
+    return uses

@@ -1,0 +1,39 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One reading of the maps and paths of a host."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._values.host import Host
+from .uses import with_openers
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...plugin_utils._types import DeviceNumber, Readings
+
+
+def observe_paths(
+    readings: Readings, timeout: float, *, named: Iterable[str] = (), leaving: bool = False
+) -> Host:
+    """Return the host's maps and disks; `named` are the /dev paths that the task mentions.
+
+    `leaving` says that maps are to be removed: then the processes that have one open are found.
+    """
+    maps = readings.maps()
+    uses = readings.uses()
+    return Host(
+        maps=maps,
+        block_devices=readings.disks(timeout),
+        uses=with_openers(uses, maps, readings) if leaving else uses,
+        resolved=_resolved(named, readings),
+    )
+
+
+def _resolved(named: Iterable[str], readings: Readings) -> dict[str, DeviceNumber]:
+    found = {each: readings.device_at(each) for each in named if each.startswith("/")}
+    return {each: number for each, number in found.items() if number is not None}

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""LUNs and their paths as the modules return them, and as lines of a difference."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._values.device import SECTOR
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...plugin_utils._types import BlockDevice
+
+Result = dict[str, t.Any]
+
+
+def lun_result(wwid: str, paths: Sequence[BlockDevice], map_name: str | None) -> Result:
+    """Return a LUN as this host sees it, whether a map uses it or not."""
+    sizes = {path.sectors for path in paths}
+    return {
+        "wwid": wwid,
+        "size": paths[0].sectors * SECTOR if len(sizes) == 1 else None,
+        "map": map_name,
+        "paths": [path_result(path) for path in paths],
+    }
+
+
+def lun_lines(wwid: str, paths: Sequence[BlockDevice]) -> list[str]:
+    """Return a LUN as lines for --diff, one for each path."""
+    lines = [
+        " ".join(filter(None, (path.name, str(path.device), path.address, path.state)))
+        + f", {path.sectors} sectors"
+        for path in paths
+    ]
+    return [wwid, *(f"  {line}" for line in lines)] if lines else []
+
+
+def path_result(path: BlockDevice) -> Result:
+    """Return a path; sizes in bytes."""
+    return {
+        "name": path.name,
+        "path": f"/dev/{path.name}" if path.name else "",
+        "device": str(path.device),
+        "address": path.address,
+        "size": path.sectors * SECTOR,
+        "state": path.state,
+        "access_state": path.access_state,
+        "carries_io": bool(path.name) and path.carries_io,
+        "hardware_handler": path.hardware_handler,
+        "serial": path.serial,
+        "target_node_name": path.target_node_name,
+        "target_port_group": path.target_port_group,
+        "read_only": path.read_only,
+        "links": [link for link in path.links if os.path.dirname(link) == "/dev/disk/by-path"],
+    }

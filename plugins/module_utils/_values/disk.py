@@ -1,0 +1,109 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Disks, the possible paths of maps, and what is written to sysfs about them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from ...plugin_utils._types import DeviceNumber
+
+_RUNNING = ("", "running", "live")
+"""The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""
+_DOWN = ("offline", "transport-offline", "cancel", "deleted", "dead")
+"""The states of SCSI and NVMe devices in which I/O fails at once; in the others it waits."""
+_INACCESSIBLE = ("unavailable", "offline")
+"""The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """A disk as sysfs and udev show it; a possible path of a map.
+
+    `wwid` is what multipath takes for one: ID_SERIAL (NVMe: ID_WWN, DASD: ID_UID); empty where
+    nobody knows it. `address` is host:channel:target:lun of a SCSI device, else empty. `state` is
+    the SCSI device's state, `access_state` its ALUA state in sysfs' words; empty if there is none.
+    `hardware_handler` is the one attached to the SCSI device; empty if none is. `serial` is the
+    unit's serial number, `target_node_name` that of the storage's port or node; empty if unknown.
+    `reported_sectors` is the size that the disk itself states, 0 if it was not asked, or is silent.
+    """
+
+    name: str
+    device: DeviceNumber
+    sectors: int
+    wwid: str = ""
+    read_only: bool = False
+    address: str = ""
+    state: str = ""
+    access_state: str = ""
+    preferred: bool = False
+    links: tuple[str, ...] = ()
+    hardware_handler: str = ""
+    serial: str = ""
+    target_node_name: str = ""
+    target_port_group: int | None = None
+    reported_sectors: int = 0
+
+    @property
+    def answers(self) -> bool:
+        """Whether the disk takes commands: its device is neither down, nor lets I/O wait."""
+        return self.state in _RUNNING
+
+    @property
+    def is_down(self) -> bool:
+        """Whether I/O to the disk fails at once, and the kernel does not open it."""
+        return self.state in _DOWN
+
+    @property
+    def is_inaccessible(self) -> bool:
+        """Whether the array lets no I/O through this path."""
+        return self.access_state in _INACCESSIBLE
+
+    @property
+    def carries_io(self) -> bool:
+        """Whether the layer below multipath would carry I/O on this path.
+
+        The kernel's multipath target learns of a broken path by I/O that fails, and in a group that
+        is not in use there is none; the layer below may know already.
+        """
+        return self.answers and not self.is_inaccessible
+
+
+@dataclass(frozen=True)
+class Transport:
+    """What the ends of a SCSI path are called, as the host's transport has them; lower case.
+
+    A port has several names where sysfs gives it several: an iSCSI target its name, portal and
+    address. `fabric` is the name of the Fibre Channel fabric; empty for another transport.
+    """
+
+    target_ports: tuple[str, ...] = ()
+    initiator_ports: tuple[str, ...] = ()
+    fabric: str = ""
+
+
+def scan_request(controller: str) -> tuple[str, str]:
+    """Return what is to be written, and to which file of sysfs."""
+    if controller.startswith("nvme"):
+        return "1", f"/sys/class/nvme/{controller}/rescan_controller"
+    return "- - -", f"/sys/class/scsi_host/{controller}/scan"
+
+
+def rescan_request(disk: str) -> tuple[str, str]:
+    """Return what is to be written where in sysfs; an NVMe disk's size is its controller's."""
+    attribute = "rescan_controller" if disk.startswith("nvme") else "rescan"
+    return "1", f"/sys/class/block/{disk}/device/{attribute}"
+
+
+def delete_request(disk: str) -> tuple[str, str]:
+    """Return what is to be written, and to which file of sysfs."""
+    return "1", f"/sys/class/block/{disk}/device/delete"
+
+
+def announce_request(disk: str) -> tuple[str, str]:
+    """Return what is to be written, and to which file of sysfs."""
+    return "change", f"/sys/class/block/{disk}/uevent"

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The records of persistent maps: the files from which a host makes them again at boot.
+
+`mpath-WWID.map` states what the program that assembles a map must know beyond what the paths say
+themselves at boot. `mpath-WWID.partitions` beside it states the partition maps, by number and name;
+where a partition begins and ends is read from the disk. `mpath-WWID.skip_kpartx` says by being
+there that udev is to make none.
+"""
+
+from __future__ import annotations
+
+RECORDS = "/etc/san.device_mapper"
+
+ENDINGS = (".map", ".partitions", ".skip_kpartx")
+"""Of the names of the files in RECORDS that state something of one map, after its uuid."""
+
+MANAGED = "# Managed by the Ansible collection san.device_mapper: changes made here are lost.\n"
+
+
+def record_path(uuid: str) -> str:
+    """Return where the record of the map with this uuid is."""
+    return f"{RECORDS}/{uuid}.map"
+
+
+def partitions_path(uuid: str) -> str:
+    """Return where the partition maps of the map with this uuid are stated."""
+    return f"{RECORDS}/{uuid}.partitions"
+
+
+def skip_kpartx_path(uuid: str) -> str:
+    """Return the file that keeps udev from making partition maps of the map with this uuid."""
+    return f"{RECORDS}/{uuid}.skip_kpartx"
+
+
+def uuid_of(path: str) -> str:
+    """Return the uuid of the map that a file states something of; empty for another file."""
+    name = path[len(RECORDS) + 1 :] if path.startswith(f"{RECORDS}/") else ""
+    return name.rpartition(".")[0] if name.endswith(ENDINGS) else ""

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The collection's own udev rule files: their names, and what can be said of their text."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import typing as t
+
+from .errors import Refused
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...plugin_utils._types import Rules
+
+ETC = "/etc/udev/rules.d"
+OWN = "63-san-device-mapper-*.rules"
+
+_ITEM = r'\s*[A-Z_]+(?:\{[^}"]+\})?\s*(?:==|!=|\+=|-=|:=|=)\s*[ie]?"(?:[^"\\]|\\.)*"\s*'
+_LINE = re.compile(rf"{_ITEM}(?:,{_ITEM})*,?\s*", re.ASCII)
+
+
+def check_syntax(rules: Sequence[Rules]) -> None:
+    """Raise Refused for a line that is no list of keys, operators and quoted values (udev(7)).
+
+    All that can be said of rules where udev has no command that verifies them.
+    """
+    for each in rules:
+        if not fnmatch.fnmatchcase(each.name, OWN) or "/" in each.name:
+            raise Refused(
+                option="rules",
+                value=each.name,
+                found=f"the collection's own rule files are named {OWN}",
+                way_out="Put rules of your own into files of your own",
+            )
+        joined = re.sub(r"\\\n\s*", "", each.content)
+        for line in joined.split("\n"):
+            if line.strip() and not line.lstrip().startswith("#") and not _LINE.fullmatch(line):
+                raise Refused(
+                    option="rules",
+                    value=line.strip(),
+                    found=f"udev would not understand this line of {each.name}",
+                    way_out="Look for a quotation mark or a line break in what it is made from",
+                )

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The uses of a block device, as data."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .errors import visible
+
+if t.TYPE_CHECKING:
+    from ...plugin_utils._types import DeviceNumber
+
+_WORDS = {
+    "mount": "mounted at {name}",
+    "swap": "in use as swap",
+    "map": "held by the map {name} (uuid {uuid})",
+    "lvm": "held by the LVM volume {name}",
+    "md": "held by the md array {name}",
+    "device": "held by {name}",
+    "process": "open in process {process} ({name})",
+    "claim": "claimed, perhaps by a mount in another mount namespace",
+}
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a block device.
+
+    `kind` is `mount`, `swap`, a device on top (`map`, `lvm`, `md`, `device`), a `process` that has
+    it open, or a `claim` that nothing explains. `name` is the mount point, the device or the
+    program; `device` the number of the device on top, `uuid` that of a map, `process` the number of
+    a process. `partition` is the kernel's name of the partition of the device that is used.
+    """
+
+    kind: str
+    name: str = ""
+    device: DeviceNumber | None = None
+    uuid: str = ""
+    process: int = 0
+    partition: str = ""
+
+    @property
+    def is_process(self) -> bool:
+        """Whether a process has the device open, and nothing else is known to use it."""
+        return self.kind == "process"
+
+    def words(self) -> str:
+        """Return the use as people read it."""
+        known = {**vars(self), "uuid": self.uuid or "empty"}
+        of = f"its partition {self.partition} is " if self.partition else ""
+        return visible(of + _WORDS[self.kind].format(**known))
+
+
+Uses = tuple[Use, ...]
+
+
+def words(uses: Uses) -> str:
+    """Return uses as a message lists them."""
+    return "; ".join(use.words() for use in uses)

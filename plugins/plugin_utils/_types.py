@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The values' types, for annotations in module_utils, where they are imported for type checks only.
+
+To a host, Ansible sends whatever a module imports, below `if TYPE_CHECKING` as well; imports from
+plugin_utils it does not follow. So an annotation costs no host a file that the module never loads.
+"""
+
+from __future__ import annotations
+
+from ..module_utils._plan.steps import Plan, Step
+from ..module_utils._values.device import DeviceNumber
+from ..module_utils._values.disk import BlockDevice, Transport
+from ..module_utils._values.host import Host
+from ..module_utils._values.kernel import Kernel, Readings
+from ..module_utils._values.map import Map, UdevFlag
+from ..module_utils._values.multipath import Multipath, MultipathStatus
+from ..module_utils._values.multipath_conf import Configuration
+from ..module_utils._values.multipathd import Multipathd
+from ..module_utils._values.partitions import (
+    ImageFile,
+    LoopDevice,
+    Parent,
+    Partition,
+    PartitionTable,
+)
+from ..module_utils._values.table import Segment, Table
+from ..module_utils._values.udev import Initramfs, RuleFile, Rules, UdevDevice, UdevState
+from ..module_utils._values.use import Use, Uses
+
+__all__ = (
+    "BlockDevice",
+    "Configuration",
+    "DeviceNumber",
+    "Host",
+    "ImageFile",
+    "Initramfs",
+    "Kernel",
+    "LoopDevice",
+    "Map",
+    "Multipath",
+    "MultipathStatus",
+    "Multipathd",
+    "Parent",
+    "Partition",
+    "PartitionTable",
+    "Plan",
+    "Readings",
+    "RuleFile",
+    "Rules",
+    "Segment",
+    "Step",
+    "Table",
+    "Transport",
+    "UdevDevice",
+    "UdevFlag",
+    "UdevState",
+    "Use",
+    "Uses",
+)

@@ -1,0 +1,156 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from unit.sysfs import Sysfs
+
+from ansible_collections.san.device_mapper.plugins.module_utils._system import block_devices
+from ansible_collections.san.device_mapper.plugins.module_utils._system.block_devices import (
+    BlockDevices,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
+from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
+
+MOUNTS = """\
+25 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw
+90 25 0:45 / /home/u/a\x0c\u2028\r\x1c\x85b rw,nosuid - fuse.sshfs u@host: rw
+91 25 253:7 / /srv/with\\040space\\012line rw - ext4 /dev/mapper/none rw
+"""
+SDA, SDA1, SDA2 = DeviceNumber(8, 0), DeviceNumber(8, 1), DeviceNumber(8, 2)
+DATA = DeviceNumber(252, 0)
+
+
+class Named(BlockDevices):
+    """The block devices of a made-up /sys, with these mounts and this swap."""
+
+    def __init__(self, mounted: dict[DeviceNumber, list[str]], swapped: set[DeviceNumber]) -> None:
+        self.mounted = mounted
+        self.swapped = swapped
+
+    def mounts(self) -> dict[DeviceNumber, list[str]]:
+        return self.mounted
+
+    def swaps(self) -> set[DeviceNumber]:
+        return self.swapped
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sysfs:
+    """Return a /sys in which sda has two partitions; a map lies on the second."""
+    monkeypatch.setattr(block_devices, "BLOCK", str(tmp_path / "class/block"))
+    names = {SDA: "sda", SDA1: "sda1", SDA2: "sda2", DATA: "dm-0"}
+    monkeypatch.setattr(block_devices, "kernel_name", lambda number: names.get(number, ""))
+    found = Sysfs(tmp_path)
+    found.disk("sda", "8:0", "0:0:0:0")
+    found.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "8:1", partition="1")
+    two = found.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda2", "8:2", partition="2")
+    data = found.add("virtual/block/dm-0", "252:0", size="64", ro="1")
+    (data / "dm").mkdir()
+    (data / "dm/name").write_text("data\n")
+    (data / "dm/uuid").write_text("mpath-3600\n")
+    (data / "slaves").mkdir()
+    (data / "slaves/sda2").symlink_to("../../sda2")
+    (two / "holders/dm-0").symlink_to("../../dm-0")
+    return found
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_what_uses_a_partition_uses_its_disk() -> None:
+    uses = Named({SDA1: ["/srv"]}, set()).uses()
+    assert [use.words() for use in uses[SDA1]] == ["its partition sda1 is mounted at /srv"]
+    assert uses[SDA] == (
+        Use("mount", "/srv", partition="sda1"),
+        Use("map", "data", DATA, "mpath-3600", partition="sda2"),
+    )
+    assert DATA not in uses
+
+
+@pytest.mark.parametrize(
+    ("holder", "name", "uuid", "use"),
+    [
+        ("dm-0", "data", "", Use("map", "data", DATA, partition="sda2")),
+        ("dm-0", "vg-lv", "LVM-x", Use("lvm", "vg-lv", DATA, "LVM-x", partition="sda2")),
+        ("md127", "", "", Use("md", "md127", DeviceNumber(9, 127), partition="sda2")),
+        ("bcache0", "", "", Use("device", "bcache0", DeviceNumber(251, 0), partition="sda2")),
+    ],
+)
+def test_what_a_device_on_top_is(sysfs: Sysfs, holder: str, name: str, uuid: str, use: Use) -> None:
+    for other, number in (("md127", "9:127"), ("bcache0", "251:0")):
+        sysfs.add(f"virtual/block/{other}", number)
+    disk = sysfs.root / "class/block/sda2/holders"
+    (disk / "dm-0").unlink()
+    (disk / holder).symlink_to(f"../../{holder}")
+    for attribute, value in (("name", name), ("uuid", uuid)):
+        (sysfs.root / "class/block/dm-0/dm" / attribute).write_text(f"{value}\n")
+    assert Named({}, set()).uses() == {SDA: (use,), SDA2: (use,)}
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_swap_is_a_use() -> None:
+    assert Named({}, {SDA1, DATA}).uses() == {
+        SDA: (
+            Use("swap", partition="sda1"),
+            Use("map", "data", DATA, "mpath-3600", partition="sda2"),
+        ),
+        SDA1: (Use("swap", partition="sda1"),),
+        SDA2: (Use("map", "data", DATA, "mpath-3600", partition="sda2"),),
+        DATA: (Use("swap"),),
+    }
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_a_device_has_its_size_and_mode_its_partitions_and_what_it_lies_on() -> None:
+    devices = BlockDevices()
+    assert devices.block_device(DATA) == BlockDevice("dm-0", DATA, 64, read_only=True)
+    assert devices.partitions_of(SDA) == (SDA1, SDA2)
+    assert devices.partitions_of(SDA1) == ()
+    assert devices.layers_below(DATA) == (SDA2, SDA)
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_a_device_that_has_gone_has_nothing() -> None:
+    devices, gone = BlockDevices(), DeviceNumber(8, 16)
+    assert devices.block_device(gone) is None
+    assert devices.partitions_of(gone) == ()
+    assert devices.layers_below(gone) == ()
+    assert not devices.is_claimed(gone)
+
+
+def test_a_mount_point_may_have_any_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users may mount by FUSE, at names of their choice; only a newline is escaped for sure."""
+    file = tmp_path / "mountinfo"
+    file.write_bytes(MOUNTS.encode())
+    lines = block_devices.lines
+    monkeypatch.setattr(block_devices, "lines", lambda _path: lines(str(file)))
+    found = BlockDevices().mounts()
+    assert found[DeviceNumber(0, 45)] == ["/home/u/a\x0c\u2028\r\x1c\x85b"]
+    assert found[DeviceNumber(253, 7)] == ["/srv/with space\nline"]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_claimed"), [(errno.EBUSY, True), (errno.ENOENT, False), (errno.EIO, False)]
+)
+def test_a_device_that_is_busy_is_claimed(
+    monkeypatch: pytest.MonkeyPatch, number: int, is_claimed: bool
+) -> None:
+    def refused(_name: str, _number: DeviceNumber, flags: int) -> int:
+        assert flags == os.O_EXCL
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(block_devices, "opened", refused)
+    assert BlockDevices().is_claimed(SDA) == is_claimed
+
+
+@pytest.mark.parametrize("path", ["", "/dev/null", "/dev/nosuch", "/", "a\0b"])
+def test_what_is_no_block_device_has_no_number(path: str) -> None:
+    assert BlockDevices().device_at(path) is None
