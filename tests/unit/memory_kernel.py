@@ -337,4 +337,4 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
 
 def apply(plan: Plan, kernel: MemoryKernel, timeout: float) -> None:
     """Carry out a plan on an in-memory kernel, which has all that changes something."""
-    carry_out(plan, cast("Kernel", kernel), timeout)
+    carry_out(plan, cast(Kernel, kernel), timeout)
