@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from ...plugin_utils._types import DeviceNumber
+    from .device import DeviceNumber
 
 _RUNNING = ("", "running", "live")
 """The states of SCSI and NVMe devices that take I/O; empty where a device has no such state."""

@@ -16,7 +16,7 @@ from .multipath_conf import Configuration
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...plugin_utils._types import DeviceNumber
+    from .device import DeviceNumber
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...plugin_utils._types import DeviceNumber
+    from .device import DeviceNumber
 
 
 @dataclass(frozen=True)

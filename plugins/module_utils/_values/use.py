@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .errors import visible
 
 if t.TYPE_CHECKING:
-    from ...plugin_utils._types import DeviceNumber
+    from .device import DeviceNumber
 
 _WORDS = {
     "mount": "mounted at {name}",
