@@ -211,8 +211,9 @@ maps:
     users:
       description:
         - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
-          V(swap), V(map), V(lvm), V(md) or V(device) for what lies on top, V(process) for a process
-          that has the map open, and V(claim) for an exclusive use that nothing explains.
+          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top, V(process) for
+          a process that has the map open, V(udev) for one of udev's, V(claim) for an exclusive use
+          that nothing explains, and V(unexplained) for C(opens) by something that is not a process.
       type: list
       elements: dict
       sample:
@@ -222,6 +223,7 @@ maps:
           uuid: null
           process: null
           partition: null
+          opens: null
 luns:
   description: The LUNs that the host sees, by WWID; with O(maps) or O(health), those of such maps.
   type: list

@@ -14,6 +14,7 @@ import ctypes
 import errno
 import os
 import threading
+import time
 import typing as t
 
 from .._values.device import DeviceNumber
@@ -26,13 +27,16 @@ from .block_devices import device_number
 from .files import write_whole
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _LIBRARIES = ("libdevmapper.so.1.02.1", "libdevmapper.so.1.02", "libdevmapper.so.1.03")
 
 # libdevmapper.h: the task types.
 _CREATE, _RELOAD, _REMOVE, _RESUME, _RENAME = 0, 1, 2, 5, 8
+_INFO = 7
 _VERSION, _STATUS, _TABLE, _LIST, _CLEAR, _TARGET_MSG = 9, 10, 11, 13, 14, 17
+
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 _DISABLE_LIBRARY_FALLBACK = 0x0020
 _NO_MANGLING = 0
@@ -97,6 +101,24 @@ class LibDeviceMapper:
             info = task.info()
         found = self._map(DeviceNumber(info.major, info.minor)) if info.exists else None
         return found if found and found.uuid == uuid else None
+
+    def open_counts(self, explained: Mapping[str, int], timeout: float) -> dict[str, int]:
+        """Return how often maps are open, by uuid, once none is so more often than `explained`."""
+        end = time.monotonic() + timeout
+        while True:
+            found = {uuid: self._open_count(uuid) for uuid in explained}
+            opened = any(found[uuid] > count for uuid, count in explained.items())
+            if not opened or time.monotonic() >= end:
+                return found
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _open_count(self, uuid: str) -> int:
+        with self._task(_INFO, "read", uuid) as task:
+            task.set_uuid(uuid.encode())
+            if not task.run_if_there():
+                return 0
+            info = task.info()
+            return info.open_count if info.exists else 0
 
     def has_node(self, present: Map) -> bool:
         """Tell whether /dev/mapper leads to the map by its name; udev sees to that, if it runs."""

@@ -87,8 +87,16 @@ def _item(stated: StatedMap, host: Host) -> Present | Gone:
 def observe(request: Stated, readings: Readings, timeout: float) -> Host:
     """Return the host as these maps concern it."""
     named = [path for stated in request for path in stated.named]
-    leaving = any(not stated.present for stated in request)
-    host = observe_paths(readings, timeout, named=named, leaving=leaving)
+    gone = [stated for stated in request if not stated.present]
+    # A use may be deferred to: then nothing waits for it.
+    patience = timeout if any(not stated.defers for stated in gone) else 0
+    names = {stated.name for stated in gone if not stated.wwid}
+    of_luns = {stated.wwid for stated in gone if stated.wwid}
+
+    def leaving(each: Map) -> bool:
+        return each.name in names or each.wwid in of_luns
+
+    host = observe_paths(readings, timeout, named=named, leaving=leaving, patience=patience)
     wwids = {stated.wwid for stated in request if stated.present and stated.wwid}
     paths = frozenset(disk.device for disk in host.block_devices if disk.wwid in wwids)
     checked = any(each.manager == "multipathd" for each in request)

@@ -72,7 +72,16 @@ class Readings(t.Protocol):
         """
 
     def openers(self, devices: Iterable[DeviceNumber]) -> Mapping[DeviceNumber, Uses]:
-        """Return the processes that have one of `devices` open, but for udev's short-lived ones."""
+        """Return the processes that have one of `devices` open; udev's are of the kind `udev`.
+
+        Never blocks, whatever file systems the processes have files on.
+        """
+
+    def open_counts(self, explained: Mapping[str, int], timeout: float) -> Mapping[str, int]:
+        """Return how often maps are open, by uuid, once none is so more often than `explained`.
+
+        Waits `timeout` seconds at most; a map that has gone is not open.
+        """
 
     def is_claimed(self, device: DeviceNumber) -> bool:
         """Return whether the block device, or a partition of it, is in exclusive use.
