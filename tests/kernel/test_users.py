@@ -125,6 +125,7 @@ def test_udev_is_waited_for(host: Host) -> None:
     """A program that a rule has started has the map open for some seconds, and goes."""
     host.applied("multipath_map", name="data", wwid=WWIDS[0])
     rule = f'ENV{{DM_UUID}}=="{UUIDS[0]}", RUN+="/run/slow"'
+    host.run("mkdir", "-p", "/run/udev/rules.d")
     host.run("tee", "/run/udev/rules.d/99-slow.rules", input=f"{rule}\n")
     script = "#!/bin/sh\nexec < $DEVNAME\ntouch /run/slow.opened\nsleep 8\n"
     host.run("tee", "/run/slow", input=script)

@@ -53,5 +53,8 @@ def whole(**parts: Any) -> Host:
         "udev": UdevState(),
         "boot_files": {},
         "missing_programs": (),
+        "stale_nodes": {},
+        "units": (),
+        "named_at_boot": {},
     }
     return Host(**{**nothing, **parts})

@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
         Transport,
         UdevDevice,
         UdevFlag,
+        Unit,
         Uses,
     )
 
@@ -50,6 +51,12 @@ class Readings(t.Protocol):
 
     def has_node(self, present: Map) -> bool:
         """Return whether /dev/mapper leads to the map by its name; True where no udev runs."""
+
+    def stale_nodes(self, names: Sequence[str], timeout: float) -> Mapping[str, str]:
+        """Return what /dev/mapper has by these names that does not lead to the map of the name.
+
+        A link that udev may be about to change gets `timeout` seconds to lead there.
+        """
 
     # Block devices and their uses
 
@@ -175,6 +182,14 @@ class Readings(t.Protocol):
 
         Waits `timeout` seconds at most.
         """
+
+    # systemd
+
+    def units(self, timeout: float) -> tuple[Unit, ...]:
+        """Return the active mount, swap and automount units; Refused if systemd says nothing."""
+
+    def named_at_boot(self, paths: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return where fstab, crypttab and the kernel's command line name `paths`, by path."""
 
     # What a host boots with
 
