@@ -179,9 +179,12 @@ maps:
               V(path_not_in_map) (it has the WWID, and the table does not have it).
             - Or V(too_few_paths) (fewer are active than O(expected_paths)), V(missing_link) (the
               link C(expected) does not lead to the map, or to the partition map C(name)),
-              V(stale_partition_map) (the partition map C(name) does not show its partition),
-              V(partition_table_unreadable) (C(found) says why), or V(not_as_drop_in) (the map is
-              not what the file says that M(san.device_mapper.multipath_map) wrote for multipathd).
+              V(not_ready) (a path is usable, but the udev rules of multipath-tools take the map for
+              not ready, mostly because C(multipath.conf) blacklists its paths; it has no link by
+              UUID or label, and LVM does not see it), V(stale_partition_map) (the partition map
+              C(name) does not show its partition), V(partition_table_unreadable) (C(found) says
+              why), or V(not_as_drop_in) (the map is not what the file says that
+              M(san.device_mapper.multipath_map) wrote for multipathd).
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list

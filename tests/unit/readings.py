@@ -53,6 +53,7 @@ def whole(**parts: Any) -> Host:
         "udev": UdevState(),
         "boot_files": {},
         "missing_programs": (),
+        "not_ready": frozenset(),
         "stale_nodes": {},
         "units": (),
         "named_at_boot": {},

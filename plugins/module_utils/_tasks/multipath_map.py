@@ -23,6 +23,7 @@ from .._plan.multipathd import (
     refuse_fight,
     wwid_of_drop_in,
 )
+from .._plan.multipathd_refusals import refuse_not_ready
 from .._plan.path_groups import Groups, groups
 from .._plan.path_selector import selected
 from .._plan.paths import found_paths, listed_paths, refuse_claimed, refuse_sizes
@@ -59,6 +60,10 @@ def operations(request: Stated, host: Host) -> Plan:
     refuse_daemon_options(kernels)
     _refuse_names(items, host)
     steps = plan([*flat(kernels)], host.maps) if kernels else ()
+    concerned = uuids(steps)
+    for each in kernels:
+        if isinstance(each, Present) and each.desired.uuid in concerned:
+            refuse_not_ready(each, host)
     steps = (*steps, *forget(kernels, host))
     steps = (*steps, *multipathd_plan(daemons, host)) if daemons else steps
     steps = with_records(steps, host, dict(_records(items, host)))
