@@ -144,6 +144,17 @@ def device_number(path: str) -> DeviceNumber | None:
     return None
 
 
+def mounted_at(path: str) -> DeviceNumber | None:
+    """Return the device number of the file system that has `path`; looks at no file of it."""
+    found: dict[str, DeviceNumber] = {}
+    for each in lines("/proc/self/mountinfo"):
+        words = each.split(" ")
+        found[_unescaped(words[4])] = DeviceNumber.parse(words[2])
+    while path not in found and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return found.get(path)
+
+
 def descriptors(process: str) -> list[str]:
     """Return the paths of a process's open files in /proc."""
     return [f"/proc/{process}/fd/{each}" for each in listed(f"/proc/{process}/fd")]

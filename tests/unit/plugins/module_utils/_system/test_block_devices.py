@@ -154,6 +154,16 @@ def test_the_device_number_says_whose_a_mount_is(monkeypatch: pytest.MonkeyPatch
     }
 
 
+def test_the_file_system_of_a_path_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last mount at a point counts, which hides those before."""
+    monkeypatch.setattr(
+        block_devices, "lines", lambda _path: [*MOUNTS.splitlines()[:1], "91 25 0:50 / /srv/a rw"]
+    )
+    assert block_devices.mounted_at("/srv/a/b/c") == DeviceNumber(0, 50)
+    assert block_devices.mounted_at("/srv/ab") == DeviceNumber(254, 0)
+    assert block_devices.mounted_at("nowhere") is None
+
+
 def test_a_descriptor_is_not_followed_out_of_dev(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
