@@ -124,16 +124,16 @@ def test_a_file_server_that_is_dead_stops_no_task(host: Host) -> None:
 def test_udev_is_waited_for(host: Host) -> None:
     """A program that a rule has started has the map open for some seconds, and goes."""
     host.applied("multipath_map", name="data", wwid=WWIDS[0])
-    rule = f'ENV{{DM_UUID}}=="{UUIDS[0]}", RUN+="/run/slow"'
+    rule = f'ENV{{DM_UUID}}=="{UUIDS[0]}", RUN+="/var/tmp/slow"'
     host.run("mkdir", "-p", "/run/udev/rules.d")
     host.run("tee", "/run/udev/rules.d/99-slow.rules", input=f"{rule}\n")
     script = "#!/bin/sh\nexec < $DEVNAME\ntouch /run/slow.opened\nsleep 8\n"
-    host.run("tee", "/run/slow", input=script)
+    host.run("tee", "/var/tmp/slow", input=script)
     try:
         host.shell(
-            "chmod +x /run/slow; rm -f /run/slow.opened; udevadm control --reload;"
+            "chmod +x /var/tmp/slow; rm -f /run/slow.opened; udevadm control --reload;"
             " udevadm trigger /dev/mapper/data; until test -e /run/slow.opened; do sleep 0.1; done"
         )
         assert host.applied("multipath_map", wwid=WWIDS[0], state="absent")["changed"]
     finally:
-        host.shell("rm /run/udev/rules.d/99-slow.rules /run/slow; udevadm control --reload")
+        host.shell("rm /run/udev/rules.d/99-slow.rules /var/tmp/slow; udevadm control --reload")

@@ -60,7 +60,7 @@ def parse_units(text: str) -> Iterator[Unit]:
     for each in shown:
         name = each.get("Id", "")
         ends_with = devices[name].union(
-            *(devices.get(mount, frozenset()) for mount in each.get("Triggers", "").split())
+            *(devices.get(mount, frozenset()) for mount in _listed(each, "Triggers"))
         )
         if name and each.get("ActiveState") not in ("inactive", "failed"):
             yield Unit(name, each.get("Where", ""), ends_with)
@@ -69,4 +69,10 @@ def parse_units(text: str) -> Iterator[Unit]:
 def _devices(shown: dict[str, str]) -> Iterable[str]:
     # BindsTo before systemd 249, which knows no StopPropagatedFrom.
     for tie in ("StopPropagatedFrom", "BindsTo"):
-        yield from (each for each in shown.get(tie, "").split() if each.endswith(".device"))
+        yield from (each for each in _listed(shown, tie) if each.endswith(".device"))
+
+
+def _listed(shown: dict[str, str], name: str) -> Iterable[str]:
+    # systemctl escapes the backslashes of lists, and not those of a single name (bus-print-
+    # properties.c, xescape).
+    return shown.get(name, "").replace(r"\x5c", "\\").split()

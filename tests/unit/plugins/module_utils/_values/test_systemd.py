@@ -12,14 +12,14 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.systemd 
     parse_units,
 )
 
-SHOWN = """\
+SHOWN = r"""
 Id=srv-data.mount
 ActiveState=active
 Where=/srv/data
 BindsTo=dev-sdb.device
-StopPropagatedFrom=dev-mapper-data.device
+StopPropagatedFrom=dev-mapper-data\x5cx2dpart1.device
 
-Id=srv-auto.mount
+Id=srv-auto\x2d1.mount
 ActiveState=inactive
 Where=/srv/auto
 StopPropagatedFrom=dev-mapper-auto.device
@@ -27,7 +27,7 @@ StopPropagatedFrom=dev-mapper-auto.device
 Where=/srv/auto
 Id=srv-auto.automount
 ActiveState=active
-Triggers=srv-auto.mount
+Triggers=srv-auto\x5cx2d1.mount
 
 Id=-.mount
 ActiveState=active
@@ -44,7 +44,9 @@ def test_active_units_end_with_their_device_units() -> None:
     """An automount that waits ends with the mount that it would start."""
     assert [*parse_units(SHOWN)] == [
         Unit(
-            "srv-data.mount", "/srv/data", frozenset({"dev-sdb.device", "dev-mapper-data.device"})
+            "srv-data.mount",
+            "/srv/data",
+            frozenset({"dev-sdb.device", r"dev-mapper-data\x2dpart1.device"}),
         ),
         Unit("srv-auto.automount", "/srv/auto", frozenset({"dev-mapper-auto.device"})),
         Unit("-.mount", "/", frozenset()),
