@@ -40,6 +40,8 @@ def run(specification: Mapping[str, t.Any], task: Task[Request], *parts: type) -
     module = AnsibleModule(supports_check_mode=True, **specification)
     try:
         result = outcome(task, module.params, functools.partial(system, parts), module.check_mode)
+        for warning in result.pop("warnings"):
+            module.warn(visible(warning))
         module.exit_json(**readable(result))
     except Unfinished as failed:
         left = None if failed.left is None else list(failed.left)
@@ -94,7 +96,7 @@ def outcome(
     readings = ReadingsOnly(host)
     observe = functools.partial(task.observe, request, t.cast("Kernel", readings), timeout)
     if task.operations is None:
-        return {"changed": False, **task.report(request, observe())}
+        return {"changed": False, **task.report(request, observe()), "warnings": []}
     missing = functools.partial(task.operations, request)
     with contextlib.nullcontext() if check_mode else host.exclusive(timeout):
         before = observe()
@@ -109,6 +111,7 @@ def outcome(
         "plan": list(words(steps)),
         **task.report(request, after),
         **task.changes(request, before, after, steps),
+        "warnings": [*task.warnings(request, before, after)],
     }
 
 

@@ -179,9 +179,12 @@ maps:
               V(path_not_in_map) (it has the WWID, and the table does not have it).
             - Or V(too_few_paths) (fewer are active than O(expected_paths)), V(missing_link) (the
               link C(expected) does not lead to the map, or to the partition map C(name)),
-              V(stale_partition_map) (the partition map C(name) does not show its partition),
-              V(partition_table_unreadable) (C(found) says why), or V(not_as_drop_in) (the map is
-              not what the file says that M(san.device_mapper.multipath_map) wrote for multipathd).
+              V(not_ready) (a path is usable, but the udev rules of multipath-tools take the map for
+              not ready, mostly because C(multipath.conf) blacklists its paths; it has no link by
+              UUID or label, and LVM does not see it), V(stale_partition_map) (the partition map
+              C(name) does not show its partition), V(partition_table_unreadable) (C(found) says
+              why), or V(not_as_drop_in) (the map is not what the file says that
+              M(san.device_mapper.multipath_map) wrote for multipathd).
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list
@@ -211,8 +214,9 @@ maps:
     users:
       description:
         - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
-          V(swap), V(map), V(lvm), V(md) or V(device) for what lies on top, V(process) for a process
-          that has the map open, and V(claim) for an exclusive use that nothing explains.
+          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top, V(process) for
+          a process that has the map open, V(udev) for one of udev's, V(claim) for an exclusive use
+          that nothing explains, and V(unexplained) for C(opens) by something that is not a process.
       type: list
       elements: dict
       sample:
@@ -222,6 +226,7 @@ maps:
           uuid: null
           process: null
           partition: null
+          opens: null
 luns:
   description: The LUNs that the host sees, by WWID; with O(maps) or O(health), those of such maps.
   type: list

@@ -231,6 +231,19 @@ options:
         file says so from then on.
     type: bool
     default: false
+  rename_mounted:
+    description:
+      - Whether to rename a map on which, itself or a partition map of it, systemd manages a file
+        system, swap or automount, for example because C(/etc/fstab) names it. systemd stops such a
+        unit when the node of the old name goes, which B(unmounts) the file system, unless a process
+        uses it. By default the task is refused, with the name of the unit. File systems that were
+        mounted with C(mount) and are not in C(/etc/fstab) stay mounted in any case.
+      - The partition maps of a map keep what follows its name, and are renamed with it.
+      - The module warns about names in C(/etc/fstab), C(/etc/crypttab) and the kernel's command
+        line that the next boot would not find.
+    type: bool
+    default: false
+    version_added: 1.1.0
   in_use:
     description:
       - What O(state=absent) does with a map that is in use, itself or one of its partition maps.
@@ -347,6 +360,10 @@ options:
       skip_kpartx:
         description: See O(skip_kpartx).
         type: bool
+      rename_mounted:
+        description: See O(rename_mounted).
+        type: bool
+        version_added: 1.1.0
       in_use:
         description: See O(in_use).
         type: str
@@ -624,8 +641,9 @@ maps:
     users:
       description:
         - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
-          V(swap), V(map), V(lvm), V(md) or V(device) for what lies on top, V(process) for a process
-          that has the map open, and V(claim) for an exclusive use that nothing explains.
+          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top, V(process) for
+          a process that has the map open, V(udev) for one of udev's, V(claim) for an exclusive use
+          that nothing explains, and V(unexplained) for C(opens) by something that is not a process.
       type: list
       elements: dict
       sample:
@@ -635,6 +653,7 @@ maps:
           uuid: null
           process: null
           partition: null
+          opens: null
 """
 
 from ..module_utils._plan.path_groups import POLICIES
@@ -646,6 +665,7 @@ from ..module_utils._system.kernel_modules import KernelModules
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
 from ..module_utils._system.multipathd import MultipathDaemon
+from ..module_utils._system.systemd import Systemd
 from ..module_utils._tasks.multipath_map import TASK
 
 _ITEM: dict[str, dict[str, object]] = {
@@ -699,6 +719,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "read_only": {"type": "bool"},
     "allow_shrink": {"type": "bool"},
     "skip_kpartx": {"type": "bool"},
+    "rename_mounted": {"type": "bool"},
     "in_use": {"type": "str", "choices": ["fail", "defer"]},
     "min_paths": {"type": "int"},
     "persistent": {"type": "bool"},
@@ -713,6 +734,7 @@ _DEFAULTS = {
     "read_only": False,
     "allow_shrink": False,
     "skip_kpartx": False,
+    "rename_mounted": False,
     "in_use": "fail",
     "min_paths": 1,
 }
@@ -733,7 +755,9 @@ SPECIFICATION = {
     "required_one_of": [("name", "wwid", "paths", "path_groups", "maps")],
 }
 
-PARTS = (BlockDevices, Disks, Files, KernelModules, LibDeviceMapper, Lock, MultipathDaemon)
+PARTS = (
+    *(BlockDevices, Disks, Files, KernelModules, LibDeviceMapper, Lock, MultipathDaemon, Systemd),
+)
 """The parts of the system that the task needs."""
 
 

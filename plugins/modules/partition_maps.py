@@ -18,8 +18,8 @@ description:
     where the kernel, kpartx and libblkid disagree. The partition tables of DASDs need libblkid 2.43
     or later.
   - A partition map's identity is its uuid, C(partN-) and the uuid of its device, as kpartx gives
-    it. A map with this uuid and another name is renamed in place, mounted or not. Maps of this
-    device that the table no longer has are removed; anything else is never touched.
+    it. A map with this uuid and another name is renamed in place (but see O(rename_mounted)). Maps
+    of this device that the table no longer has are removed; anything else is never touched.
   - The partition maps of a multipath map that is persistent
     (O(san.device_mapper.multipath_map#module:persistent)) are there again after a reboot, too.
 extends_documentation_fragment:
@@ -49,7 +49,8 @@ options:
     description:
       - What stands between the name of the device and the number of the partition in the maps'
         names, such as V(-part), V(p), or nothing.
-      - V(auto) keeps what the maps of these partitions already use; else what the host's udev rule
+      - V(auto) keeps what the maps of these partitions already use, also after the device has been
+        renamed; else what the host's udev rule
         gives to kpartx; else, as kpartx does, V(p) after a digit and nothing after another
         character.
     type: str
@@ -73,6 +74,18 @@ options:
     type: str
     choices: [map, skip]
     default: map
+  rename_mounted:
+    description:
+      - Whether to rename a map whose file system, swap or automount systemd manages, for example
+        because C(/etc/fstab) names it. systemd stops such a unit when the node of the old name
+        goes, which B(unmounts) the file system, unless a process uses it. By default the task is
+        refused, with the name of the unit. File systems that were mounted with C(mount) and are not
+        in C(/etc/fstab) stay mounted in any case.
+      - The module warns about names in C(/etc/fstab), C(/etc/crypttab) and the kernel's command
+        line that the next boot would not find.
+    type: bool
+    default: false
+    version_added: 1.1.0
   read_only:
     description:
       - Whether the maps refuse writes. Those of a device that refuses them do in any case.
@@ -222,6 +235,7 @@ from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.libudev import LibUdev
 from ..module_utils._system.lock import Lock
 from ..module_utils._system.loop import LoopDevices
+from ..module_utils._system.systemd import Systemd
 from ..module_utils._tasks.partition_maps import TASK
 
 SPECIFICATION = {
@@ -233,6 +247,7 @@ SPECIFICATION = {
         "partitions": {"type": "list", "elements": "int"},
         "purge": {"type": "bool", "default": True},
         "extended": {"type": "str", "choices": ["map", "skip"], "default": "map"},
+        "rename_mounted": {"type": "bool", "default": False},
         "read_only": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 60},
     },
@@ -240,7 +255,10 @@ SPECIFICATION = {
     "required_one_of": [("device", "devices")],
 }
 
-PARTS = (BlockDevices, Files, LibBlkid, LibDeviceMapper, LibUdev, Lock, LoopDevices, KpartxRule)
+PARTS = (
+    *(BlockDevices, Files, LibBlkid, LibDeviceMapper, LibUdev, Lock, LoopDevices, KpartxRule),
+    Systemd,
+)
 """The parts of the system that the task needs."""
 
 

@@ -23,6 +23,7 @@ _WORDS = {
     "no_table": "no table",
     "no_usable_path": "no usable path",
     "not_as_drop_in": "not as its drop-in says",
+    "not_ready": "not ready for udev",
     "partition_table_unreadable": "the partition table cannot be read",
     "path_down": "down",
     "path_failed": "failed",

@@ -26,6 +26,7 @@ from ..module_utils._values.partitions import (
     Partition,
     PartitionTable,
 )
+from ..module_utils._values.systemd import Unit
 from ..module_utils._values.table import Segment, Table
 from ..module_utils._values.udev import Initramfs, RuleFile, Rules, UdevDevice, UdevState
 from ..module_utils._values.use import Use, Uses
@@ -57,6 +58,7 @@ __all__ = (
     "UdevDevice",
     "UdevFlag",
     "UdevState",
+    "Unit",
     "Use",
     "Uses",
 )

@@ -117,3 +117,27 @@ def test_kpartx_makes_no_partition_maps_where_none_are_wanted_after_a_reboot(too
     finally:
         tools.shell("dmsetup remove --retry data-part1", check=False)
         tools.applied("multipath_map", wwid=WWIDS[0], state="absent")
+
+
+def test_a_blacklist_counts_while_the_daemon_is_stopped(tools: Host) -> None:
+    """The rules ask `multipath -U`, and udev would give the map no links of its content."""
+    task = {"name": "data", "wwid": WWIDS[0]}
+    rule = 'blacklist {\n devnode ".*"\n}\n'
+    tools.run("tee", "/etc/multipath.conf", input=rule)
+    try:
+        message = tools.refused("multipath_map", **task)
+        assert '/etc/multipath.conf line 2 (blacklist: devnode ".*")' in message
+        tools.run("rm", "/etc/multipath.conf")
+        tools.applied("multipath_map", **task)
+        (found,) = tools.applied("device_mapper_info", maps=["data"])["maps"]
+        assert found["health"]["reasons"] == []
+        tools.run("tee", "/etc/multipath.conf", input=rule)
+        tools.run("udevadm", "trigger", "--settle", "/dev/mapper/data")
+        tools.shell("dmsetup suspend data; dmsetup resume data; udevadm settle")
+        (found,) = tools.applied("device_mapper_info", maps=["data"])["maps"]
+        reason = {"kind": "not_ready", "found": "MPATH_DEVICE_READY=0"}
+        assert found["health"]["reasons"] == [reason]
+        # What is there is left as it is.
+        assert not tools.applied("multipath_map", **task)["changed"]
+    finally:
+        tools.run("rm", "-f", "/etc/multipath.conf")

@@ -28,6 +28,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
     LoopDevice,
     PartitionTable,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.systemd import Unit
 from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use, Uses
 from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
@@ -84,6 +85,9 @@ class MemoryHost:
         self.links: dict[str, DeviceNumber] = {}
         self.properties: dict[str, str] = {}
         self.observations = 0
+        self.stale: dict[str, str] = {}
+        self.of_systemd: tuple[Unit, ...] = ()
+        self.boot_names: dict[str, tuple[str, ...]] = {}
         self.is_locked = False
 
     def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
@@ -161,6 +165,23 @@ class MemoryHost:
         """Return the process that has each map open that is open, and not mounted."""
         opened = {each.device for each in self.kernel.opened() if each.device not in self.mounted}
         return {each: (Use("process", "cat", process=7),) for each in devices if each in opened}
+
+    def open_counts(self, explained: Mapping[str, int], _timeout: float) -> dict[str, int]:
+        """Return at once: nobody here closes anything while anybody waits."""
+        counts = {each.uuid: each.open_count for each in self.kernel.looked_at()}
+        return {uuid: counts.get(uuid, 0) for uuid in explained}
+
+    def stale_nodes(self, names: Sequence[str], _timeout: float) -> dict[str, str]:
+        """Return what the test puts into /dev/mapper."""
+        return {name: found for name, found in self.stale.items() if name in names}
+
+    def units(self, _timeout: float) -> tuple[Unit, ...]:
+        """Return the units that the test states."""
+        return self.of_systemd
+
+    def named_at_boot(self, paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the places that the test states."""
+        return {path: self.boot_names[path] for path in paths if path in self.boot_names}
 
     def is_claimed(self, device: DeviceNumber) -> bool:
         """Return whether the kernel says so."""

@@ -53,5 +53,9 @@ def whole(**parts: Any) -> Host:
         "udev": UdevState(),
         "boot_files": {},
         "missing_programs": (),
+        "not_ready": frozenset(),
+        "stale_nodes": {},
+        "units": (),
+        "named_at_boot": {},
     }
     return Host(**{**nothing, **parts})

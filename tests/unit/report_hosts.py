@@ -87,6 +87,7 @@ class San:
             uses=self._uses,
             parents=(),
             missing_links={},
+            not_ready=frozenset(),
             multipathd=daemon(),
         )
         return device_mapper_info.report(device_mapper_info.Request(**request), host)

@@ -15,9 +15,9 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 39,
     "lun_paths": 22,
-    "multipath_map": 52,
+    "multipath_map": 56,
     "multipath_path": 39,
-    "partition_maps": 34,
+    "partition_maps": 38,
     "udev_info": 41,
 }
 """The most files of the collection that a module may be sent with, its own among them."""

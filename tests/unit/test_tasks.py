@@ -127,8 +127,7 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
         if draw(st.integers(0, 3))
     ]
     owned = {f"mpath-{item['wwid']}" for item in items}
-    absent = {f"mpath-{item['wwid']}" for item in items if item["state"] == "absent"}
-    owned |= set(PARTITIONS) if PARENT in absent else set()
+    owned |= set(PARTITIONS) if PARENT in owned else set()
     return Scene(host, "multipath_map", {"maps": items}, frozenset(owned))
 
 

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
     from ...plugin_utils._types import Host, Map, Readings
 
+_READY = "MPATH_DEVICE_READY"
 _PATIENCE = 5.0  # Seconds; a daemon that hangs keeps nobody from looking at the host.
 
 
@@ -40,6 +41,7 @@ def observe_health(
     ]
     return replace(
         host,
+        not_ready=frozenset(each.device for each in host.maps if _is_not_ready(each, readings)),
         missing_links={number: each for number, each in links.items() if each},
         parents=readable_parents(mapped, readings, timeout),
         multipathd=_multipathd(readings, min(timeout, _PATIENCE)),
@@ -73,6 +75,10 @@ def _missing_links(each: Map, readings: Readings) -> Iterator[str]:
     if each.uuid and readings.udev_properties(each.device, ("DM_UDEV_RULES_VSN",)) != ("",):
         links.append(f"/dev/disk/by-id/dm-uuid-{each.uuid}")
     yield from (link for link in links if readings.device_at(link) != each.device)
+
+
+def _is_not_ready(each: Map, readings: Readings) -> bool:
+    return bool(each.wwid) and readings.udev_properties(each.device, (_READY,)) == ("0",)
 
 
 def readable_parents(maps: Sequence[Map], readings: Readings, timeout: float) -> tuple[Parent, ...]:

@@ -52,7 +52,8 @@ def _all_uses(
     uses = {each.device: known.get(each.device, ()) for each in disks}
     for number, found in readings.openers(owners).items():
         disk = owners[number].device
-        uses[disk] = (*uses[disk], *found)
+        # udev's are short-lived, and the kernel lets a disk go that one of them has open.
+        uses[disk] = (*uses[disk], *(use for use in found if not use.is_udev))
     for each in disks:
         if not uses[each.device] and each.state == "running" and readings.is_claimed(each.device):
             uses[each.device] = (Use("claim"),)

@@ -51,7 +51,7 @@ def observe_partitions(
     return replace(
         host,
         parents=tuple(parents),
-        uses=with_openers(uses, children, readings),
+        uses=with_openers(uses, children, readings, timeout),
         boot_files=readings.boot_files(()),
     )
 

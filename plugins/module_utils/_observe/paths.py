@@ -12,24 +12,35 @@ from .._values.host import Host
 from .uses import with_openers
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from ...plugin_utils._types import DeviceNumber, Readings
+    from ...plugin_utils._types import DeviceNumber, Map, Readings
 
 
 def observe_paths(
-    readings: Readings, timeout: float, *, named: Iterable[str] = (), leaving: bool = False
+    readings: Readings,
+    timeout: float,
+    *,
+    named: Iterable[str] = (),
+    leaving: Callable[[Map], bool] | None = None,
+    patience: float = 0,
 ) -> Host:
     """Return the host's maps and disks; `named` are the /dev paths that the task mentions.
 
-    `leaving` says that maps are to be removed: then the processes that have one open are found.
+    All uses are found of those maps that are `leaving`, and of their partition maps: processes as
+    well, and what is no process. udev's get `patience` seconds to end.
     """
     maps = readings.maps()
     uses = readings.uses()
+    disks = readings.disks(timeout)
+    if leaving:
+        uuids = {each.uuid for each in maps if each.uuid and leaving(each)}
+        gone = [each for each in maps if each.uuid in uuids or each.partition[1] in uuids]
+        uses = with_openers(uses, gone, readings, patience)
     return Host(
         maps=maps,
-        block_devices=readings.disks(timeout),
-        uses=with_openers(uses, maps, readings) if leaving else uses,
+        block_devices=disks,
+        uses=uses,
         resolved=_resolved(named, readings),
     )
 

@@ -27,12 +27,12 @@ from .._values.table import devices
 from .boot import RemoveFile, is_persistent, partition_records, writes
 from .map_steps import Remove
 from .path_groups import SOURCES
-from .steps import Unmapped
+from .steps import Unmapped, foresee
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ...plugin_utils._types import BlockDevice, Host, Kernel, Multipath, Plan
+    from ...plugin_utils._types import BlockDevice, Host, Kernel, Map, Multipath, Plan
     from .missing import Desired
     from .stated import StatedMap
 
@@ -99,6 +99,20 @@ def record(stated: StatedMap, desired: Desired, host: Host) -> str:
     return MANAGED + "".join(f"{line}\n" for line in lines)
 
 
+def _renamed(text: str, parent: Map, after: Host) -> str:
+    """Return the record of partition maps with the names that they have with that of `parent`.
+
+    Also where a run that was killed has renamed one of them and not written so.
+    """
+    for child in after.partition_maps(parent):
+        tail = child.name[len(parent.name) :]
+        if child.name == parent.name + tail:
+            line = rf"(?m)^{child.partition[0]} .*{re.escape(tail)}(?=( read_only)?$)"
+            name = f"{child.partition[0]} {child.name}"
+            text = re.sub(line, name.replace("\\", r"\\"), text)
+    return text
+
+
 def with_records(steps: Plan, host: Host, records: Mapping[str, Mapping[str, str]]) -> Plan:
     """Return `steps` with what brings the host's boot files to the stated `records`.
 
@@ -106,7 +120,7 @@ def with_records(steps: Plan, host: Host, records: Mapping[str, Mapping[str, str
     persistent. A record goes before its map does, so that no path that comes at that moment brings
     the map back.
     """
-    wanted = dict(host.boot_files)
+    wanted, after = dict(host.boot_files), foresee(steps, host)
     for uuid, files in records.items():
         for path in (f"{RECORDS}/{uuid}{ending}" for ending in ENDINGS):
             # With the map, its partition maps are partition_maps' to state.
@@ -117,8 +131,10 @@ def with_records(steps: Plan, host: Host, records: Mapping[str, Mapping[str, str
             present = host.map_of_uuid(uuid)
             if present is not None and not is_persistent(uuid, host):
                 # From now on they come back with it; later on partition_maps states them.
-                children = host.partition_maps(present)
-                wanted.update(partition_records(uuid, children))
+                wanted.update(partition_records(uuid, after.partition_maps(present)))
+            path, parent = partitions_path(uuid), after.map_of_uuid(uuid)
+            if parent is not None and path in wanted:
+                wanted[path] = _renamed(wanted[path], parent, after)
     if any(path.endswith(".map") for path in wanted):
         wanted.update(STATIC if any(records.values()) else {})
     else:

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
     from ...plugin_utils._types import BlockDevice, Host, Multipathd, Step
     from .managed import Managed
-    from .stated import StatedMap
+    from .stated import Present, StatedMap
 
 _ALUA_PRIORITIES = ("alua", "sysfs")
 
@@ -58,6 +58,30 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
             value="multipathd",
             found=f"{daemon.read_only} cannot be written to, where multipathd has its files",
             way_out="Let it be writable; nothing was changed",
+        )
+
+
+def refuse_not_ready(present: Present, host: Host) -> None:
+    """Refuse a map without a daemon that the rules of multipath-tools keep udev from using.
+
+    They ask `multipath -U` about each map, which leaves out the paths that are blacklisted, whether
+    the daemon runs or not. A map without any other path gets MPATH_DEVICE_READY=0.
+    """
+    paths = [host.disk(device) for device in devices(present.desired.table)]
+    rules = [to_be_left_out(path, present.wwid, host.multipathd) for path in paths]
+    if host.multipathd.installed and rules and all(rules):
+        raise Refused(
+            option=present.stated.source,
+            value=present.wwid,
+            found=(
+                f"multipath-tools leave all of its paths out, {paths[0].name} by {rules[0]}; their"
+                f" udev rules would give the map {present.desired.name} no link by UUID or label"
+                " (MPATH_DEVICE_READY=0), though multipathd does not run"
+            ),
+            way_out=(
+                "Remove the rule, add an exception (blacklist_exceptions), or remove"
+                " multipath-tools; nothing was changed"
+            ),
         )
 
 

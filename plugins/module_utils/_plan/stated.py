@@ -32,6 +32,7 @@ class StatedMap:
     features: Features
     read_only: bool
     allow_shrink: bool
+    rename_mounted: bool
     skip_kpartx: bool
     defers: bool
     min_paths: int
@@ -76,11 +77,15 @@ class StatedMap:
 
 @dataclass(frozen=True)
 class Present:
-    """A map that a task states to be there, and what it should be on this host."""
+    """A map that a task states to be there, and what it should be on this host.
+
+    `children` are its partition maps, if they get other names with it.
+    """
 
     stated: StatedMap
     wwid: str
     desired: Desired
+    children: tuple[Desired, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class Gone:
 
 def maps_of(each: Present | Gone) -> tuple[Desired | Absent, ...]:
     """Return the maps that one item of a task is about."""
-    return (each.desired,) if isinstance(each, Present) else each.absent
+    # kpartx' rule looks at a map that is renamed: then its partition maps have their names already.
+    return (*each.children, each.desired) if isinstance(each, Present) else each.absent
 
 
 def flat(items: Sequence[Present | Gone]) -> Iterator[Desired | Absent]:

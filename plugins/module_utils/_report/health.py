@@ -59,6 +59,8 @@ def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
     reasons = [*_map_reasons(each, usable), *_path_reasons(each, host)]
     if expected is not None and usable < expected:
         reasons.append(Reason("too_few_paths", found=str(usable), expected=str(expected)))
+    if usable and each.device in host.not_ready:
+        reasons.append(Reason("not_ready", found="MPATH_DEVICE_READY=0"))
     reasons += _link_reasons(each, host)
     reasons += _partition_reasons(each, host)
     reasons += _drop_in_reasons(each, host)

@@ -95,6 +95,7 @@ def use_result(use: Use) -> Result:
         "uuid": use.uuid or None,
         "process": use.process or None,
         "partition": use.partition or None,
+        "opens": use.opens or None,
     }
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import typing as t
+from dataclasses import replace
 
 from .._values.device import DeviceNumber
 from .._values.disk import BlockDevice
@@ -24,6 +25,12 @@ if t.TYPE_CHECKING:
     from ...plugin_utils._types import Uses
 
 BLOCK = "/sys/class/block"
+
+_DEV, _DEV_SHM = "/dev/", "/dev/shm/"
+_UDEV = ("systemd-udevd", "udevd", "udevadm")
+"""The files that udev's daemon is run from; since systemd 251 it is udevadm under its old name."""
+_UDEV_NAMES = ("systemd-udevd", "udevd", "(udev-worker)")
+"""The names that it and its workers have."""
 
 
 class BlockDevices:
@@ -55,14 +62,15 @@ class BlockDevices:
     def mounts(self) -> dict[DeviceNumber, list[str]]:
         """Return the mount points of each block device (proc(5), mountinfo).
 
-        A file system with a device number of its own (btrfs) is found by its source's path.
+        Only a file system with a device number of its own (btrfs) is found by its source's path:
+        that was the device's when it was mounted, and may be another's since a rename.
         """
         found: dict[DeviceNumber, list[str]] = {}
         for each in lines("/proc/self/mountinfo"):
             words = each.split(" ")
             number = DeviceNumber.parse(words[2])
             source = _unescaped(words[words.index("-") + 2])
-            if source.startswith("/"):
+            if not number.major and source.startswith(_DEV):
                 number = device_number(source) or number
             found.setdefault(number, []).append(_unescaped(words[4]))
         return found
@@ -71,7 +79,8 @@ class BlockDevices:
         """Return the uses that /sys and /proc show of each block device: opens no device."""
         uses: dict[DeviceNumber, list[Use]] = {}
         mounted, swaps = self.mounts(), self.swaps()
-        named = {kernel_name(number) for number in (*mounted, *swaps)}
+        loops = self.loops()
+        named = {kernel_name(number) for number in (*mounted, *swaps, *loops)}
         for name in sorted(os.listdir(BLOCK)):
             holders = listed(f"{BLOCK}/{name}/holders")
             number = number_of(name) if holders or name in named else None
@@ -81,6 +90,7 @@ class BlockDevices:
             partition = name if disk else ""
             found = [Use("mount", point, partition=partition) for point in mounted.get(number, ())]
             found += [Use("swap", partition=partition)] * (number in swaps)
+            found += [replace(loop, partition=partition) for loop in loops.get(number, ())]
             found += [_held(holder, partition) for holder in holders]
             for owner in (number, disk):
                 if owner is not None and found:
@@ -92,18 +102,28 @@ class BlockDevices:
         paths = (_unescaped(each.split()[0]) for each in lines("/proc/swaps")[1:])
         return set(filter(None, map(device_number, paths)))
 
+    def loops(self) -> dict[DeviceNumber, list[Use]]:
+        """Return the loop devices that show block devices, by these; the kernel names no holder."""
+        found: dict[DeviceNumber, list[Use]] = {}
+        for name in (each for each in listed(BLOCK) if each.startswith("loop")):
+            shown = read_text(f"{BLOCK}/{name}/loop/backing_file").rstrip("\n")
+            number = device_number(shown) if shown.startswith(_DEV) else None
+            if number is not None:
+                found.setdefault(number, []).append(Use("loop", name, number_of(name)))
+        return found
+
     def openers(self, devices: Iterable[DeviceNumber]) -> dict[DeviceNumber, Uses]:
-        """Return the processes that have one of `devices` open, but for udev's short-lived ones."""
+        """Return the processes that have one of `devices` open; udev's are of the kind `udev`."""
         sought = {*devices}
         found: dict[DeviceNumber, list[Use]] = {}
         for process in filter(str.isdigit, listed("/proc")):
-            name = line(f"/proc/{process}/comm")
-            if int(process) == os.getpid() or "udev" in name:
+            if int(process) == os.getpid():
                 continue
-            files = listed(f"/proc/{process}/fd")
-            opened = {device_number(f"/proc/{process}/fd/{descriptor}") for descriptor in files}
-            for number in sorted(sought & {each for each in opened if each is not None}):
-                found.setdefault(number, []).append(Use("process", name, process=int(process)))
+            opened = {*filter(None, map(opened_at, descriptors(process)))}
+            for number in sorted(sought & opened):
+                kind = "udev" if _is_of_udev(process) else "process"
+                name = line(f"/proc/{process}/comm")
+                found.setdefault(number, []).append(Use(kind, name, process=int(process)))
         return {number: tuple(uses) for number, uses in found.items()}
 
     def is_claimed(self, device: DeviceNumber) -> bool:
@@ -121,6 +141,35 @@ def device_number(path: str) -> DeviceNumber | None:
         status = os.stat(path)
         if stat.S_ISBLK(status.st_mode):
             return DeviceNumber(os.major(status.st_rdev), os.minor(status.st_rdev))
+    return None
+
+
+def mounted_at(path: str) -> DeviceNumber | None:
+    """Return the device number of the file system that has `path`; looks at no file of it."""
+    found: dict[str, DeviceNumber] = {}
+    for each in lines("/proc/self/mountinfo"):
+        words = each.split(" ")
+        found[_unescaped(words[4])] = DeviceNumber.parse(words[2])
+    while path not in found and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return found.get(path)
+
+
+def descriptors(process: str) -> list[str]:
+    """Return the paths of a process's open files in /proc."""
+    return [f"/proc/{process}/fd/{each}" for each in listed(f"/proc/{process}/fd")]
+
+
+def opened_at(descriptor: str) -> DeviceNumber | None:
+    """Return the number of the block device that a descriptor in /proc is of, if it is of one.
+
+    A descriptor is only followed into /dev: stat asks the file system that the file is on, and a
+    FUSE or NFS server that is dead never answers.
+    """
+    with contextlib.suppress(OSError):
+        target = os.readlink(descriptor)
+        if target.startswith(_DEV) and not target.startswith(_DEV_SHM):
+            return device_number(descriptor)
     return None
 
 
@@ -168,6 +217,28 @@ def _disk_of(name: str) -> DeviceNumber | None:
     if not os.path.exists(f"{BLOCK}/{name}/partition"):
         return None
     return number_of(os.path.basename(os.path.dirname(place(f"{BLOCK}/{name}"))))
+
+
+def _is_of_udev(process: str) -> bool:
+    """Return whether a process is udevd, a worker of it, or a program that a rule has started."""
+    seen: set[str] = set()
+    while process not in ("", "0", "1") and process not in seen:
+        seen.add(process)
+        with contextlib.suppress(OSError):
+            # A program's name is its own to choose, what it is a file of is not.
+            program = os.readlink(f"/proc/{process}/exe")
+            name = os.path.basename(program.partition(" (deleted)")[0])
+            if name in _UDEV and line(f"/proc/{process}/comm") in _UDEV_NAMES:
+                return True
+        process = _parent_of(process)
+    return False
+
+
+def _parent_of(process: str) -> str:
+    for each in lines(f"/proc/{process}/status"):
+        if each.startswith("PPid:"):
+            return each.split()[1]
+    return ""
 
 
 def _held(holder: str, partition: str) -> Use:

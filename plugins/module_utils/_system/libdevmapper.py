@@ -13,7 +13,9 @@ import contextlib
 import ctypes
 import errno
 import os
+import stat
 import threading
+import time
 import typing as t
 
 from .._values.device import DeviceNumber
@@ -21,18 +23,22 @@ from .._values.errors import DeviceMapperError, KernelError
 from .._values.map import Map, UdevFlag
 from .._values.multipath import Multipath, MultipathStatus
 from .._values.table import Segment, Table
-from .attribute import decoded
+from .attribute import decoded, line
 from .block_devices import device_number
 from .files import write_whole
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _LIBRARIES = ("libdevmapper.so.1.02.1", "libdevmapper.so.1.02", "libdevmapper.so.1.03")
 
 # libdevmapper.h: the task types.
 _CREATE, _RELOAD, _REMOVE, _RESUME, _RENAME = 0, 1, 2, 5, 8
+_INFO = 7
 _VERSION, _STATUS, _TABLE, _LIST, _CLEAR, _TARGET_MSG = 9, 10, 11, 13, 14, 17
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+_LINK = "a link"
 
 _DISABLE_LIBRARY_FALLBACK = 0x0020
 _NO_MANGLING = 0
@@ -98,11 +104,55 @@ class LibDeviceMapper:
         found = self._map(DeviceNumber(info.major, info.minor)) if info.exists else None
         return found if found and found.uuid == uuid else None
 
+    def open_counts(self, explained: Mapping[str, int], timeout: float) -> dict[str, int]:
+        """Return how often maps are open, by uuid, once none is so more often than `explained`."""
+        end = time.monotonic() + timeout
+        while True:
+            found = {uuid: self._open_count(uuid) for uuid in explained}
+            opened = any(found[uuid] > count for uuid, count in explained.items())
+            if not opened or time.monotonic() >= end:
+                return found
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _open_count(self, uuid: str) -> int:
+        with self._task(_INFO, "read", uuid) as task:
+            task.set_uuid(uuid.encode())
+            if not task.run_if_there():
+                return 0
+            info = task.info()
+            return info.open_count if info.exists else 0
+
     def has_node(self, present: Map) -> bool:
         """Tell whether /dev/mapper leads to the map by its name; udev sees to that, if it runs."""
         if not self._udev_runs():
             return True
         return device_number(f"/dev/mapper/{present.name}") == present.device
+
+    def stale_nodes(self, names: Sequence[str], timeout: float) -> dict[str, str]:
+        """Return what /dev/mapper has by these names that does not lead to the map of the name."""
+        end = time.monotonic() + timeout
+        while True:
+            found = {name: self._stale_node(name) for name in names}
+            linked = any(each.startswith(_LINK) for each in found.values())
+            if not linked or time.monotonic() >= end:
+                return {name: each for name, each in found.items() if each}
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _stale_node(self, name: str) -> str:
+        path = f"/dev/mapper/{name}"
+        try:
+            mode = os.lstat(path).st_mode
+        except OSError:
+            return ""
+        number = device_number(path)
+        if number and line(f"/sys/dev/block/{number}/dm/name") == name:
+            return ""
+        if stat.S_ISLNK(mode):
+            return f"{_LINK} to {os.readlink(path)}"
+        if stat.S_ISBLK(mode):
+            # Without udev, the library replaces it.
+            return f"a block device node ({number})" if self._udev_runs() else ""
+        return "a file" if stat.S_ISREG(mode) else "neither a link nor a block device node"
 
     def create(self, name: str, uuid: str) -> None:
         """Make an empty map."""

@@ -15,6 +15,7 @@ from .._values.device import SECTOR, DeviceNumber
 from .._values.errors import KernelError
 from .._values.partitions import ImageFile, LoopDevice
 from .attribute import line, read_text
+from .block_devices import mounted_at
 from .programs import run
 
 if t.TYPE_CHECKING:
@@ -41,7 +42,7 @@ class LoopDevices:
                 with contextlib.suppress(OSError):
                     # A file's name may end in any character but this one.
                     shown = read_text(f"{directory}/backing_file").partition("\n")[0]
-                    if shown in (path, f"{path} (deleted)") or os.path.samefile(shown, path):
+                    if shown in (path, f"{path} (deleted)") or _is_same_file(shown, path):
                         device = DeviceNumber.parse(line(f"{os.path.dirname(directory)}/dev"))
                         found.append(LoopDevice(device, line(f"{directory}/autoclear") == "1"))
         return tuple(sorted(found, key=lambda each: each.device))
@@ -63,6 +64,16 @@ class LoopDevices:
     def detach(self, device: DeviceNumber) -> None:
         """Let the loop device go, at the latest with its last user; KernelError if it cannot."""
         _losetup("detach", device, "--detach", f"/dev/loop{device.minor}")
+
+
+def _is_same_file(shown: str, path: str) -> bool:
+    """Return whether two paths lead to one file; what another file system has is not asked for.
+
+    Its server may be dead, and would never answer.
+    """
+    number = os.stat(path).st_dev
+    here = DeviceNumber(os.major(number), os.minor(number))
+    return mounted_at(shown) == here and os.path.samefile(shown, path)
 
 
 def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:

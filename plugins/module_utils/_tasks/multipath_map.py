@@ -10,6 +10,7 @@ import itertools
 import typing as t
 from dataclasses import replace
 
+from .._observe.names import observe_names
 from .._observe.paths import observe_paths
 from .._plan.boot import is_persistent
 from .._plan.map_records import map_files, recorded_uuid, with_records
@@ -22,10 +23,12 @@ from .._plan.multipathd import (
     refuse_fight,
     wwid_of_drop_in,
 )
+from .._plan.multipathd_refusals import refuse_not_ready
 from .._plan.path_groups import Groups, groups
 from .._plan.path_selector import selected
 from .._plan.paths import found_paths, listed_paths, refuse_claimed, refuse_sizes
-from .._plan.stated import Gone, Present, flat
+from .._plan.renames import boot_warnings, refuse_stale_nodes, refuse_unmounting
+from .._plan.stated import Gone, Present, flat, maps_of
 from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.maps import map_result
@@ -55,7 +58,12 @@ def operations(request: Stated, host: Host) -> Plan:
     kernels = [each for each in items if not by_multipathd(each, host)]
     daemons = [each for each in items if by_multipathd(each, host)]
     refuse_daemon_options(kernels)
+    _refuse_names(items, host)
     steps = plan([*flat(kernels)], host.maps) if kernels else ()
+    concerned = uuids(steps)
+    for each in kernels:
+        if isinstance(each, Present) and each.desired.uuid in concerned:
+            refuse_not_ready(each, host)
     steps = (*steps, *forget(kernels, host))
     steps = (*steps, *multipathd_plan(daemons, host)) if daemons else steps
     steps = with_records(steps, host, dict(_records(items, host)))
@@ -78,7 +86,10 @@ def state(request: Stated, host: Host) -> tuple[Present | Gone, ...]:
 def _item(stated: StatedMap, host: Host) -> Present | Gone:
     if stated.present:
         desired = _desired(stated, host)
-        return Present(stated, wwid_of(desired.uuid), desired)
+        present = Present(stated, wwid_of(desired.uuid), desired)
+        if by_multipathd(present, host):
+            return present
+        return replace(present, children=tuple(_renamed_children(desired, host)))
     named = host.map_named(stated.name)
     wwid = stated.wwid or (named.wwid if named else wwid_of_drop_in(stated.name, host))
     return Gone(stated, wwid, tuple(_absent(stated, host)))
@@ -87,19 +98,28 @@ def _item(stated: StatedMap, host: Host) -> Present | Gone:
 def observe(request: Stated, readings: Readings, timeout: float) -> Host:
     """Return the host as these maps concern it."""
     named = [path for stated in request for path in stated.named]
-    leaving = any(not stated.present for stated in request)
-    host = observe_paths(readings, timeout, named=named, leaving=leaving)
+    gone = [stated for stated in request if not stated.present]
+    # A use may be deferred to: then nothing waits for it.
+    patience = timeout if any(not stated.defers for stated in gone) else 0
+    names = {stated.name for stated in gone if not stated.wwid}
+    of_luns = {stated.wwid for stated in gone if stated.wwid}
+
+    def leaving(each: Map) -> bool:
+        return each.name in names or each.wwid in of_luns
+
+    host = observe_paths(readings, timeout, named=named, leaving=leaving, patience=patience)
     wwids = {stated.wwid for stated in request if stated.present and stated.wwid}
     paths = frozenset(disk.device for disk in host.block_devices if disk.wwid in wwids)
     checked = any(each.manager == "multipathd" for each in request)
     persistent = any(each.persistent for each in request)
-    return replace(
+    host = replace(
         host,
         missing_modules=readings.missing_modules(_modules(request)),
         multipathd=readings.multipathd(timeout, paths, checked=checked),
         boot_files=readings.boot_files(STATIC),
         missing_programs=readings.missing_programs(PROGRAMS) if persistent else (),
     )
+    return observe_names(host, desire(request, host), readings, timeout)
 
 
 def _modules(request: Stated) -> Iterator[str]:
@@ -132,6 +152,29 @@ def changes(_request: Stated, before: Host, after: Host, steps: Plan) -> dict[st
     known = {*before.multipathd.drop_ins, *after.multipathd.drop_ins}
     drop_ins = sorted(path for path in known if multipath_uuid(wwid_of_path(path)) in concerned)
     return {"diff": difference(before, after, concerned, drop_ins)}
+
+
+def warnings(_request: Stated, before: Host, after: Host) -> Iterator[str]:
+    """Yield what the next boot would miss."""
+    return boot_warnings(before, after)
+
+
+def _refuse_names(items: Sequence[Present | Gone], host: Host) -> None:
+    for each in items:
+        refuse_stale_nodes("name", maps_of(each), host)
+        refuse_unmounting("name", maps_of(each), host, allowed=each.stated.rename_mounted)
+
+
+def _renamed_children(desired: Desired, host: Host) -> Iterator[Desired]:
+    """Yield the partition maps of a map that is renamed; they keep what follows its name."""
+    present = host.map_of_uuid(desired.uuid)
+    if present is None or present.name == desired.name:
+        return
+    for child in host.partition_maps(present):
+        if child.live and child.name.startswith(present.name):
+            name = f"{desired.name}{child.name[len(present.name) :]}"
+            check_name("name", name)
+            yield Desired(name, child.uuid, child.live, child.read_only)
 
 
 def _outlives_boot(each: Map, host: Host) -> bool:
@@ -429,4 +472,4 @@ def _path_names(paths: Sequence[BlockDevice]) -> str:
     return ", ".join(path.name for path in paths)
 
 
-TASK = Task(parse, observe, report, operations, changes)
+TASK = Task(parse, observe, report, operations, changes, warnings)

@@ -92,6 +92,7 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         features=_parse_features(options),
         read_only=options["read_only"],
         allow_shrink=options["allow_shrink"],
+        rename_mounted=options["rename_mounted"],
         skip_kpartx=options["skip_kpartx"],
         defers=options["in_use"] == "defer",
         min_paths=options["min_paths"],

@@ -118,7 +118,7 @@ def parse(options: ModuleOptions) -> Request:
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these paths concern it."""
     filters = request.filters
-    host = observe_paths(readings, timeout, named=filters.paths, leaving=True)
+    host = observe_paths(readings, timeout, named=filters.paths, leaving=_is_of_lun)
     disks = host.block_devices if filters.by_transport else ()
     return replace(
         host,
@@ -126,6 +126,10 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
         transports=readings.transports(disks),
         multipathd=Multipathd(readings.multipathd_runs()),
     )
+
+
+def _is_of_lun(each: Map) -> bool:
+    return bool(each.wwid)
 
 
 def operations(request: Request, host: Host) -> Plan:

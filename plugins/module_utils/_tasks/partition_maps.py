@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
+from .._observe.names import observe_names
 from .._observe.partitions import observe_partitions
 from .._plan.boot import with_partition_records
 from .._plan.map_steps import Attach, Detach
 from .._plan.missing import Absent, Desired, plan
+from .._plan.renames import boot_warnings, refuse_stale_nodes, refuse_unmounting
 from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.partitions import partition_result
@@ -28,6 +31,8 @@ if t.TYPE_CHECKING:
     from ...plugin_utils._types import Host, Map, Parent, Partition, Plan, Readings
     from .task import ModuleOptions
 
+_DELIMITER = re.compile(r"(?:[-_.]part|[-_.]p|(?<=[0-9])p)$")
+"""The delimiters in use, of which a device's name is not taken to have the end."""
 _DISJOINT = ("dos", "gpt", "mac", "atari", "aix")
 """The partition tables (libblkid's names) whose partitions never share sectors."""
 
@@ -43,6 +48,7 @@ class Request:
     purge: bool = True
     read_only: bool = False
     skip_extended: bool = False
+    rename_mounted: bool = False
 
 
 def parse(options: ModuleOptions) -> Request:
@@ -82,13 +88,16 @@ def parse(options: ModuleOptions) -> Request:
         purge=options["purge"],
         read_only=options["read_only"],
         skip_extended=options["extended"] == "skip",
+        rename_mounted=options["rename_mounted"],
     )
 
 
 def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
     stated = desire(request, host)
+    refuse_stale_nodes("device", stated, host)
     maps = plan(stated, host.maps)
+    refuse_unmounting("delimiter", stated, host, allowed=request.rename_mounted)
     steps = (*_attach(request, stated, host), *maps, *_detach(request, stated, host))
     return with_partition_records(steps, host, [each.uuid for each in host.parents])
 
@@ -119,7 +128,8 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
 
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these devices' partition maps concern it."""
-    return observe_partitions(readings, request.devices, timeout, reading=request.present)
+    host = observe_partitions(readings, request.devices, timeout, reading=request.present)
+    return observe_names(host, desire(request, host), readings, timeout)
 
 
 def report(_request: Request, host: Host) -> dict[str, t.Any]:
@@ -348,9 +358,19 @@ def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
 
 def _delimiter_of(each: Map, parent: Parent) -> str | None:
     number = str(partition_number(each.uuid, parent.uuid))
-    if each.name.startswith(parent.name) and each.name.endswith(number):
-        return each.name[len(parent.name) : len(each.name) - len(number)]
-    return None
+    if not each.name.endswith(number):
+        return None
+    stem = each.name[: len(each.name) - len(number)]
+    if stem.startswith(parent.name):
+        return stem[len(parent.name) :]
+    # The device has been renamed since.
+    known = _DELIMITER.search(stem)
+    return known.group() if known else None
 
 
-TASK = Task(parse, observe, report, operations, changes)
+def warnings(_request: Request, before: Host, after: Host) -> Iterator[str]:
+    """Yield what the next boot would miss."""
+    return boot_warnings(before, after)
+
+
+TASK = Task(parse, observe, report, operations, changes, warnings)

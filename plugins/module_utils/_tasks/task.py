@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
@@ -24,12 +24,17 @@ def _no_changes(_request: object, _before: Host, _after: Host, _steps: Plan) -> 
     return {}
 
 
+def _no_warnings(_request: object, _before: Host, _after: Host) -> Iterator[str]:
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Task(t.Generic[Request]):
     """The parts of a task; only `observe` meets the host, through readings.
 
     A module that only reads states nothing: it has no `operations`, and so no plan. `changes` is
-    what it returns of the host before and after, `diff` above all.
+    what it returns of the host before and after, `diff` above all; `warnings` what of the change
+    will matter later.
     """
 
     parse: Callable[[ModuleOptions], Request]
@@ -37,3 +42,4 @@ class Task(t.Generic[Request]):
     report: Callable[[Request, Host], Result]
     operations: Callable[[Request, Host], Plan] | None = None
     changes: Callable[[Request, Host, Host, Plan], Result] = _no_changes
+    warnings: Callable[[Request, Host, Host], Iterable[str]] = _no_warnings

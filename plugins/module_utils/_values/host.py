@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
         Parent,
         Transport,
         UdevState,
+        Unit,
         Uses,
     )
 
@@ -62,7 +63,9 @@ class Host:
     are those of the disks. `missing_links` are the links that should lead to a map, and do not.
     `udev` is what udev shows of paths and maps. `boot_files` are the texts of the files that
     assemble maps at boot, by their paths; `missing_programs` is what they would need and the host
-    does not have.
+    does not have. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
+    what stands in the place of the nodes of the task's maps. `units` are those of systemd, and
+    `named_at_boot` the places that name paths, which a rename in the task concerns.
     """
 
     maps: tuple[Map, ...] = NOT_READ
@@ -80,6 +83,10 @@ class Host:
     udev: UdevState = NOT_READ
     boot_files: Mapping[str, str] = NOT_READ
     missing_programs: tuple[str, ...] = NOT_READ
+    not_ready: frozenset[DeviceNumber] = NOT_READ
+    stale_nodes: Mapping[str, str] = NOT_READ
+    units: tuple[Unit, ...] = NOT_READ
+    named_at_boot: Mapping[str, tuple[str, ...]] = NOT_READ
 
     def ordered(self) -> Host:
         """Return the same host with its maps in the order of their names, as they are read."""

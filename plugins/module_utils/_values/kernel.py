@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
         Transport,
         UdevDevice,
         UdevFlag,
+        Unit,
         Uses,
     )
 
@@ -50,6 +51,12 @@ class Readings(t.Protocol):
 
     def has_node(self, present: Map) -> bool:
         """Return whether /dev/mapper leads to the map by its name; True where no udev runs."""
+
+    def stale_nodes(self, names: Sequence[str], timeout: float) -> Mapping[str, str]:
+        """Return what /dev/mapper has by these names that does not lead to the map of the name.
+
+        A link that udev may be about to change gets `timeout` seconds to lead there.
+        """
 
     # Block devices and their uses
 
@@ -72,7 +79,16 @@ class Readings(t.Protocol):
         """
 
     def openers(self, devices: Iterable[DeviceNumber]) -> Mapping[DeviceNumber, Uses]:
-        """Return the processes that have one of `devices` open, but for udev's short-lived ones."""
+        """Return the processes that have one of `devices` open; udev's are of the kind `udev`.
+
+        Never blocks, whatever file systems the processes have files on.
+        """
+
+    def open_counts(self, explained: Mapping[str, int], timeout: float) -> Mapping[str, int]:
+        """Return how often maps are open, by uuid, once none is so more often than `explained`.
+
+        Waits `timeout` seconds at most; a map that has gone is not open.
+        """
 
     def is_claimed(self, device: DeviceNumber) -> bool:
         """Return whether the block device, or a partition of it, is in exclusive use.
@@ -166,6 +182,14 @@ class Readings(t.Protocol):
 
         Waits `timeout` seconds at most.
         """
+
+    # systemd
+
+    def units(self, timeout: float) -> tuple[Unit, ...]:
+        """Return the active mount, swap and automount units; Refused if systemd says nothing."""
+
+    def named_at_boot(self, paths: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return where fstab, crypttab and the kernel's command line name `paths`, by path."""
 
     # What a host boots with
 

@@ -20,8 +20,11 @@ _WORDS = {
     "map": "held by the map {name} (uuid {uuid})",
     "lvm": "held by the LVM volume {name}",
     "md": "held by the md array {name}",
+    "loop": "shown by the loop device {name}",
     "device": "held by {name}",
     "process": "open in process {process} ({name})",
+    "udev": "open in process {process} ({name}) of udev",
+    "unexplained": "open {times} by something that is not a process",
     "claim": "claimed, perhaps by a mount in another mount namespace",
 }
 
@@ -30,10 +33,11 @@ _WORDS = {
 class Use:
     """One use of a block device.
 
-    `kind` is `mount`, `swap`, a device on top (`map`, `lvm`, `md`, `device`), a `process` that has
-    it open, or a `claim` that nothing explains. `name` is the mount point, the device or the
-    program; `device` the number of the device on top, `uuid` that of a map, `process` the number of
-    a process. `partition` is the kernel's name of the partition of the device that is used.
+    `kind` is `mount`, `swap`, a device on top (`map`, `lvm`, `md`, `loop`, `device`), a `process`
+    that has it open, one of `udev`, a `claim`, or a number of `opens` that are `unexplained`.
+    `name` is the mount point, the device or the program; `device` the number of the device on top,
+    `uuid` that of a map, `process` the number of a process. `partition` is the kernel's name of the
+    partition of the device that is used.
     """
 
     kind: str
@@ -42,15 +46,22 @@ class Use:
     uuid: str = ""
     process: int = 0
     partition: str = ""
+    opens: int = 0
 
     @property
     def is_process(self) -> bool:
         """Whether a process has the device open, and nothing else is known to use it."""
-        return self.kind == "process"
+        return self.kind in ("process", "udev")
+
+    @property
+    def is_udev(self) -> bool:
+        """Whether it is a process of udev's, which is short-lived."""
+        return self.kind == "udev"
 
     def words(self) -> str:
         """Return the use as people read it."""
-        known = {**vars(self), "uuid": self.uuid or "empty"}
+        times = "1 time" if self.opens == 1 else f"{self.opens} times"
+        known = {**vars(self), "uuid": self.uuid or "empty", "times": times}
         of = f"its partition {self.partition} is " if self.partition else ""
         return visible(of + _WORDS[self.kind].format(**known))
 

@@ -11,10 +11,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
+from ansible_collections.san.device_mapper.plugins.module_utils import _run
 from ansible_collections.san.device_mapper.plugins.module_utils._run import readable
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import multipath_map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
@@ -35,6 +38,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
     Partition,
     PartitionTable,
 )
+from ansible_collections.san.device_mapper.plugins.modules import multipath_map as module
 
 SDA, SDB = DeviceNumber(8, 0), DeviceNumber(8, 16)
 LOAD = "load data --table '0 2048 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16'"
@@ -82,6 +86,22 @@ def test_the_difference_shows_a_line_for_each_path(host: MemoryHost) -> None:
             "      sdb 8:16 3:0:0:0\n"
         ),
     }
+
+
+def test_warnings_are_given_to_ansible(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And are no part of the result that a module puts together."""
+    host.run("multipath_map", **TASK)
+    host.boot_names = {"/dev/mapper/data": ("/etc/fstab:3",)}
+    given: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: given.append(text))
+    monkeypatch.setattr(_run, "system", lambda _parts: host)
+    with patch_module_args({**TASK, "name": "log"}), pytest.raises(SystemExit):
+        _run.run(module.SPECIFICATION, multipath_map.TASK)
+    assert "/etc/fstab:3" not in capsys.readouterr().out
+    (warning,) = given
+    assert warning.startswith("/etc/fstab:3 names /dev/mapper/data, ")
 
 
 def test_with_nothing_to_do_nothing_is_done(host: MemoryHost) -> None:

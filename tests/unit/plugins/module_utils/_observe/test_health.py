@@ -105,3 +105,9 @@ def test_a_daemon_that_hangs_keeps_nobody_from_looking(
     found = observed(host).multipathd
     assert (found.runs, found.maps, found.complaints) == (True, (), ("it hangs",))
     assert waited == [5.0]
+
+
+def test_a_multipath_map_may_be_not_ready_for_udev(host: MemoryHost) -> None:
+    assert observed(host).not_ready == frozenset()
+    host.properties = {"MPATH_DEVICE_READY": "0"}
+    assert observed(host).not_ready == {DATA}

@@ -487,3 +487,34 @@ def test_a_daemon_that_is_not_there_is_refused(host: MemoryHost) -> None:
     assert "does not run" in refusal(host, manager="multipathd").found
     host.kernel.daemon.installed = False
     assert "not installed" in refusal(host, manager="multipathd").found
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_refused"),
+    [
+        ('blacklist {\ndevnode ".*"\n}\n', True),
+        ('blacklist {\nwwid "3600"\n}\n', True),
+        ('blacklist {\ndevnode "sda$"\n}\n', False),
+        ('blacklist {\ndevnode ".*"\n}\nblacklist_exceptions {\ndevnode "sd.*"\n}\n', False),
+        ('blacklist {\nwwid "3601"\n}\n', False),
+    ],
+)
+def test_a_blacklist_counts_without_the_daemon(
+    host: MemoryHost, rules: str, is_refused: bool
+) -> None:
+    """Its udev rules ask multipath-tools all the same; another path keeps the map ready."""
+    daemon = host.kernel.daemon
+    daemon.runs = False
+    daemon.files[CONF] = rules
+    if is_refused:
+        found = refusal(host).found
+        assert f"leave all of its paths out, sda by {CONF} line 2 (blacklist: " in found
+        assert "MPATH_DEVICE_READY=0" in found
+    else:
+        assert host.run("multipath_map", **TASK)["changed"]
+    daemon.installed = False
+    host.run("multipath_map", **TASK)
+    # What is there stays, and is removed.
+    daemon.installed = True
+    assert not host.run("multipath_map", **TASK)["changed"]
+    assert host.run("multipath_map", **TASK, state="absent")["changed"]

@@ -50,7 +50,12 @@ DATA = Map("data", "mpath-3600", live=FAILING, status=status("A", "A"))
 
 def observed(*maps: Map, disks: tuple[BlockDevice, ...] = (SDA, SDB), **parts: Any) -> Host:
     """Return a host of which nothing else has been read than what a health needs."""
-    nothing = {"parents": (), "missing_links": {}, "multipathd": daemon()}
+    nothing = {
+        "parents": (),
+        "missing_links": {},
+        "not_ready": frozenset(),
+        "multipathd": daemon(),
+    }
     return Host(**{"maps": maps, "block_devices": disks, **nothing, **parts})
 
 
@@ -231,6 +236,17 @@ def test_a_partition_map_is_held_against_the_table_that_was_read(
 def test_a_partition_table_that_cannot_be_read_is_a_reason_and_no_map_is_stale_for_it() -> None:
     found = reasons_of("0 512 linear 253:0 1024", PartitionTable(problem="no such luck"))
     assert found == [Reason("partition_table_unreadable", found="no such luck")]
+
+
+def test_a_map_that_udev_takes_for_not_ready_is_a_reason() -> None:
+    """Without a usable path that is as it should be."""
+    ready = health(DATA, observed(DATA, not_ready=frozenset({DATA.device})))
+    assert ready
+    assert (ready.state, [each.kind for each in ready.reasons]) == ("degraded", ["not_ready"])
+    down = replace(DATA, status=status("F", "F"))
+    dead = health(down, observed(down, not_ready=frozenset({DATA.device})))
+    assert dead
+    assert "not_ready" not in [each.kind for each in dead.reasons]
 
 
 def test_links_that_udev_has_not_made_are_reasons() -> None:

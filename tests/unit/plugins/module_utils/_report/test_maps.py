@@ -123,6 +123,7 @@ def test_a_multipath_map_is_returned_with_its_paths() -> None:
                 "uuid": "part1-mpath-3600",
                 "process": None,
                 "partition": None,
+                "opens": None,
             }
         ],
     }
@@ -167,7 +168,7 @@ def test_a_use_is_returned_in_words_and_as_data() -> None:
         DATA.device: (Use("mount", "/srv", partition="sda1"), Use("process", "cat", process=7))
     }
     result = map_result(DATA, replace(HOST, uses=found))
-    nothing = dict.fromkeys(("device", "uuid", "process", "partition"))
+    nothing = dict.fromkeys(("device", "uuid", "process", "partition", "opens"))
     assert result["users"] == [
         {"kind": "mount", "name": "/srv", **nothing, "partition": "sda1"},
         {"kind": "process", "name": "cat", **nothing, "process": 7},

@@ -137,6 +137,98 @@ def test_a_mount_point_may_have_any_character(
     assert found[DeviceNumber(253, 7)] == ["/srv/with space\nline"]
 
 
+def test_the_device_number_says_whose_a_mount_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source's path may lead to another device since; btrfs has nothing but that."""
+    lines = (
+        "90 25 252:0 / /srv/a rw - ext4 /dev/mapper/a rw",
+        "91 25 0:45 / /srv/b rw - btrfs /dev/mapper/a rw",
+        "92 25 0:46 / /srv/c rw - fuse.x /mnt/dead/image rw",
+    )
+    monkeypatch.setattr(block_devices, "lines", lambda _path: list(lines))
+    paths = {"/dev/mapper/a": DeviceNumber(252, 7)}
+    monkeypatch.setattr(block_devices, "device_number", lambda path: paths[path])
+    assert BlockDevices().mounts() == {
+        DATA: ["/srv/a"],
+        DeviceNumber(252, 7): ["/srv/b"],
+        DeviceNumber(0, 46): ["/srv/c"],
+    }
+
+
+def test_the_file_system_of_a_path_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last mount at a point counts, which hides those before."""
+    monkeypatch.setattr(
+        block_devices, "lines", lambda _path: [*MOUNTS.splitlines()[:1], "91 25 0:50 / /srv/a rw"]
+    )
+    assert block_devices.mounted_at("/srv/a/b/c") == DeviceNumber(0, 50)
+    assert block_devices.mounted_at("/srv/ab") == DeviceNumber(254, 0)
+    assert block_devices.mounted_at("nowhere") is None
+
+
+def test_a_descriptor_is_not_followed_out_of_dev(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file server that is dead does not answer a stat, and the task would wait forever."""
+    followed: list[str] = []
+    monkeypatch.setattr(block_devices, "device_number", followed.append)
+    targets = ("/dev/sda", "/mnt/dead/directory", "socket:[7]", "/dev/shm/fuse/file")
+    for number, target in enumerate(targets):
+        (tmp_path / str(number)).symlink_to(target)
+        block_devices.opened_at(str(tmp_path / str(number)))
+    assert block_devices.opened_at(str(tmp_path / "gone")) is None
+    assert followed == [str(tmp_path / "0")]
+
+
+def test_a_loop_device_on_a_device_is_a_use(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel shows no holder for it, and no process has the device open."""
+    for name, number, shown in (("loop0", "7:0", "/dev/sda2"), ("loop1", "7:1", "/srv/image")):
+        loop = sysfs.add(f"virtual/block/{name}", number) / "loop"
+        loop.mkdir()
+        (loop / "backing_file").write_text(f"{shown}\n")
+    monkeypatch.setattr(block_devices, "device_number", {"/dev/sda2": SDA2}.__getitem__)
+    use = Use("loop", "loop0", DeviceNumber(7, 0), partition="sda2")
+    assert use in Named({}, set()).uses()[SDA]
+    assert use.words() == "its partition sda2 is shown by the loop device loop0"
+
+
+@pytest.mark.parametrize(
+    ("comm", "exe", "is_of_udev"),
+    [
+        ("systemd-udevd", "/usr/bin/udevadm", True),
+        ("(udev-worker)", "/usr/bin/udevadm (deleted)", True),
+        ("systemd-udevd", "/lib/systemd/systemd-udevd", True),
+        ("udevadm", "/usr/bin/udevadm", False),
+        ("my-udev-helper", "/usr/bin/python3.11", False),
+        ("systemd-udevd", "/tmp/python3", False),
+    ],
+)
+def test_a_process_is_udevs_by_its_program(
+    monkeypatch: pytest.MonkeyPatch, comm: str, exe: str, is_of_udev: bool
+) -> None:
+    """And so is what a rule has started; whose name merely contains udev is a user."""
+    files = {"comm": comm, "exe": exe}
+    parents = {"8": "7", "7": "1"}
+    monkeypatch.setattr(block_devices, "descriptors", lambda process: [process])
+    monkeypatch.setattr(block_devices, "opened_at", {"7": SDA, "8": SDA}.get)
+    monkeypatch.setattr(block_devices, "listed", lambda _directory: ["7", "8", "self"])
+    monkeypatch.setattr(
+        block_devices,
+        "line",
+        lambda path: files["comm"] if path.startswith("/proc/7/") else "blkid",
+    )
+    monkeypatch.setattr(
+        os,
+        "readlink",
+        lambda path: files["exe"] if path.startswith("/proc/7/") else "/sbin/blkid",
+    )
+    monkeypatch.setattr(
+        block_devices,
+        "lines",
+        lambda path: ["Name:\tx", f"PPid:\t{parents[path.split('/')[2]]}"],
+    )
+    found = BlockDevices().openers([SDA])
+    assert [use.is_udev for use in found[SDA]] == [is_of_udev, is_of_udev]
+
+
 @pytest.mark.parametrize(
     ("number", "is_claimed"), [(errno.EBUSY, True), (errno.ENOENT, False), (errno.EIO, False)]
 )

@@ -502,3 +502,20 @@ def test_the_partition_maps_that_are_there_are_reported() -> None:
         1000 * 512,
     )
     assert report(request, whole(parents=(PARENT,))) == {"maps": []}
+
+
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ("0 2000 linear 253:1 2048", {}),
+        ("0 1000 linear 253:1 4096", {}),
+        ("0 1000 linear 253:1 2048", {"state": "absent"}),
+    ],
+)
+def test_what_is_open_is_in_use_though_nobody_is_known(table: str, options: Any) -> None:
+    """A target of the kernel's own has it open, or io_uring: no process, no device on top."""
+    one = partition_map("data1", table=table)
+    uses = {one.device: (Use("unexplained", opens=1),)}
+    host = whole(maps=(one,), uses=uses, parents=(PARENT,))
+    with pytest.raises(Refused, match="open 1 time by something that is not a process"):
+        operations(parse({**DEFAULTS, "device": "data", **options}), host)

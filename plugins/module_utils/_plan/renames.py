@@ -1,0 +1,88 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Renames: what stands in the way of a new name, and what the loss of the old one ends."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._values.errors import Refused
+from .._values.systemd import device_unit, nodes
+from .missing import Desired
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...plugin_utils._types import Host, Map, Unit
+    from .missing import Absent
+
+
+def losing(stated: Sequence[Desired | Absent], host: Host) -> Iterator[Map]:
+    """Yield the maps that lose their names, and the partition maps that go with them."""
+    wanted = {each.uuid: each.name for each in stated if isinstance(each, Desired)}
+    for uuid, name in wanted.items():
+        present = host.map_of_uuid(uuid)
+        if present is not None and present.name != name:
+            yield present
+            # multipathd and kpartx rename those of a map that they rename.
+            children = host.partition_maps(present) if present.wwid else ()
+            yield from (each for each in children if each.uuid not in wanted)
+
+
+def refuse_stale_nodes(option: str, stated: Sequence[Desired | Absent], host: Host) -> None:
+    """Refuse a name that leads to something else: the next task could write to another disk."""
+    for each in stated:
+        found = host.stale_nodes.get(each.name) if isinstance(each, Desired) else None
+        if isinstance(each, Desired) and found:
+            path = f"/dev/mapper/{each.name}"
+            raise Refused(
+                option=option,
+                value=each.name,
+                found=f"{path} is {found}, and does not lead to a map of this name",
+                way_out=f"Find out what made it, and remove it (rm {path}), or choose another name",
+            )
+
+
+def refuse_unmounting(
+    option: str, stated: Sequence[Desired | Absent], host: Host, *, allowed: bool
+) -> None:
+    """Refuse to take from systemd the device of a file system, which it would unmount.
+
+    A mount unit stops with its device unit, and that is gone with the node of the old name.
+    """
+    for each in () if allowed else losing(stated, host):
+        for unit in ended(each, host):
+            raise Refused(
+                option=option,
+                value=each.name,
+                found=(
+                    f"the map {each.name} would lose its name, and systemd stops {unit.words()}"
+                    f" with {device_unit(nodes(each.name)[0])}"
+                ),
+                way_out=(
+                    f"Stop it first (systemctl stop {unit.name}) and start it after this task, or"
+                    " set rename_mounted: true to rename the map all the same; nothing was changed"
+                ),
+            )
+
+
+def ended(each: Map, host: Host) -> Iterator[Unit]:
+    """Yield the active units that systemd stops when a map loses its name."""
+    devices = {device_unit(path) for path in nodes(each.name)}
+    yield from (unit for unit in host.units if unit.devices & devices)
+
+
+def boot_warnings(before: Host, after: Host) -> Iterator[str]:
+    """Yield what the next boot would miss: names of before that a map has no more."""
+    for each in before.maps:
+        now = after.map_of_uuid(each.uuid) if each.uuid else None
+        if now is None or now.name == each.name:
+            continue
+        for path in nodes(each.name):
+            for place in before.named_at_boot.get(path, ()):
+                yield (
+                    f"{place} names {path}, which the next boot will not find: the map is renamed"
+                    f" to {now.name}. Write the new name there, or the file system's UUID"
+                )

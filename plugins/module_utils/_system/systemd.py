@@ -1,0 +1,67 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""systemd: the units that use devices now, and the files from which it makes them at boot."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import typing as t
+
+from .._values.errors import Refused
+from .._values.systemd import Unit, parse_units
+from .attribute import read_text
+from .programs import run
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_RUNS = "/run/systemd/system"  # sd_booted(3)
+_UNITS = ("*.mount", "*.swap", "*.automount")
+_PROPERTIES = "Id,ActiveState,Where,BindsTo,StopPropagatedFrom,Triggers"
+
+
+class Systemd:
+    """The systemd of a host; one without it has no units."""
+
+    fstab, crypttab, cmdline = "/etc/fstab", "/etc/crypttab", "/proc/cmdline"
+
+    def units(self, timeout: float) -> tuple[Unit, ...]:
+        """Return the active mount, swap and automount units; Refused if systemd says nothing."""
+        if not os.path.isdir(_RUNS):
+            return ()
+        try:
+            done = run("systemctl", "show", f"--property={_PROPERTIES}", *_UNITS, timeout=timeout)
+        except FileNotFoundError:
+            return ()
+        except subprocess.TimeoutExpired as late:
+            raise Refused(
+                option="timeout",
+                value=f"{timeout:g}",
+                found="systemd does not say in that time which mounts end with a rename",
+                way_out="See `systemctl show '*.mount'`, or raise the timeout; nothing was changed",
+            ) from late
+        return tuple(parse_units(done.stdout))
+
+    def named_at_boot(self, paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return where fstab, crypttab and the kernel's command line name `paths`, by path."""
+        found = {path: tuple(self._places(path)) for path in paths}
+        return {path: places for path, places in found.items() if places}
+
+    def _places(self, path: str) -> list[str]:
+        places = []
+        for file, field in ((self.fstab, 0), (self.crypttab, 1)):
+            for number, line in enumerate(read_text(file).split("\n"), 1):
+                words = line.split()
+                stated = [] if line.lstrip().startswith("#") else words[field : field + 1]
+                if path in map(_unescaped, stated):
+                    places.append(f"{file}:{number}")
+        values = (word.partition("=")[2] for word in read_text(self.cmdline).split())
+        return [*places, *([self.cmdline] if path in values else [])]
+
+
+def _unescaped(word: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), word)

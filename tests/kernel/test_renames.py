@@ -1,0 +1,97 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names on the booted host: what systemd does with a mount, and what is in a node's place."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+
+from .conftest import WWIDS, Host
+from .test_partition_maps import partition
+
+POINT = "/mnt/test"
+UNIT = "mnt-test.mount"
+
+
+@pytest.fixture
+def mounted(host: Host) -> Iterator[Host]:
+    """Return the host with a partition map, whose file system fstab mounts by its node."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    partition(host, "label: gpt\n,64MiB\n")
+    host.applied("partition_maps", device="data", delimiter="-part")
+    host.shell(
+        f"mkfs.ext4 -q /dev/mapper/data-part1; mkdir -p {POINT}; cp /etc/fstab /run/fstab.before;"
+        f" echo '/dev/mapper/data-part1 {POINT} ext4 nofail 0 2' >> /etc/fstab; udevadm settle;"
+        f" systemctl daemon-reload; systemctl start {UNIT}; echo kept > {POINT}/file"
+    )
+    try:
+        yield host
+    finally:
+        host.shell(
+            f"systemctl stop {UNIT}; mv /run/fstab.before /etc/fstab; systemctl daemon-reload;"
+            " systemctl reset-failed",
+            check=False,
+        )
+
+
+def is_mounted(host: Host) -> bool:
+    return host.run("findmnt", "--noheadings", POINT, check=False) != ""
+
+
+def test_a_rename_that_would_unmount_is_refused(mounted: Host) -> None:
+    """By the map below, by the partition map and by fstab's name of either; an option allows it."""
+    message = mounted.refused("multipath_map", name="dbdata", wwid=WWIDS[0])
+    assert f"systemd stops {UNIT} ({POINT}) with dev-mapper-data\\x2dpart1.device" in message
+    assert "set rename_mounted: true" in message
+    message = mounted.refused("partition_maps", device="data", delimiter="_p")
+    assert f"systemd stops {UNIT} ({POINT})" in message
+    mounted.run("udevadm", "settle")
+    assert "kept" in mounted.run("cat", f"{POINT}/file")
+    assert not mounted.applied("partition_maps", device="data")["changed"]
+
+    task: dict[str, t.Any] = {"name": "dbdata", "wwid": WWIDS[0], "rename_mounted": True}
+    checked = mounted.module("multipath_map", check_mode=True, **task)
+    answer = mounted.applied("multipath_map", **task)
+    assert answer["plan"] == ["rename data-part1 dbdata-part1", "rename data dbdata"]
+    assert checked["plan"] == answer["plan"]
+    (warning,) = answer["warnings"]
+    assert warning.startswith("/etc/fstab:")
+    assert "names /dev/mapper/data-part1, which the next boot will not find" in warning
+    assert checked["warnings"] == [warning]
+    # This is what the refusal is for.
+    mounted.until(lambda: not is_mounted(mounted))
+    mounted.run("test", "-b", "/dev/mapper/dbdata-part1")
+
+
+def test_a_mount_without_systemd_survives_a_rename(host: Host) -> None:
+    """No unit of it is tied to the device: mount(8), and no line in fstab."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    host.shell(f"mkfs.ext4 -q /dev/mapper/data; mkdir -p {POINT}; mount /dev/mapper/data {POINT}")
+    answer = host.applied("multipath_map", name="dbdata", wwid=WWIDS[0])
+    assert answer["plan"] == ["rename data dbdata"]
+    assert not answer.get("warnings")
+    host.run("udevadm", "settle")
+    assert is_mounted(host)
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        ("mknod /dev/mapper/data b 1 0", "a block device node (1:0)"),
+        ("ln -s /dev/ram0 /dev/mapper/data", "a link to /dev/ram0"),
+        ("echo > /dev/mapper/data", "a file"),
+    ],
+)
+def test_what_is_in_the_place_of_a_node_is_refused(host: Host, make: str, found: str) -> None:
+    """The next task's mkfs would go to another device."""
+    host.shell(make)
+    try:
+        message = host.refused("multipath_map", name="data", wwid=WWIDS[0], timeout=3)
+        assert f"/dev/mapper/data is {found}, and does not lead to a map of this name" in message
+    finally:
+        host.run("rm", "/dev/mapper/data")
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])

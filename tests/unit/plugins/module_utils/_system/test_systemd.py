@@ -1,0 +1,72 @@
+# Copyright (c) 2026 the san.device_mapper contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils._system import systemd
+from ansible_collections.san.device_mapper.plugins.module_utils._system.systemd import Systemd
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.systemd import Unit
+
+
+def test_units_are_asked_for_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path))
+    shown = "Id=srv.mount\nActiveState=active\nWhere=/srv\nBindsTo=dev-sda.device\n"
+
+    def run(*argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        assert argv[:2] == ("systemctl", "show")
+        assert timeout == 7
+        return subprocess.CompletedProcess(argv, 0, shown, "")
+
+    monkeypatch.setattr(systemd, "run", run)
+    assert Systemd().units(7) == (Unit("srv.mount", "/srv", frozenset({"dev-sda.device"})),)
+
+
+def test_a_host_without_systemd_has_no_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path / "none"))
+    assert Systemd().units(7) == ()
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path))
+
+    def missing(*_argv: str, **_options: Any) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(systemd, "run", missing)
+    assert Systemd().units(7) == ()
+
+
+def test_a_systemd_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path))
+
+    def hung(*argv: str, **_options: Any) -> None:
+        raise subprocess.TimeoutExpired(argv, 7)
+
+    monkeypatch.setattr(systemd, "run", hung)
+    with pytest.raises(Refused, match="timeout: 7: systemd does not say in that time"):
+        Systemd().units(7)
+
+
+def test_names_that_the_next_boot_looks_for(tmp_path: Path) -> None:
+    files = {
+        "fstab": "# /dev/mapper/data /x ext4\n/dev/mapper/data /srv ext4 nofail 0 2\n",
+        "crypttab": "secret /dev/mapper/da\\040ta none\n/dev/mapper/data UUID=1\n",
+        "cmdline": "quiet root=/dev/mapper/root resume=UUID=2\n",
+    }
+    found = Systemd()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        setattr(found, name, str(tmp_path / name))
+    paths = [f"/dev/mapper/{name}" for name in ("data", "da ta", "root", "other")]
+    assert found.named_at_boot(paths) == {
+        "/dev/mapper/data": (f"{tmp_path}/fstab:2",),
+        "/dev/mapper/da ta": (f"{tmp_path}/crypttab:1",),
+        "/dev/mapper/root": (f"{tmp_path}/cmdline",),
+    }
