@@ -16,7 +16,7 @@ from .._plan.missing import Absent, Desired, plan
 from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.partitions import partition_result
-from .._values.errors import Refused
+from .._values.errors import Refused, refuse_empty
 from .._values.names import check_name, check_uuid, partition_number, partition_uuid
 from .._values.table import Linear, Segment, devices
 from .._values.use import words
@@ -47,6 +47,8 @@ class Request:
 
 def parse(options: ModuleOptions) -> Request:
     """Return what `options` state; Refused names the option that is wrong."""
+    for option in ("devices", "partitions"):
+        refuse_empty(option, options[option])
     devices = tuple(options["devices"] or (options["device"],))
     for device in devices:
         if devices.count(device) > 1:
