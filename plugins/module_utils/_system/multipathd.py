@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import os
 import re
 import shutil
@@ -24,7 +23,7 @@ from .._values.errors import MultipathdError, Refused
 from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
 from .._values.multipathd import DaemonMap, DaemonPath, Multipathd
 from .._values.multipathd_versions import SOCKETS, parse_storage, parse_version
-from .attribute import line, read_text
+from .attribute import line, listed, read_text
 from .files import write_whole
 from .programs import run
 
@@ -325,9 +324,12 @@ def _unanswered(silent: MultipathdError, timeout: float) -> Refused:
 
 
 def _drop_ins() -> list[str]:
-    """Return the daemon's files, in the order in which it reads them (config.c)."""
-    found = glob.glob(f"{glob.escape(DIRECTORY)}/*")
-    return sorted(path for path in found if ".conf" in os.path.basename(path))
+    """Return the daemon's files, in the order in which it reads them (config.c).
+
+    Since 0.8.4 it reads those whose last extension is .conf, hidden ones as well
+    (process_config_dir).
+    """
+    return [f"{DIRECTORY}/{name}" for name in listed(DIRECTORY) if name.endswith(".conf")]
 
 
 def _own_drop_ins() -> dict[str, str]:

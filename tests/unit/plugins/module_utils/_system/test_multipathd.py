@@ -162,6 +162,17 @@ def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_pat
     assert found.read_only == ""
 
 
+def test_files_of_the_daemon_end_in_conf(daemon: FakeDaemon, tmp_path: Path) -> None:
+    """As libmultipath/config.c process_config_dir has it since 0.8.4."""
+    (tmp_path / "conf.d").mkdir()
+    for name in ("a.conf", ".hidden.conf", ".conf", "a.conf.rpmsave", "a.conf~", "aconf", "b.d"):
+        (tmp_path / "conf.d" / name).write_text(f"{MARK}\n")
+    found = MultipathDaemon().multipathd(5, frozenset(), checked=False)
+    assert [os.path.basename(path) for path in found.drop_ins] == [
+        ".conf", ".hidden.conf", "a.conf",
+    ]  # fmt: skip
+
+
 def test_a_file_that_cannot_be_read_is_a_complaint(daemon: FakeDaemon, tmp_path: Path) -> None:
     (tmp_path / "multipath.conf").mkdir()
     (complaint,) = MultipathDaemon().multipathd(5, frozenset(), checked=False).complaints
