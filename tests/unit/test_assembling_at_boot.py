@@ -34,6 +34,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_fil
     PROGRAM,
     RULES,
     STATIC,
+    UNIT,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
@@ -393,6 +394,15 @@ def test_a_disk_without_a_record_is_nobodys_path(root: Root) -> None:
     root.write("property", "SAN_DEVICE_MAPPER_BOOT=3600\n")
     assert root.assemble("sda").returncode == 0
     assert root.log == []
+
+
+def test_what_turns_multipathd_off_for_a_boot_turns_off_the_rules_and_the_unit() -> None:
+    """The conditions of multipathd.service."""
+    rules = STATIC[RULES]
+    assert 'IMPORT{cmdline}="nompath"\nENV{nompath}=="?*", GOTO=' in rules
+    assert 'IMPORT{cmdline}="multipath"\nENV{multipath}=="off", GOTO=' in rules
+    for condition in ("nompath", "multipath=off"):
+        assert f"\nConditionKernelCommandLine=!{condition}\n" in STATIC[UNIT]
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"]])

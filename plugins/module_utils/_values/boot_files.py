@@ -35,6 +35,8 @@ ACTION!="add|change", GOTO="san_device_mapper_boot_end"
 KERNEL=="dm-*|loop*|md*|ram*|zram*|sr*|fd*|nbd*|drbd*", GOTO="san_device_mapper_boot_end"
 IMPORT{cmdline}="nompath"
 ENV{nompath}=="?*", GOTO="san_device_mapper_boot_end"
+IMPORT{cmdline}="multipath"
+ENV{multipath}=="off", GOTO="san_device_mapper_boot_end"
 
 # Two lines: an import that finds nothing ends its line.
 ENV{DEVTYPE}=="partition", IMPORT{parent}="SAN_DEVICE_MAPPER_BOOT"
@@ -95,6 +97,7 @@ Description=Path %I of a multipath map
 DefaultDependencies=no
 StartLimitIntervalSec=0
 ConditionKernelCommandLine=!nompath
+ConditionKernelCommandLine=!multipath=off
 
 [Service]
 Type=oneshot
