@@ -262,12 +262,17 @@ def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
 def _ask(request: str, end: float) -> str:
     """Return the daemon's answer, without the last newline; MultipathdError if there is none.
 
-    `timeout` is its own word for a lock that somebody holds: it is asked again.
+    `timeout` is its own word for a lock that somebody holds: it is asked again. So is a daemon that
+    has just been started: it has its PID file before it listens.
     """
     while True:
         try:
             reply = _asked(request, max(0.1, end - time.monotonic()))
         except OSError as failed:
+            starts = isinstance(failed, (ConnectionRefusedError, FileNotFoundError))
+            if starts and time.monotonic() < end and _is_running():
+                time.sleep(_LOOK_AGAIN)
+                continue
             raise MultipathdError(request, f"no answer ({failed})") from failed
         if reply != "timeout" or time.monotonic() >= end:
             return reply

@@ -72,6 +72,10 @@ class MultipathdError(KernelError):
         super().__init__(request, "", 0, words)
 
 
+class MultipathdLate(MultipathdError):
+    """What was waited for as long as the task may wait: to wait once more would be too long."""
+
+
 class Unfinished(DeviceMapperError):
     """A task that failed after it had changed something: what was done, and what is left, in words.
 

@@ -212,6 +212,27 @@ def test_a_lock_that_somebody_holds_is_no_answer(daemon: FakeDaemon) -> None:
     assert MultipathDaemon().multipathd_view(5).version == (0, 9, 4)
 
 
+def test_a_daemon_that_does_not_listen_yet_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    addresses = ("/nowhere", str(tmp_path / "socket"))
+    monkeypatch.setattr(multipathd, "SOCKETS", (str(tmp_path / "later"),))
+    started = threading.Timer(0.3, monkeypatch.setattr, (multipathd, "SOCKETS", addresses))
+    started.start()
+    assert MultipathDaemon().multipathd_view(5).version == (0, 9, 4)
+    started.join()
+
+
+def test_a_daemon_that_ends_before_it_listens_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(multipathd, "SOCKETS", (str(tmp_path / "later"),))
+    ran = iter([True])
+    monkeypatch.setattr(multipathd, "_is_running", lambda: next(ran, False))
+    with pytest.raises(Refused, match="No such file"):
+        MultipathDaemon().multipathd_view(600)
+
+
 def test_requests_are_repeated_unless_that_is_in_vain(daemon: FakeDaemon) -> None:
     changes = MultipathDaemon()
     changes.tell_multipathd("reconfigure")
