@@ -266,7 +266,9 @@ def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> 
 
 def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
     path = drop_in_path(wwid)
-    if wwid and wwid in daemon.wwids and (daemon.runs or path in daemon.drop_ins):
+    # Once multipath-tools has been removed, there is no command for it, and nothing reads the file.
+    known = wwid and wwid in daemon.wwids and daemon.installed
+    if known and (daemon.runs or path in daemon.drop_ins):
         yield RemoveWwid(wwid)
     if path in daemon.drop_ins:
         yield RemoveDropIn(wwid, path)

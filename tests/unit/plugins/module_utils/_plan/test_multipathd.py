@@ -473,6 +473,24 @@ def test_a_map_in_use_is_handed_over_and_back(host: MemoryHost) -> None:
     assert back["plan"] == ["multipath -w 3600", f"rm {FILE}"]
 
 
+@pytest.mark.parametrize(
+    ("options", "plan"),
+    [
+        ({"manager": "kernel"}, [f"rm {FILE}"]),
+        ({"state": "absent"}, ["remove data", f"rm {FILE}"]),
+    ],
+)
+def test_a_map_is_taken_back_from_multipath_tools_that_were_removed(
+    host: MemoryHost, options: dict[str, Any], plan: list[str]
+) -> None:
+    """Without its command; nothing reads the file of WWIDs any more."""
+    host.run("multipath_map", **TASK)
+    host.kernel.daemon.runs = host.kernel.daemon.installed = False
+    assert "set manager: kernel" in refusal(host).way_out
+    assert host.run("multipath_map", **TASK, **options)["plan"] == plan
+    assert host.run("multipath_map", **TASK, **options)["plan"] == []
+
+
 def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
     host.kernel.daemon.runs = False
