@@ -24,7 +24,7 @@ from .._plan.multipathd import (
 )
 from .._plan.path_groups import Groups, groups
 from .._plan.path_selector import selected
-from .._plan.paths import found_paths, listed_paths, refuse_claimed, refuse_sizes
+from .._plan.paths import found_paths, listed_paths, one_size, refuse_claimed, refuse_short
 from .._plan.stated import Gone, Present, flat
 from .._plan.steps import uuids
 from .._report.difference import difference
@@ -56,6 +56,7 @@ def operations(request: Stated, host: Host) -> Plan:
     daemons = [each for each in items if by_multipathd(each, host)]
     refuse_daemon_options(kernels)
     steps = plan([*flat(kernels)], host.maps) if kernels else ()
+    refuse_short(steps, host)
     steps = (*steps, *forget(kernels, host))
     steps = (*steps, *multipathd_plan(daemons, host)) if daemons else steps
     steps = with_records(steps, host, dict(_records(items, host)))
@@ -188,13 +189,13 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
             ),
             way_out="Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )
-    refuse_sizes(option, wwid, paths)
+    length = one_size(option, wwid, paths, present)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
     _refuse_read_only(stated, paths, present)
     name = stated.name or wwid
     check_name("name", name)
-    table = _table_for(stated, paths, host)
+    table = _table_for(stated, paths, length, host)
     if present is not None and present.live:
         _refuse_resize(stated, present, table, host)
     return Desired(name, uuid, table, stated.read_only, _udev_flags(stated, paths))
@@ -235,12 +236,12 @@ def _found(stated: StatedMap, host: Host) -> Map | None:
     return host.map_named(stated.name)
 
 
-def _table_for(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> Table:
+def _table_for(stated: StatedMap, paths: Sequence[BlockDevice], length: int, host: Host) -> Table:
     arranged = _arranged(stated, paths)
     path_groups = selected(stated.path_selector, arranged, host)
     handler = _handler(stated, [path for group in arranged for path in group], host)
     target = Multipath(stated.features, handler, path_groups, 1)
-    return (Segment(0, paths[0].sectors, target),)
+    return (Segment(0, length, target),)
 
 
 def _handler(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> tuple[str, ...]:
