@@ -55,6 +55,7 @@ REFUSED = {
     "gpt-both-damaged": "no readable GPT",
     "gpt-reversed": "its partition 2 runs from sector 8191",
     "gpt-overlap": "its partitions 1 and 2 overlap",
+    "installer-image": "its partitions 1 and 2 overlap",
     "gpt-truncated": "no readable GPT",
     "gpt-of-4096": "made for sectors of another size than this device's 512 bytes",
     "dos-4096-huge": "libblkid",
@@ -191,3 +192,13 @@ def test_the_other_partitions_are_mapped_where_asked(host: Host, read: Read) -> 
     host.applied("partition_maps", device="past-the-end", partitions=[1], delimiter="-part")
     assert shown(made(host, "past-the-end")["past-the-end"]) == "1:2048+8192"
     host.applied("partition_maps", device="past-the-end", state="absent")
+
+
+def test_partitions_that_overlap_are_mapped_where_asked(host: Host, read: Read) -> None:
+    """As the kernel does it without a question."""
+    name = "installer-image"
+    host.applied("partition_maps", device=name, partitions=[1, 2], delimiter="-part")
+    found = made(host, name)[name]
+    assert [each[:3] for each in found] == read[name]["kernel"]
+    assert shown(found) == "1:64+131008 2:3440+18880"
+    host.applied("partition_maps", device=name, state="absent")

@@ -312,6 +312,10 @@ ODD: dict[str, Image] = {
     "gpt-past-usable": Image(gpt((1, 2048, 4095), (2, 8192, SECTORS - 5))),
     "gpt-reversed": Image(gpt((1, 2048, 4095), (2, 8191, 8000))),
     "gpt-overlap": Image(gpt((1, 2048, 4095), (2, 4000, 8000))),
+    "installer-image": Image((
+        *mbr((0, [(0, 0, 64, SECTORS - 64), (1, 0xEF, 3440, 18880)])),
+        (64 * 512, b"\x01CD001\x01\0"),
+    )),
     "gpt-without-pmbr": Image(gpt((1, 2048, 4095), record=())),
     "gpt-grown": Image(gpt((1, 2048, 4095)), kept=SIZE + 16 * MIB),
     "gpt-truncated": Image(gpt((1, 2048, 4095), (2, 8192, 100_000)), kept=SIZE // 2),

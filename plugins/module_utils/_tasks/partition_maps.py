@@ -245,7 +245,9 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
     chosen = _meant(request, parent)
     for partition in chosen:
         _refuse_outside(parent, partition)
-        _refuse_overlap(parent, partition)
+        # Kernel, partx and kpartx map what overlaps, and so does an explicit choice.
+        if not request.partitions:
+            _refuse_overlap(parent, partition, chosen)
     return chosen
 
 
@@ -277,8 +279,8 @@ def _refuse_outside(parent: Parent, partition: Partition) -> None:
         )
 
 
-def _refuse_overlap(parent: Parent, partition: Partition) -> None:
-    """Refuse a partition that shares sectors with another.
+def _refuse_overlap(parent: Parent, partition: Partition, chosen: Sequence[Partition]) -> None:
+    """Refuse a partition that shares sectors with another chosen one, as after a slip in a table.
 
     A container holds its logical partitions, a partition the slices nested in it; and in labels of
     slices (BSD, Sun, SGI) some cover others by custom, so that the kernel maps them all.
@@ -286,7 +288,7 @@ def _refuse_overlap(parent: Parent, partition: Partition) -> None:
     table = parent.partition_table
     if table.kind not in _DISJOINT or partition.extended or partition.nested:
         return
-    for other in table.partitions:
+    for other in chosen:
         if other is partition or other.extended or other.nested:
             continue
         if other.start < partition.end and partition.start < other.end:
@@ -295,8 +297,8 @@ def _refuse_overlap(parent: Parent, partition: Partition) -> None:
                 value=parent.stated,
                 found=f"its partitions {partition.number} and {other.number} overlap",
                 way_out=(
-                    "Correct the partition table (sfdisk --verify), or state the other `partitions`"
-                    " only; no map was made"
+                    "Correct the partition table (sfdisk --verify); or, if it is meant as in an"
+                    " installer image, list those to map in `partitions`; no map was made"
                 ),
             )
 

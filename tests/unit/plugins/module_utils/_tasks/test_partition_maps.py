@@ -151,8 +151,17 @@ def test_only_partitions_that_are_to_have_maps_have_to_be_sound() -> None:
         Partition(4, 3000, 100), Partition(5, 4000, -190),
     )  # fmt: skip
     assert names(desired(parent, partitions=[4])) == ["data4"]
-    for number, found in ((1, "overlap"), (3, "runs from"), (5, "runs from")):
+    for number, found in ((3, "runs from"), (5, "runs from")):
         assert found in refusal(parent, partitions=[number, 4]).found
+
+
+def test_an_explicit_choice_may_overlap() -> None:
+    """As in an installer image, whose first entry covers the second."""
+    parent = with_table(Partition(1, 0, 9000, kind="0x0"), Partition(2, 164, 4000, kind="0xef"))
+    assert "its partitions 1 and 2 overlap" in refusal(parent).found
+    assert "list those to map in `partitions`" in refusal(parent).way_out
+    assert names(desired(parent, partitions=[2])) == ["data2"]
+    assert names(desired(parent, partitions=[1, 2])) == ["data1", "data2"]
 
 
 @pytest.mark.parametrize("kind", ["bsd", "sun", "sgi"])
