@@ -40,6 +40,9 @@ MAPPED = {
     "bsd-overlap": "1:2048+32768 5:2064+8192 6:4096+8192",
     "sun-whole": "1:2048+8192 2:10240+8192",
     "sun-data-in-slice-3": "1:2048+8192 3:10240+8192",
+    "bsd-bare": "1:64+8192 2:8256+8192 3:0+131072",
+    "pool-member-gpt": "",
+    "pool-member-mbr": "",
     "fat": "",
     "exfat": "",
     "ntfs": "",
@@ -164,6 +167,17 @@ def test_odd_tables(host: Host, read: Read) -> None:
     for name in AS_THE_KERNEL:
         assert [each[:3] for each in found[name]] == read[name]["kernel"], name
     host.applied("partition_maps", devices=list(MAPPED), state="absent")
+
+
+def test_a_bsd_label_without_an_mbr_is_read_as_by_kpartx_and_partx(host: Host, read: Read) -> None:
+    """And maps that are there stay: libblkid says no type of such a label."""
+    name = "bsd-bare"
+    host.applied("partition_maps", device=name, delimiter="-part")
+    found = made(host, name)[name]
+    assert [each[:3] for each in found] == by_libblkid(host, name)
+    assert found == read[name]["kpartx"]
+    assert not host.applied("partition_maps", device=name, delimiter="-part")["changed"]
+    host.applied("partition_maps", device=name, state="absent")
 
 
 @pytest.mark.parametrize(("name", "count"), [("gpt-128", 128), ("gpt-300", 255)])

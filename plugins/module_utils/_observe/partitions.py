@@ -13,7 +13,7 @@ from dataclasses import replace
 from .._values.errors import Refused
 from .._values.host import Host
 from .._values.names import unnamed_uuid
-from .._values.partitions import Parent
+from .._values.partitions import Parent, Partition
 from .._values.table import devices
 from .uses import with_openers
 
@@ -91,9 +91,20 @@ def _parent(
     _refuse_hanging(stated, number, host)
     path = f"/dev/mapper/{present.name}" if present else stated
     table = readings.partition_table(path, number, timeout)
-    if not table.kind:
+    if not table.kind and not table.content:
         _refuse_dasd(stated, number, host, readings)
+        table = replace(table, ignored=_seen_by_the_kernel(parent, host, readings))
     return replace(parent, partition_table=table)
+
+
+def _seen_by_the_kernel(parent: Parent, host: Host, readings: Readings) -> tuple[Partition, ...]:
+    """Return the kernel's own partitions of a device that has maps, or of a map's paths."""
+    if not host.maps_of_partitions(parent.uuid):
+        return ()
+    below = host.map_at(parent.device)
+    disks = below.multipath.devices() if below and below.multipath else (parent.device,)
+    found = (each for disk in disks for each in readings.kernel_partitions(disk))
+    return tuple(Partition(*each) for each in dict.fromkeys(found))
 
 
 def _is_image(stated: str, readings: Readings, reading: bool) -> bool:

@@ -25,7 +25,7 @@ from .task import Task
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...plugin_utils._types import Host, Map, Parent, Partition, Plan, Readings
+    from ...plugin_utils._types import Host, Map, Parent, Partition, PartitionTable, Plan, Readings
     from .task import ModuleOptions
 
 _DISJOINT = ("dos", "gpt", "mac", "atari", "aix")
@@ -113,6 +113,8 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
         for each in host.partition_maps(parent):
             if each.uuid in wanted or not _is_meant(request, each, parent):
                 continue
+            if request.present and _is_seen(each, parent):
+                continue
             _refuse_used(parent, each, host, "removed")
             stated.append(Absent(each.uuid))
         stated += desired
@@ -124,16 +126,18 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     return observe_partitions(readings, request.devices, timeout, reading=request.present)
 
 
-def report(_request: Request, host: Host) -> dict[str, t.Any]:
+def report(request: Request, host: Host) -> dict[str, t.Any]:
     """Return the partition maps that are there, with what the partition table says of them."""
+    kept = [*_kept(request, host)]
     return {
+        **({"warnings": kept} if kept else {}),
         "maps": [
             partition_result(partition, each, parent)
             for parent in host.parents
             for partition in parent.partition_table.partitions
             for each in host.partition_maps(parent)
             if each.uuid == partition_uuid(partition.number, parent.uuid)
-        ]
+        ],
     }
 
 
@@ -239,6 +243,7 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
                 value=number,
                 found=(
                     f"the partition table of {parent.stated} has no such number (it has: {known})"
+                    f"{_instead(table)}"
                 ),
                 way_out="Correct the number, or make the partition first",
             )
@@ -249,6 +254,10 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
         if not request.partitions:
             _refuse_overlap(parent, partition, chosen)
     return chosen
+
+
+def _instead(table: PartitionTable) -> str:
+    return f"; the whole device is a {table.content}" if table.content else ""
 
 
 def _meant(request: Request, parent: Parent) -> tuple[Partition, ...]:
@@ -348,6 +357,35 @@ def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
     if not request.partitions:
         return True
     return partition_number(each.uuid, parent.uuid) in request.partitions
+
+
+def _is_seen(each: Map, parent: Parent) -> bool:
+    """Return whether another reader sees the partition, where no table that counts is found.
+
+    That alone is no reason to remove its map: the other one may be right.
+    """
+    table = parent.partition_table
+    number = partition_number(each.uuid, parent.uuid)
+    shown = [
+        (Segment(0, table.mapped_sectors(one), Linear(parent.device, one.start)),)
+        for one in table.ignored
+        if one.number == number
+    ]
+    return not table.kind and each.live in shown
+
+
+def _kept(request: Request, host: Host) -> Iterator[str]:
+    """Yield in words which maps are kept that the table, if there were one, would have to show."""
+    for parent in host.parents if request.present and request.purge else ():
+        kept = [each.name for each in host.partition_maps(parent) if _is_seen(each, parent)]
+        if kept:
+            content = parent.partition_table.content
+            found = f"the whole device is a {content}" if content else "libblkid finds no table"
+            yield (
+                f"{parent.stated}: kept {', '.join(kept)}: {found}, but another reader (partx, or"
+                " the kernel) sees these partitions. If they are wrong, remove the maps with"
+                " state: absent"
+            )
 
 
 def _delimiter_of(each: Map, parent: Parent) -> str | None:

@@ -107,6 +107,24 @@ def test_maps_of_partitions_that_are_no_more_are_removed() -> None:
     assert desired(empty, [stale]) == (Absent("part3-mpath-3600"),)
 
 
+def test_maps_that_another_reader_sees_are_not_removed_for_want_of_a_table() -> None:
+    """And that is said; those that nobody sees are, and all of them where that is stated."""
+    seen, stale = partition_map("data1"), partition_map("data3", 3, "0 8 linear 253:1 9000")
+    for content in ("", "zfs_member"):
+        nothing = PartitionTable(content=content, ignored=(Partition(1, 2048, 1000),))
+        parent = replace(PARENT, partition_table=nothing)
+        assert desired(parent, [seen, stale]) == (Absent(stale.uuid),)
+        assert desired(parent, [replace(seen, live=parse_table("0 999 linear 253:1 2048"))])
+        assert desired(parent, [seen], state="absent") == (Absent(seen.uuid),)
+        host = whole(maps=(seen,), parents=(parent,))
+        (warning,) = report(parse({**DEFAULTS, "device": "data"}), host)["warnings"]
+        assert warning.startswith("data: kept data1: ")
+        assert "warnings" not in report(parse({**DEFAULTS, "device": "data", "purge": False}), host)
+        assert f"(it has: none){'; the whole device is a ' if content else ''}{content}" in (
+            refusal(parent, partitions=[1]).found
+        )
+
+
 def test_only_the_stated_partitions_have_maps() -> None:
     assert names(desired(partitions=[2])) == ["data2"]
     assert desired(maps=[partition_map("data1")], partitions=[2])[0] == Absent("part1-mpath-3600")
