@@ -312,3 +312,12 @@ def test_a_wait_that_took_as_long_as_a_task_may_wait_is_not_repeated(
     with pytest.raises(Interrupted, match="after 60 seconds"):
         host.run("multipath_map", **{**TASK, "path_grouping_policy": "failover"})
     assert waits == [60.0]
+
+
+def test_paths_in_transition_are_waited_for(host: MemoryHost) -> None:
+    moving = replace(host.block_devices[0], access_state="transitioning")
+    host.block_devices = (moving, *host.block_devices[1:])
+    host.run("multipath_map", timeout=7, wwid="3601", name="other", state="absent")
+    assert host.kernel.waits == ()
+    host.run("multipath_map", timeout=7, **TASK)
+    assert {*host.kernel.waits} == {7.0}
