@@ -238,8 +238,8 @@ def _is_idle(end: float) -> bool:
 
 
 def _maps(end: float) -> t.Iterator[DaemonMap]:
-    for name, wwid in _rows('show maps raw format "%n|%w"', 2, end):
-        yield DaemonMap(name, wwid)
+    for name, wwid, failback in _rows('show maps raw format "%n|%w|%F"', 3, end):
+        yield DaemonMap(name, wwid, failback)
 
 
 def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:

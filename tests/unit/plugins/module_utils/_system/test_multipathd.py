@@ -37,7 +37,7 @@ ANSWERS = {
     "help": "help: not found\nmultipath-tools v0.9.4 (12/19, 2022)\nCLI commands reference:\n",
     "show daemon": "pid 566 idle\n",
     "show status": "path checker states:\nup                  8\n\npaths: 8\nbusy: False\n",
-    'show maps raw format "%n|%w"': "data|35525400000000001\n",
+    'show maps raw format "%n|%w|%F"': "data|35525400000000001|immediate\n",
     'show paths raw format "%d|%D|%w|%T|%m|%s|%P"': (
         "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK|scsi:unspec\n"
         "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK|scsi:unspec\n"
@@ -113,8 +113,10 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaem
 
 def test_the_view_of_a_daemon(daemon: FakeDaemon) -> None:
     view = MultipathDaemon().multipathd_view(5)
+    assert view.fails_back_at_once("35525400000000001")
+    assert not view.fails_back_at_once("35525400000000002")
     assert (view.installed, view.runs, view.version) == (True, True, (0, 9, 4))
-    assert view.maps == (DaemonMap("data", "35525400000000001"),)
+    assert view.maps == (DaemonMap("data", "35525400000000001", "immediate"),)
     assert view.paths == tuple(
         DaemonPath(*known, storage=("QEMU", "QEMU HARDDISK"), protocol="scsi:unspec")
         for known in (
@@ -133,7 +135,7 @@ def test_storage_is_told_with_its_revision_since_0_9_9(daemon: FakeDaemon) -> No
 
 
 def test_a_daemon_without_maps_says_ok(daemon: FakeDaemon) -> None:
-    daemon.answers['show maps raw format "%n|%w"'] = "ok\n"
+    daemon.answers['show maps raw format "%n|%w|%F"'] = "ok\n"
     assert MultipathDaemon().multipathd_view(5).maps == ()
 
 
