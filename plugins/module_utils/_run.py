@@ -16,6 +16,7 @@ from ._plan.steps import apply, foresee, words
 from ._values.errors import (
     DeviceMapperError,
     Interrupted,
+    MultipathdLate,
     Refused,
     Unfinished,
     shown,
@@ -129,7 +130,7 @@ def _carry_out(
     is an error, though all was done: what was stated may not be so any more.
     """
     done: Plan = ()
-    for _attempt in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         if not steps:
             return done, host
         interrupted = None
@@ -155,7 +156,8 @@ def _carry_out(
                     left=None,
                 ) from refused
             left = steps
-        if interrupted and left == steps:
+        late = interrupted is not None and isinstance(interrupted.cause, MultipathdLate)
+        if interrupted and left and (late or left == steps or attempt == _ATTEMPTS):
             cause, not_done = interrupted.cause, interrupted.left
             raise Interrupted(cause, done=words(done), left=not_done or ()) from interrupted
         steps = left

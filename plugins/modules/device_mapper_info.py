@@ -177,6 +177,8 @@ maps:
               device is not running, or its ALUA state does not allow I/O), V(path_of_other_lun)
               (its WWID is another one), V(path_size) (its size in bytes is not the map's), or
               V(path_not_in_map) (it has the WWID, and the table does not have it).
+            - Or V(path_in_transition) (the array changes the path's ALUA state, as in a takeover;
+              added in 1.1.0).
             - Or V(too_few_paths) (fewer are active than O(expected_paths)), V(missing_link) (the
               link C(expected) does not lead to the map, or to the partition map C(name)),
               V(not_ready) (a path is usable, but the udev rules of multipath-tools take the map for

@@ -45,7 +45,8 @@ options:
     description:
       - The number of the group of paths, counted from 1 in the table's order, which the maps in
         O(maps) are to use. The next I/O goes there; groups that were disabled are enabled.
-      - Refused for a group that has no active path.
+      - Refused for a group that has no active path, and where multipathd has C(failback immediate)
+        for the map, so that it would switch back at its next check.
     type: int
   maps:
     description:

@@ -58,6 +58,9 @@ options:
   partitions:
     description:
       - The numbers of the partitions. The default is all of them.
+      - Partitions that are listed may overlap, as in an installer image, where they are mapped as
+        the kernel does it. Without the list, partitions of an MBR or a GPT that overlap are
+        refused.
     type: list
     elements: int
   purge:

@@ -28,6 +28,7 @@ _WORDS = {
     "path_down": "down",
     "path_failed": "failed",
     "path_gone": "gone",
+    "path_in_transition": "in transition",
     "path_not_in_map": "not in the map",
     "path_of_other_lun": "of another LUN",
     "path_size": "of another size",

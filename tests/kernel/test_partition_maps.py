@@ -10,6 +10,8 @@ import pytest
 from .conftest import WWIDS, Host
 
 IMAGE = "/var/tmp/image.raw"
+SECTOR = "dd if=/dev/mapper/data count=1 status=none | sha256sum"
+"""What is in memory of the first sector."""
 
 
 def partition(host: Host, script: str, device: str = "data") -> None:
@@ -158,3 +160,23 @@ def test_a_device_that_vanishes_in_the_middle(data: Host) -> None:
     assert "Not done: load gone2 " in answer["msg"]
     assert data.table().split(":")[0] == "data"
     assert data.suspended() == []
+
+
+def test_a_table_that_another_node_has_changed_is_seen(data: Host) -> None:
+    """Though the map of a partition holds the device open, and with it the old sector in memory."""
+    partition(data, "label: dos\nstart=2048, size=64MiB\n")
+    data.applied("partition_maps", device="data", delimiter="-part")
+    # The other node writes past this one's cache of the map: by a path, without a cache.
+    (path, *_others) = data.disks(0)
+    old = data.shell(SECTOR)
+    data.shell(
+        f"truncate --size=$(blockdev --getsize64 /dev/mapper/data) {IMAGE};"
+        " printf 'label: dos\\nstart=2048, size=64MiB\\nstart=204800, size=32MiB\\n' |"
+        f" sfdisk --quiet {IMAGE};"
+        f" dd if={IMAGE} of=/dev/{path} bs=4096 count=1 oflag=direct conv=notrunc status=none;"
+        f" rm {IMAGE}"
+    )
+    assert data.shell(SECTOR) == old
+    answer = data.applied("partition_maps", device="data", delimiter="-part")
+    assert [each["name"] for each in answer["maps"]] == ["data-part1", "data-part2"]
+    assert answer["changed"]

@@ -40,6 +40,9 @@ MAPPED = {
     "bsd-overlap": "1:2048+32768 5:2064+8192 6:4096+8192",
     "sun-whole": "1:2048+8192 2:10240+8192",
     "sun-data-in-slice-3": "1:2048+8192 3:10240+8192",
+    "bsd-bare": "1:64+8192 2:8256+8192 3:0+131072",
+    "pool-member-gpt": "",
+    "pool-member-mbr": "",
     "fat": "",
     "exfat": "",
     "ntfs": "",
@@ -55,6 +58,7 @@ REFUSED = {
     "gpt-both-damaged": "no readable GPT",
     "gpt-reversed": "its partition 2 runs from sector 8191",
     "gpt-overlap": "its partitions 1 and 2 overlap",
+    "installer-image": "its partitions 1 and 2 overlap",
     "gpt-truncated": "no readable GPT",
     "gpt-of-4096": "made for sectors of another size than this device's 512 bytes",
     "dos-4096-huge": "libblkid",
@@ -165,6 +169,17 @@ def test_odd_tables(host: Host, read: Read) -> None:
     host.applied("partition_maps", devices=list(MAPPED), state="absent")
 
 
+def test_a_bsd_label_without_an_mbr_is_read_as_by_kpartx_and_partx(host: Host, read: Read) -> None:
+    """And maps that are there stay: libblkid says no type of such a label."""
+    name = "bsd-bare"
+    host.applied("partition_maps", device=name, delimiter="-part")
+    found = made(host, name)[name]
+    assert [each[:3] for each in found] == by_libblkid(host, name)
+    assert found == read[name]["kpartx"]
+    assert not host.applied("partition_maps", device=name, delimiter="-part")["changed"]
+    host.applied("partition_maps", device=name, state="absent")
+
+
 @pytest.mark.parametrize(("name", "count"), [("gpt-128", 128), ("gpt-300", 255)])
 def test_many_partitions(host: Host, read: Read, name: str, count: int) -> None:
     """All have maps, up to the last that the kernel knows."""
@@ -191,3 +206,13 @@ def test_the_other_partitions_are_mapped_where_asked(host: Host, read: Read) -> 
     host.applied("partition_maps", device="past-the-end", partitions=[1], delimiter="-part")
     assert shown(made(host, "past-the-end")["past-the-end"]) == "1:2048+8192"
     host.applied("partition_maps", device="past-the-end", state="absent")
+
+
+def test_partitions_that_overlap_are_mapped_where_asked(host: Host, read: Read) -> None:
+    """As the kernel does it without a question."""
+    name = "installer-image"
+    host.applied("partition_maps", device=name, partitions=[1, 2], delimiter="-part")
+    found = made(host, name)[name]
+    assert [each[:3] for each in found] == read[name]["kernel"]
+    assert shown(found) == "1:64+131008 2:3440+18880"
+    host.applied("partition_maps", device=name, state="absent")

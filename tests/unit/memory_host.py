@@ -84,6 +84,7 @@ class MemoryHost:
         self.native_nvme_multipath = native_nvme_multipath
         self.links: dict[str, DeviceNumber] = {}
         self.properties: dict[str, str] = {}
+        self.seen_by_the_kernel: dict[DeviceNumber, tuple[tuple[int, int, int], ...]] = {}
         self.observations = 0
         self.stale: dict[str, str] = {}
         self.of_systemd: tuple[Unit, ...] = ()
@@ -148,6 +149,10 @@ class MemoryHost:
     def partitions_of(self, _device: DeviceNumber) -> tuple[DeviceNumber, ...]:
         """Return none: the kernel here makes no partitions."""
         return ()
+
+    def kernel_partitions(self, device: DeviceNumber) -> tuple[tuple[int, int, int], ...]:
+        """Return the partitions that the test says the kernel has made."""
+        return self.seen_by_the_kernel.get(device, ())
 
     def uses(self) -> dict[DeviceNumber, Uses]:
         """Return mounts, what the test says, and the maps on top."""

@@ -68,6 +68,7 @@ class Daemon:
     complaints: tuple[str, ...] = ()
     requests: list[str] = field(default_factory=list)
     deaf: bool = False
+    failback: str = "-"
     log: tuple[str, ...] = ()
 
     def said(self) -> Configuration:
@@ -96,7 +97,7 @@ class Daemon:
             installed=self.installed,
             version=self.version if self.runs else (),
             maps=tuple(
-                DaemonMap(each.name, each.uuid[6:])
+                DaemonMap(each.name, each.uuid[6:], self.failback)
                 for each in maps
                 if self.runs and each.uuid.startswith("mpath-")
             ),

@@ -66,6 +66,20 @@ def boot_record(*entries: Entry) -> bytes:
     return bytes(data)
 
 
+def pool_member() -> tuple[Piece, ...]:
+    """Return the four labels of a whole-disk member of a ZFS pool, which leave the first 8 KiB."""
+    labels = (0, 256 << 10, SIZE - (512 << 10), SIZE - (256 << 10))
+    blocks = [struct.pack("<5Q", 0xBAB10C, 5000, 40 + k, 1, 1700000000 + k) for k in range(128)]
+    return tuple(
+        piece
+        for at in labels
+        for piece in (
+            (at + (16 << 10), b"\x01\x01\0\0" + bytes(112 * 1024 - 4)),
+            *((at + (128 << 10) + k * 1024, block) for k, block in enumerate(blocks)),
+        )
+    )
+
+
 def mbr(*records: tuple[int, Sequence[Entry]], sector: int = 512) -> tuple[Piece, ...]:
     """Return boot records at their sectors."""
     return tuple((at * sector, boot_record(*entries)) for at, entries in records)
@@ -312,6 +326,10 @@ ODD: dict[str, Image] = {
     "gpt-past-usable": Image(gpt((1, 2048, 4095), (2, 8192, SECTORS - 5))),
     "gpt-reversed": Image(gpt((1, 2048, 4095), (2, 8191, 8000))),
     "gpt-overlap": Image(gpt((1, 2048, 4095), (2, 4000, 8000))),
+    "installer-image": Image((
+        *mbr((0, [(0, 0, 64, SECTORS - 64), (1, 0xEF, 3440, 18880)])),
+        (64 * 512, b"\x01CD001\x01\0"),
+    )),
     "gpt-without-pmbr": Image(gpt((1, 2048, 4095), record=())),
     "gpt-grown": Image(gpt((1, 2048, 4095)), kept=SIZE + 16 * MIB),
     "gpt-truncated": Image(gpt((1, 2048, 4095), (2, 8192, 100_000)), kept=SIZE // 2),
@@ -326,6 +344,9 @@ ODD: dict[str, Image] = {
     )),
     "sun-whole": Image(((0, sun((0, 1, 8192), (1, 5, 8192), (2, 0, SECTORS))),)),
     "sun-data-in-slice-3": Image(((0, sun((0, 1, 8192), (2, 5, 8192), tags=(2, 0, 2))),)),
+    "bsd-bare": Image(((512, bsd((0, 64, 8192), (1, 8256, 8192), (2, 0, SECTORS))),)),
+    "pool-member-gpt": Image((*gpt((1, 2048, 4095)), *pool_member())),
+    "pool-member-mbr": Image((*mbr((0, [(0, LINUX, 2048, 8192)])), *pool_member())),
     "fat": Image(fat()),
     "exfat": Image(exfat()),
     "ntfs": Image(ntfs()),

@@ -34,6 +34,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_fil
     PROGRAM,
     RULES,
     STATIC,
+    UNIT,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
@@ -223,6 +224,26 @@ def test_a_late_path_joins_by_a_second_table(root: Root) -> None:
     assert root.log == [f"load data --table {table}", "resume data --noflush --nolockfs"]
 
 
+def test_a_path_in_transition_is_waited_for(root: Root) -> None:
+    """And a map that is there keeps its groups if the array takes longer."""
+    states = ("active/optimized", "active/optimized", "active/non-optimized")
+    disks = [replace(disk(number), access_state=state) for number, state in enumerate(states)]
+    desired = arrive(root, disks)
+    state = root.path / f"sys/devices/{disks[0].address}/access_state"
+    state.write_text("transitioning\n")
+    root.write("bin/sleep", f'#!/bin/sh\necho "sleep $1" >>{root.path}/log\n')
+    (root.path / "bin/sleep").chmod(0o755)
+    root.place_map("L--w")
+    done = root.assemble("sdb")
+    assert root.log == ["sleep 1"] * 30
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "data: not changed: in transition: sda"
+    root.write("bin/sleep", f"#!/bin/sh\necho active/optimized >{state}\n")
+    assert root.assemble("sdb").returncode == 0
+    table = format_table(desired.table)
+    assert root.log[30:] == [f"load data --table {table}", "resume data --noflush --nolockfs"]
+
+
 def test_a_late_path_leaves_those_in_the_map_that_udev_has_not_seen_since_it_is_stated(
     root: Root,
 ) -> None:
@@ -393,6 +414,15 @@ def test_a_disk_without_a_record_is_nobodys_path(root: Root) -> None:
     root.write("property", "SAN_DEVICE_MAPPER_BOOT=3600\n")
     assert root.assemble("sda").returncode == 0
     assert root.log == []
+
+
+def test_what_turns_multipathd_off_for_a_boot_turns_off_the_rules_and_the_unit() -> None:
+    """The conditions of multipathd.service."""
+    rules = STATIC[RULES]
+    assert 'IMPORT{cmdline}="nompath"\nENV{nompath}=="?*", GOTO=' in rules
+    assert 'IMPORT{cmdline}="multipath"\nENV{multipath}=="off", GOTO=' in rules
+    for condition in ("nompath", "multipath=off"):
+        assert f"\nConditionKernelCommandLine=!{condition}\n" in STATIC[UNIT]
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"]])

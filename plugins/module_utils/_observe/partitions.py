@@ -13,7 +13,7 @@ from dataclasses import replace
 from .._values.errors import Refused
 from .._values.host import Host
 from .._values.names import unnamed_uuid
-from .._values.partitions import Parent
+from .._values.partitions import Parent, Partition
 from .._values.table import devices
 from .uses import with_openers
 
@@ -31,12 +31,14 @@ def observe_partitions(
     """Return the host's maps and the `stated` devices, with their partition tables if `reading`.
 
     Waits for udev first where a rule of the host's may be at work on the same maps, `timeout`
-    seconds at most, and not for long: an event of any other device may hang. Raises Refused for a
-    device that is not there or that cannot be read without hanging. Where its maps are to be
-    removed, a device that is not there has none.
+    seconds at most, and not for long: an event of any other device may hang, and udev's queue does
+    not say whose its events are. Raises Refused for a device that is not there or that cannot be
+    read without hanging. Where its maps are to be removed, a device that is not there has none.
     """
     delimiter = readings.kpartx_delimiter()
     if delimiter is not None:
+        if reading:
+            _refuse_at_once(stated, readings)
         readings.settle(min(timeout, _KPARTX_SECONDS))
     maps = readings.maps()
     uses = readings.uses()
@@ -54,6 +56,19 @@ def observe_partitions(
         uses=with_openers(uses, children, readings, timeout),
         boot_files=readings.boot_files(()),
     )
+
+
+def _refuse_at_once(stated: Sequence[str], readings: Readings) -> None:
+    """Refuse devices that queue without a path before udev is waited for, which may read them.
+
+    Other states, such as a suspended map, may be those of the moment.
+    """
+    host = Host(maps=readings.maps())
+    for each in stated:
+        present = _map_stated(each, host)
+        number = present.device if present else readings.device_at(each) if "/" in each else None
+        if number is not None:
+            _refuse_queueing(each, number, host)
 
 
 def _parent(
@@ -91,9 +106,20 @@ def _parent(
     _refuse_hanging(stated, number, host)
     path = f"/dev/mapper/{present.name}" if present else stated
     table = readings.partition_table(path, number, timeout)
-    if not table.kind:
+    if not table.kind and not table.content:
         _refuse_dasd(stated, number, host, readings)
+        table = replace(table, ignored=_seen_by_the_kernel(parent, host, readings))
     return replace(parent, partition_table=table)
+
+
+def _seen_by_the_kernel(parent: Parent, host: Host, readings: Readings) -> tuple[Partition, ...]:
+    """Return the kernel's own partitions of a device that has maps, or of a map's paths."""
+    if not host.maps_of_partitions(parent.uuid):
+        return ()
+    below = host.map_at(parent.device)
+    disks = below.multipath.devices() if below and below.multipath else (parent.device,)
+    found = (each for disk in disks for each in readings.kernel_partitions(disk))
+    return tuple(Partition(*each) for each in dict.fromkeys(found))
 
 
 def _is_image(stated: str, readings: Readings, reading: bool) -> bool:
@@ -177,6 +203,23 @@ def _refuse_hanging(stated: str, number: DeviceNumber, host: Host) -> None:
             found=f"the map {below.name} is suspended, so that reading it would hang",
             way_out=f"Find out who suspended it; `dmsetup resume {below.name}` lets I/O go on",
         )
+    _refuse_queueing(stated, number, host)
+    if not below.live:
+        raise Refused(
+            option="device",
+            value=stated,
+            found=f"the map {below.name} has no table (an interrupted run?)",
+            way_out="Run the task that makes this map again, or remove it",
+        )
+    for device in devices(below.live):
+        _refuse_hanging(stated, device, host)
+
+
+def _refuse_queueing(stated: str, number: DeviceNumber, host: Host) -> None:
+    """Refuse a device that would not answer a read until a path comes back."""
+    below = host.map_at(number)
+    if below is None:
+        return
     if below.queues_without_path:
         raise Refused(
             option="device",
@@ -189,12 +232,5 @@ def _refuse_hanging(stated: str, number: DeviceNumber, host: Host) -> None:
                 " fail"
             ),
         )
-    if not below.live:
-        raise Refused(
-            option="device",
-            value=stated,
-            found=f"the map {below.name} has no table (an interrupted run?)",
-            way_out="Run the task that makes this map again, or remove it",
-        )
     for device in devices(below.live):
-        _refuse_hanging(stated, device, host)
+        _refuse_queueing(stated, device, host)

@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._values.host import Host
 from .uses import with_openers
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
-    from ...plugin_utils._types import DeviceNumber, Map, Readings
+    from ...plugin_utils._types import BlockDevice, DeviceNumber, Map, Readings
 
 
 def observe_paths(
@@ -48,3 +49,20 @@ def observe_paths(
 def _resolved(named: Iterable[str], readings: Readings) -> dict[str, DeviceNumber]:
     found = {each: readings.device_at(each) for each in named if each.startswith("/")}
     return {each: number for each, number in found.items() if number is not None}
+
+
+def with_settled_states(
+    host: Host, wwids: Collection[str], readings: Readings, timeout: float
+) -> Host:
+    """Return the host once no path of these LUNs is in transition, or after `timeout` seconds.
+
+    The ALUA handler asks the array until its states are settled (scsi_dh_alua.c alua_rtpg).
+    """
+
+    def settled(disks: Iterable[BlockDevice]) -> bool:
+        return not any(disk.in_transition and disk.wwid in wwids for disk in disks)
+
+    if settled(host.block_devices):
+        return host
+    readings.disks_once(settled, timeout)
+    return replace(host, block_devices=readings.disks(timeout))

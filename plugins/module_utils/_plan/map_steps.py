@@ -201,6 +201,11 @@ class Message(OnMap):
             return _changed(host, self.uuid, lambda each: replace(each, deferred_remove=False))
         return _changed(host, self.uuid, self.messaged)
 
+    @property
+    def fights_multipathd(self) -> bool:
+        # The daemon has no word of its own for it, and keeps the map.
+        return self.text != CANCEL_DEFERRED_REMOVE and super().fights_multipathd
+
     def messaged(self, each: Map) -> Map:
         """Return the map with what the message changes of it."""
         verb, _space, argument = self.text.partition(" ")

@@ -18,7 +18,7 @@ from .._values.multipathd_versions import POLICIES, renames_and_reloads, version
 from .._values.names import check_wwid, multipath_uuid
 from .._values.table import devices, equivalent, sectors
 from .managed import Managed
-from .map_steps import FAIL_IF_NO_PATH, Message, Remove
+from .map_steps import CANCEL_DEFERRED_REMOVE, FAIL_IF_NO_PATH, Message, Remove
 from .missing import plan, refuse_conflicts
 from .multipathd_refusals import (
     refuse_choice_of_paths,
@@ -130,7 +130,8 @@ def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
     removals: dict[str, list[Step]] = {}
     for step in plan([*flat(gone)], host.maps):
         removals.setdefault(step.uuid, []).append(step)
-    steps: list[Step] = []
+    # First of all: a removal could be the one that the kernel has been waiting for.
+    steps: list[Step] = [*_staying(managed, host)]
     for each in gone:
         steps += _removal(each, removals, host)
     files = [step for _stated, wanted in managed for step in _files(wanted, host)]
@@ -147,6 +148,14 @@ def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
         refuse_defeated(stated, wanted, host)
         refuse_unmanaged_paths(stated, wanted, host)
     return tuple(steps)
+
+
+def _staying(managed: Sequence[tuple[StatedMap, Managed]], host: Host) -> Iterator[Step]:
+    """Yield what takes deferred removals back: the daemon does so only with a path that it adds."""
+    for _stated, wanted in managed:
+        found = host.map_of_uuid(wanted.uuid)
+        if found and found.deferred_remove:
+            yield Message(found.name, found.uuid, CANCEL_DEFERRED_REMOVE)
 
 
 def _files(wanted: Managed, host: Host) -> Iterator[Step]:
@@ -266,7 +275,9 @@ def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> 
 
 def _forget_files(wwid: str, daemon: Multipathd) -> Iterator[Step]:
     path = drop_in_path(wwid)
-    if wwid and wwid in daemon.wwids and (daemon.runs or path in daemon.drop_ins):
+    # Once multipath-tools has been removed, there is no command for it, and nothing reads the file.
+    known = wwid and wwid in daemon.wwids and daemon.installed
+    if known and (daemon.runs or path in daemon.drop_ins):
         yield RemoveWwid(wwid)
     if path in daemon.drop_ins:
         yield RemoveDropIn(wwid, path)

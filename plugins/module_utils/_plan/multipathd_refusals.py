@@ -94,8 +94,8 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
             value="multipathd",
             found="multipath-tools is not installed",
             way_out=(
-                "Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath), or leave"
-                " manager out"
+                "Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath), or set"
+                " manager: kernel"
             ),
         )
     if not wanted.is_met(host.map_of_uuid(wanted.uuid)):

@@ -10,7 +10,7 @@ import contextlib
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._values.errors import KernelError, MultipathdError
+from .._values.errors import KernelError, MultipathdError, MultipathdLate
 from .._values.map import Map
 from .._values.names import multipath_uuid
 from .._values.table import canonical, format_table
@@ -185,7 +185,7 @@ class AwaitName(Step):
             return found is not None and found.name == self.managed.name
 
         if not kernel.multipathd_once(is_renamed, self.timeout):
-            raise MultipathdError(
+            raise MultipathdLate(
                 self.words(),
                 f"after {self.timeout:g} seconds the map has another name"
                 f"{_why(self.managed, (), kernel, None)}",
@@ -223,7 +223,7 @@ class AwaitMap(Step):
         if not kernel.multipathd_once(is_done, self.timeout):
             found = kernel.map_of_uuid(self.uuid)
             reason = _why(managed, self.disks, kernel, found)
-            raise MultipathdError(self.words(), self._instead(found) + reason)
+            raise MultipathdLate(self.words(), self._instead(found) + reason)
 
     def _instead(self, found: Map | None) -> str:
         there = f"{found.name} '{format_table(found.live)}'" if found else "no map"

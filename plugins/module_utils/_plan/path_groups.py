@@ -8,15 +8,57 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
 from .._values.errors import Refused
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
-    from ...plugin_utils._types import BlockDevice
+    from ...plugin_utils._types import BlockDevice, DeviceNumber, Map
 
 Groups = tuple[tuple["BlockDevice", ...], ...]
+
+
+def kept_groups(paths: Sequence[BlockDevice], policy: str, present: Map | None) -> Groups:
+    """Return the paths in groups; what is in transition keeps its group in the live table.
+
+    A takeover is a matter of seconds, and the states between say nothing of priorities. Such a path
+    counts as others of its group do. Of a group that is in transition as a whole nothing is known:
+    then the groups stay as they are, and paths that are new come after them.
+    """
+    live = present.multipath.groups if present and present.multipath else ()
+    places = {path.device: index for index, group in enumerate(live) for path in group.paths}
+    moving = [path for path in paths if path.in_transition and path.device in places]
+    if not moving:
+        return groups(paths, policy)
+    told = {
+        places[path.device]: path
+        for path in paths
+        if path.device in places and not path.in_transition
+    }
+    originals = {path.device: path for path in paths}
+    assumed = [
+        replace(path, access_state=peer.access_state, preferred=peer.preferred)
+        if path in moving and (peer := told.get(places[path.device]))
+        else path
+        for path in paths
+    ]
+    found = groups(assumed, policy)
+    if any(places[path.device] not in told for path in moving):
+        ours = [[p for p in paths if places.get(p.device) == index] for index in range(len(live))]
+        kept = [tuple(group) for group in ours if group]
+        by_priority = policy == "group_by_prio" or (
+            policy == "auto" and all(path.access_state for path in paths)
+        )
+        if by_priority or _members(found) == _members(kept):
+            new = [path for path in assumed if path.device not in places]
+            found = (*kept, *(groups(new, policy) if new else ()))
+    return tuple(tuple(originals[path.device] for path in group) for group in found)
+
+
+def _members(found: Iterable[Sequence[BlockDevice]]) -> set[frozenset[DeviceNumber]]:
+    return {frozenset(path.device for path in group) for group in found}
 
 
 def groups(paths: Sequence[BlockDevice], policy: str) -> Groups:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from .._values.errors import Refused
-from .._values.names import multipath_uuid
-from .._values.table import devices
+from .._values.names import multipath_uuid, wwid_of
+from .._values.table import devices, sectors
+from .map_steps import Load
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...plugin_utils._types import BlockDevice, Host
+    from ...plugin_utils._types import BlockDevice, Host, Map, Plan
 
 
 def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
@@ -100,11 +101,20 @@ def listed_paths(
         yield path
 
 
-def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
-    sizes = {path.sectors for path in paths}
+def one_size(option: str, wwid: str, paths: Sequence[BlockDevice], present: Map | None) -> int:
+    """Return the size of the LUN in sectors; Refused if its paths do not agree on it.
+
+    A path of the map that does not answer has no say: its size is 0, or that of its last scan.
+    """
+    members = present.opened() if present else ()
+    asked = [path for path in paths if path.answers or path.device not in members]
+    if present and present.live and not asked:
+        return present.sectors
+    asked = asked or [*paths]
+    sizes = {path.sectors for path in asked}
     if len(sizes) == 1 and 0 not in sizes:
-        return
-    found = ", ".join(f"{path.name} has {path.sectors} sectors" for path in paths)
+        return asked[0].sectors
+    found = ", ".join(f"{path.name} has {path.sectors} sectors" for path in asked)
     raise Refused(
         option=option,
         value=wwid,
@@ -114,6 +124,30 @@ def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
             " still differ, they are not one LUN"
         ),
     )
+
+
+def refuse_short(steps: Plan, host: Host) -> None:
+    """Refuse to load a table with a path that is shorter (dm-table.c device_area_is_invalid).
+
+    That is one which does not answer, with the size of its last scan; the kernel takes size 0.
+    """
+    for step in steps:
+        if not isinstance(step, Load) or not wwid_of(step.uuid):
+            continue
+        length = sectors(step.table)
+        short = [host.disk(device) for device in devices(step.table)]
+        short = [path for path in short if 0 < path.sectors < length]
+        if short:
+            found = ", ".join(f"{path.name} has {path.sectors}" for path in short)
+            raise Refused(
+                option="wwid",
+                value=wwid_of(step.uuid),
+                found=(
+                    f"a table of {length} sectors is needed for the map {step.name}, and these"
+                    f" paths, which do not answer, are shorter: {found}"
+                ),
+                way_out="Bring them up and rescan them, or delete them; nothing was changed",
+            )
 
 
 def refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:

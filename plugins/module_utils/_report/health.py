@@ -107,6 +107,8 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
         if not disk.carries_io:
             found = disk.access_state if disk.answers else disk.state
             yield Reason("path_down", number, disk.name, found)
+        if disk.in_transition:
+            yield Reason("path_in_transition", number, disk.name, disk.access_state)
         if disk.wwid not in ("", wwid):
             yield Reason("path_of_other_lun", number, disk.name, disk.wwid, wwid)
         if disk.sectors != each.sectors:

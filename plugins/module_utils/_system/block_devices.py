@@ -52,6 +52,16 @@ class BlockDevices:
         name = kernel_name(device)
         return tuple(filter(None, map(number_of, partition_names(name)))) if name else ()
 
+    def kernel_partitions(self, device: DeviceNumber) -> tuple[tuple[int, int, int], ...]:
+        """Return number, first sector and sectors of the partitions that the kernel has made."""
+        found = []
+        for name in partition_names(kernel_name(device)):
+            facts = [line(f"{BLOCK}/{name}/{each}") for each in ("partition", "start", "size")]
+            if all(facts):  # One that is just going has none.
+                number, start, sectors = map(int, facts)
+                found.append((number, start, sectors))
+        return tuple(found)
+
     def layers_below(self, device: DeviceNumber) -> tuple[DeviceNumber, ...]:
         """Return the numbers of all devices that a device lies on, over all layers."""
         name = kernel_name(device)

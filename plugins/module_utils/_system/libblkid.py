@@ -26,13 +26,18 @@ if t.TYPE_CHECKING:
 _ENTRY_DETAILS = 1 << 2  # BLKID_PARTS_ENTRY_DETAILS: types, names and uuids of the entries
 _ONLY_IN = 2  # BLKID_FLTR_ONLYIN
 _FOUND, _NOTHING = 0, 1
+_BSD = "bsd"
 _AMBIGUOUS = -2
 
 _MOST = 255
 """The kernel's last partition (DISK_MAX_PARTS, block/partitions/check.h); libblkid has no last."""
 
-_LIKE_MBR = (b"vfat", b"exfat", b"ntfs")
-"""The file systems that begin with what else could be an MBR: boot code, and 0x55 0xaa."""
+_LIKE_MBR = (b"vfat", b"exfat", b"ntfs", b"BitLocker")
+"""What begins with what else could be an MBR: boot code, and 0x55 0xaa."""
+
+_MEMBERS = 1 << 2  # BLKID_USAGE_RAID: members of RAID and volume groups
+_MEMBER_BY_NAME = (b"zfs_member",)
+"""A member of which libblkid says that it is a file system."""
 
 
 class LibBlkid:
@@ -82,15 +87,28 @@ class LibBlkid:
 
 def _read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
     with _opened(path, device) as descriptor, _probe(path, descriptor) as (library, probe):
+        if device:
+            # libblkid reads through the page cache, which lasts as long as anything has the device
+            # open, be it a map on top: what another node, or another path, has written since is
+            # not in it. What is dirty, or in use by a file system here, stays (mm/fadvise.c).
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         table = _read(library, probe, path)
+        if not table.kind:
+            return table
+        content = _content(library, probe, path, table.kind)
+        if content:
+            # Boot code is no table, whatever it reads like.
+            ignored = () if content.encode() in _LIKE_MBR else table.partitions
+            return PartitionTable(
+                logical_sector=table.logical_sector, content=content, ignored=ignored
+            )
         if table.kind == "dos":
-            if _is_file_system(library, probe):
-                return PartitionTable(logical_sector=table.logical_sector)
             _refuse_wrapped(table, os.pread(descriptor, 64, 446), path, _version(library))
         return table
 
 
 def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
+    """Return the table that libblkid sees if it looks for nothing else."""
     library.blkid_probe_enable_superblocks(probe, 0)
     library.blkid_probe_enable_partitions(probe, 1)
     library.blkid_probe_set_partitions_flags(probe, _ENTRY_DETAILS)
@@ -104,6 +122,48 @@ def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
                 "Erase one that is left over: `wipefs` lists them, `wipefs --offset` erases one"
             ),
         )
+    _refuse_unreadable(outcome, path)
+    sector = library.blkid_probe_get_sectorsize(probe)
+    # Asked before the list: a protective MBR without its GPT is a type without a table there.
+    kind = _value(library, probe, b"PTTYPE") if outcome == _FOUND else ""
+    # A BSD label without an MBR has no type, and a list all the same (partitions/bsd.c).
+    partitions = library.blkid_probe_get_partitions(probe)
+    found = tuple(_partitions(library, partitions)) if partitions else ()
+    return PartitionTable(kind or (_BSD if found else ""), found, sector)
+
+
+def _content(library: ctypes.CDLL, probe: int, path: str, kind: str) -> str:
+    """Return what the whole device holds, where a table of this `kind` is left over from before.
+
+    Members of RAID, of volume groups and of ZFS pools: libblkid itself ignores the table of the
+    first two if it looks for both (superblocks.c superblocks_safeprobe). What else begins like an
+    MBR: the MBR's prober asks for some, which ones depends on its version (exFAT: since 2.41). A
+    BSD label counts only if there is nothing else at all.
+    """
+    library.blkid_probe_enable_partitions(probe, 0)
+    library.blkid_probe_enable_superblocks(probe, 1)
+    if kind == _BSD:
+        return _superblock(library, probe, path)
+    library.blkid_probe_filter_superblocks_usage(probe, _ONLY_IN, _MEMBERS)
+    member = _superblock(library, probe, path)
+    if member:
+        return member
+    names = _MEMBER_BY_NAME + (_LIKE_MBR if kind == "dos" else ())
+    listed = (ctypes.c_char_p * (len(names) + 1))(*names, None)
+    library.blkid_probe_filter_superblocks_type(probe, _ONLY_IN, listed)
+    return _superblock(library, probe, path)
+
+
+def _superblock(library: ctypes.CDLL, probe: int, path: str) -> str:
+    """Return the name of the superblock that is found; empty if there is none."""
+    outcome = library.blkid_do_safeprobe(probe)
+    if outcome == _AMBIGUOUS:
+        return "several superblocks"
+    _refuse_unreadable(outcome, path)
+    return _value(library, probe, b"TYPE") if outcome == _FOUND else ""
+
+
+def _refuse_unreadable(outcome: int, path: str) -> None:
     if outcome not in (_FOUND, _NOTHING):
         raise Refused(
             option="device",
@@ -111,27 +171,6 @@ def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
             found="it cannot be read for its partition table",
             way_out="See the kernel's log (dmesg) for its errors; no map was made",
         )
-    sector = library.blkid_probe_get_sectorsize(probe)
-    if outcome == _NOTHING:
-        return PartitionTable(logical_sector=sector)
-    # Asked before the list: a protective MBR without its GPT is a type without a table there.
-    kind = _value(library, probe, b"PTTYPE")
-    partitions = library.blkid_probe_get_partitions(probe)
-    found = tuple(_partitions(library, partitions)) if partitions else ()
-    return PartitionTable(kind, found, sector)
-
-
-def _is_file_system(library: ctypes.CDLL, probe: int) -> bool:
-    """Tell whether what looks like an MBR is the boot sector of a file system.
-
-    The MBR's prober asks for some of these, which ones depends on its version (exFAT: since 2.41).
-    """
-    library.blkid_probe_enable_partitions(probe, 0)
-    library.blkid_probe_enable_superblocks(probe, 1)
-    names = (ctypes.c_char_p * (len(_LIKE_MBR) + 1))(*_LIKE_MBR, None)
-    library.blkid_probe_filter_superblocks_type(probe, _ONLY_IN, names)
-    found: int = library.blkid_do_safeprobe(probe)
-    return found != _NOTHING
 
 
 def _refuse_wrapped(table: PartitionTable, entries: bytes, path: str, release: str) -> None:
@@ -260,6 +299,7 @@ def _load_library() -> ctypes.CDLL:
         ("blkid_partition_get_table", pointer, [pointer]),
         ("blkid_parttable_get_parent", pointer, [pointer]),
         ("blkid_probe_filter_superblocks_type", number, [pointer, number, pointer]),
+        ("blkid_probe_filter_superblocks_usage", number, [pointer, number, number]),
         ("blkid_get_library_version", number, [pointer, pointer]),
     ):
         function = getattr(library, name)

@@ -60,9 +60,14 @@ class LibUdev:
         with self._device(device) as pointer:
             return bool(pointer and self._udev.udev_device_get_is_initialized(pointer))
 
+    _waited_in_vain = False
+
     def settle(self, timeout: float) -> None:
-        """Wait until udev's queue is empty, `timeout` seconds at most."""
-        if not self.udev_runs():
+        """Wait until udev's queue is empty, `timeout` seconds at most.
+
+        Once for each task: an event that hangs keeps the queue from being empty.
+        """
+        if self._waited_in_vain or not self.udev_runs():
             return
         queue = ctypes.c_void_p(self._udev.udev_queue_new(self._context))
         try:
@@ -75,6 +80,7 @@ class LibUdev:
             while not self._udev.udev_queue_get_queue_is_empty(queue):
                 left = end - time.monotonic()
                 if left <= 0 or not emptied.poll(left * 1000):
+                    self._waited_in_vain = timeout > 0
                     return
                 self._udev.udev_queue_flush(queue)
         finally:

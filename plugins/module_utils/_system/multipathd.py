@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import os
 import re
 import shutil
@@ -24,7 +23,7 @@ from .._values.errors import MultipathdError, Refused
 from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
 from .._values.multipathd import DaemonMap, DaemonPath, Multipathd
 from .._values.multipathd_versions import SOCKETS, parse_storage, parse_version
-from .attribute import line, read_text
+from .attribute import line, listed, read_text
 from .files import write_whole
 from .programs import run
 
@@ -239,8 +238,8 @@ def _is_idle(end: float) -> bool:
 
 
 def _maps(end: float) -> t.Iterator[DaemonMap]:
-    for name, wwid in _rows('show maps raw format "%n|%w"', 2, end):
-        yield DaemonMap(name, wwid)
+    for name, wwid, failback in _rows('show maps raw format "%n|%w|%F"', 3, end):
+        yield DaemonMap(name, wwid, failback)
 
 
 def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
@@ -263,12 +262,17 @@ def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
 def _ask(request: str, end: float) -> str:
     """Return the daemon's answer, without the last newline; MultipathdError if there is none.
 
-    `timeout` is its own word for a lock that somebody holds: it is asked again.
+    `timeout` is its own word for a lock that somebody holds: it is asked again. So is a daemon that
+    has just been started: it has its PID file before it listens.
     """
     while True:
         try:
             reply = _asked(request, max(0.1, end - time.monotonic()))
         except OSError as failed:
+            starts = isinstance(failed, (ConnectionRefusedError, FileNotFoundError))
+            if starts and time.monotonic() < end and _is_running():
+                time.sleep(_LOOK_AGAIN)
+                continue
             raise MultipathdError(request, f"no answer ({failed})") from failed
         if reply != "timeout" or time.monotonic() >= end:
             return reply
@@ -325,9 +329,12 @@ def _unanswered(silent: MultipathdError, timeout: float) -> Refused:
 
 
 def _drop_ins() -> list[str]:
-    """Return the daemon's files, in the order in which it reads them (config.c)."""
-    found = glob.glob(f"{glob.escape(DIRECTORY)}/*")
-    return sorted(path for path in found if ".conf" in os.path.basename(path))
+    """Return the daemon's files, in the order in which it reads them (config.c).
+
+    Since 0.8.4 it reads those whose last extension is .conf, hidden ones as well
+    (process_config_dir).
+    """
+    return [f"{DIRECTORY}/{name}" for name in listed(DIRECTORY) if name.endswith(".conf")]
 
 
 def _own_drop_ins() -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .._observe.luns import observe_luns
 from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted
 from .._report.luns import lun_lines, lun_result
-from .._values.errors import Refused, refuse_twice
+from .._values.errors import Refused, refuse_empty, refuse_twice
 from .._values.names import check_wwid, controller_name, multipath_uuid
 from .task import Task
 
@@ -122,6 +122,7 @@ def changes(request: Request, before: Host, after: Host, steps: Plan) -> dict[st
 
 def _parse_item(options: ModuleOptions) -> StatedLun:
     check_wwid("wwid", options.get("wwid") or "")
+    refuse_empty("hosts", options["hosts"])
     if options["min_paths"] < 1:
         raise Refused(
             option="min_paths",

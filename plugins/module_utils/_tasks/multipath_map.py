@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import replace
 
 from .._observe.names import observe_names
-from .._observe.paths import observe_paths
+from .._observe.paths import observe_paths, with_settled_states
 from .._plan.boot import is_persistent
 from .._plan.map_records import map_files, recorded_uuid, with_records
 from .._plan.missing import Absent, Desired, plan
@@ -24,9 +24,15 @@ from .._plan.multipathd import (
     wwid_of_drop_in,
 )
 from .._plan.multipathd_refusals import refuse_not_ready
-from .._plan.path_groups import Groups, groups
+from .._plan.path_groups import Groups, kept_groups
 from .._plan.path_selector import selected
-from .._plan.paths import found_paths, listed_paths, refuse_claimed, refuse_sizes
+from .._plan.paths import (
+    found_paths,
+    listed_paths,
+    one_size,
+    refuse_claimed,
+    refuse_short,
+)
 from .._plan.renames import boot_warnings, refuse_stale_nodes, refuse_unmounting
 from .._plan.stated import Gone, Present, flat, maps_of
 from .._plan.steps import uuids
@@ -64,6 +70,7 @@ def operations(request: Stated, host: Host) -> Plan:
     for each in kernels:
         if isinstance(each, Present) and each.desired.uuid in concerned:
             refuse_not_ready(each, host)
+    refuse_short(steps, host)
     steps = (*steps, *forget(kernels, host))
     steps = (*steps, *multipathd_plan(daemons, host)) if daemons else steps
     steps = with_records(steps, host, dict(_records(items, host)))
@@ -109,6 +116,10 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
 
     host = observe_paths(readings, timeout, named=named, leaving=leaving, patience=patience)
     wwids = {stated.wwid for stated in request if stated.present and stated.wwid}
+    listed = [host.path_named(text) for each in request if each.present for text in each.listed]
+    host = with_settled_states(
+        host, wwids | {path.wwid for path in listed if path}, readings, timeout
+    )
     paths = frozenset(disk.device for disk in host.block_devices if disk.wwid in wwids)
     checked = any(each.manager == "multipathd" for each in request)
     persistent = any(each.persistent for each in request)
@@ -231,13 +242,13 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
             ),
             way_out="Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )
-    refuse_sizes(option, wwid, paths)
+    length = one_size(option, wwid, paths, present)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
     _refuse_read_only(stated, paths, present)
     name = stated.name or wwid
     check_name("name", name)
-    table = _table_for(stated, paths, host)
+    table = _table_for(stated, paths, length, present, host)
     if present is not None and present.live:
         _refuse_resize(stated, present, table, host)
     return Desired(name, uuid, table, stated.read_only, _udev_flags(stated, paths))
@@ -278,12 +289,14 @@ def _found(stated: StatedMap, host: Host) -> Map | None:
     return host.map_named(stated.name)
 
 
-def _table_for(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> Table:
-    arranged = _arranged(stated, paths)
+def _table_for(
+    stated: StatedMap, paths: Sequence[BlockDevice], length: int, present: Map | None, host: Host
+) -> Table:
+    arranged = _arranged(stated, paths, present)
     path_groups = selected(stated.path_selector, arranged, host)
     handler = _handler(stated, [path for group in arranged for path in group], host)
     target = Multipath(stated.features, handler, path_groups, 1)
-    return (Segment(0, paths[0].sectors, target),)
+    return (Segment(0, length, target),)
 
 
 def _handler(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> tuple[str, ...]:
@@ -312,10 +325,10 @@ def _handler(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> tup
     return handler
 
 
-def _arranged(stated: StatedMap, paths: Sequence[BlockDevice]) -> Groups:
+def _arranged(stated: StatedMap, paths: Sequence[BlockDevice], present: Map | None) -> Groups:
     """Return the paths in groups, as the task or its policy says."""
     if not stated.path_groups:
-        return groups(paths, stated.path_grouping_policy)
+        return kept_groups(paths, stated.path_grouping_policy, present)
     rest = iter(paths)
     return tuple(tuple(itertools.islice(rest, len(group))) for group in stated.path_groups)
 

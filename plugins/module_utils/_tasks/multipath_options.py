@@ -11,7 +11,7 @@ import typing as t
 
 from .._plan.path_selector import parse_path_selector
 from .._plan.stated import StatedMap
-from .._values.errors import Refused, refuse_twice
+from .._values.errors import Refused, refuse_empty, refuse_twice
 from .._values.multipath import Features
 from .._values.names import check_name, check_wwid
 
@@ -44,6 +44,8 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
     for option, check in (("name", check_name), ("wwid", check_wwid)):
         if options.get(option) is not None:
             check(option, options[option])
+    for option in ("paths", "path_groups"):
+        refuse_empty(option, options.get(option))
     paths = tuple(options.get("paths") or ())
     path_groups = tuple(tuple(map(str, group)) for group in options.get("path_groups") or ())
     if not all(path_groups):

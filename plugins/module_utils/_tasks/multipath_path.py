@@ -120,11 +120,13 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     filters = request.filters
     host = observe_paths(readings, timeout, named=filters.paths, leaving=_is_of_lun)
     disks = host.block_devices if filters.by_transport else ()
+    runs = readings.multipathd_runs()
+    switches = request.path_group and runs
     return replace(
         host,
         controllers=readings.controllers(),
         transports=readings.transports(disks),
-        multipathd=Multipathd(readings.multipathd_runs()),
+        multipathd=readings.multipathd_view(timeout) if switches else Multipathd(runs),
     )
 
 
@@ -364,8 +366,26 @@ def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
     # With no group in use the kernel states the first, though it avoids one that is disabled.
     if current != number or groups[number - 1].state == "disabled":
         _refuse_suspended(each.map)
+        _refuse_failback(number, each.map, host)
         told = f"switch map {each.map.name} group {number}"
         yield _request(each.map, f"switch_group {number}", told, host)
+
+
+def _refuse_failback(number: int, each: Map, host: Host) -> None:
+    """Refuse what the daemon undoes at its next check (multipathd/main.c, FAILBACK_IMMEDIATE)."""
+    if host.multipathd.runs and host.multipathd.fails_back_at_once(each.wwid):
+        raise Refused(
+            option="path_group",
+            value=number,
+            found=(
+                f"multipathd has failback immediate for the map {each.name}, and switches back to"
+                " the group with the highest priority at its next check"
+            ),
+            way_out=(
+                "Set failback: manual for the map first (multipath_map), or fail the paths of the"
+                " other groups (state: failed); nothing was changed"
+            ),
+        )
 
 
 def _disk_name(device: DeviceNumber, host: Host) -> str:

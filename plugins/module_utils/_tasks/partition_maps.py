@@ -19,7 +19,7 @@ from .._plan.renames import boot_warnings, refuse_stale_nodes, refuse_unmounting
 from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.partitions import partition_result
-from .._values.errors import Refused
+from .._values.errors import Refused, refuse_empty
 from .._values.names import check_name, check_uuid, partition_number, partition_uuid
 from .._values.table import Linear, Segment, devices
 from .._values.use import words
@@ -28,7 +28,7 @@ from .task import Task
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...plugin_utils._types import Host, Map, Parent, Partition, Plan, Readings
+    from ...plugin_utils._types import Host, Map, Parent, Partition, PartitionTable, Plan, Readings
     from .task import ModuleOptions
 
 _DELIMITER = re.compile(r"(?:[-_.]part|[-_.]p|(?<=[0-9])p)$")
@@ -53,6 +53,8 @@ class Request:
 
 def parse(options: ModuleOptions) -> Request:
     """Return what `options` state; Refused names the option that is wrong."""
+    for option in ("devices", "partitions"):
+        refuse_empty(option, options[option])
     devices = tuple(options["devices"] or (options["device"],))
     for device in devices:
         if devices.count(device) > 1:
@@ -120,6 +122,8 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
         for each in host.partition_maps(parent):
             if each.uuid in wanted or not _is_meant(request, each, parent):
                 continue
+            if request.present and _is_seen(each, parent):
+                continue
             _refuse_used(parent, each, host, "removed")
             stated.append(Absent(each.uuid))
         stated += desired
@@ -132,16 +136,18 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     return observe_names(host, desire(request, host), readings, timeout)
 
 
-def report(_request: Request, host: Host) -> dict[str, t.Any]:
+def report(request: Request, host: Host) -> dict[str, t.Any]:
     """Return the partition maps that are there, with what the partition table says of them."""
+    kept = [*_kept(request, host)]
     return {
+        **({"warnings": kept} if kept else {}),
         "maps": [
             partition_result(partition, each, parent)
             for parent in host.parents
             for partition in parent.partition_table.partitions
             for each in host.partition_maps(parent)
             if each.uuid == partition_uuid(partition.number, parent.uuid)
-        ]
+        ],
     }
 
 
@@ -247,14 +253,21 @@ def _chosen(request: Request, parent: Parent) -> tuple[Partition, ...]:
                 value=number,
                 found=(
                     f"the partition table of {parent.stated} has no such number (it has: {known})"
+                    f"{_instead(table)}"
                 ),
                 way_out="Correct the number, or make the partition first",
             )
     chosen = _meant(request, parent)
     for partition in chosen:
         _refuse_outside(parent, partition)
-        _refuse_overlap(parent, partition)
+        # Kernel, partx and kpartx map what overlaps, and so does an explicit choice.
+        if not request.partitions:
+            _refuse_overlap(parent, partition, chosen)
     return chosen
+
+
+def _instead(table: PartitionTable) -> str:
+    return f"; the whole device is a {table.content}" if table.content else ""
 
 
 def _meant(request: Request, parent: Parent) -> tuple[Partition, ...]:
@@ -285,8 +298,8 @@ def _refuse_outside(parent: Parent, partition: Partition) -> None:
         )
 
 
-def _refuse_overlap(parent: Parent, partition: Partition) -> None:
-    """Refuse a partition that shares sectors with another.
+def _refuse_overlap(parent: Parent, partition: Partition, chosen: Sequence[Partition]) -> None:
+    """Refuse a partition that shares sectors with another chosen one, as after a slip in a table.
 
     A container holds its logical partitions, a partition the slices nested in it; and in labels of
     slices (BSD, Sun, SGI) some cover others by custom, so that the kernel maps them all.
@@ -294,7 +307,7 @@ def _refuse_overlap(parent: Parent, partition: Partition) -> None:
     table = parent.partition_table
     if table.kind not in _DISJOINT or partition.extended or partition.nested:
         return
-    for other in table.partitions:
+    for other in chosen:
         if other is partition or other.extended or other.nested:
             continue
         if other.start < partition.end and partition.start < other.end:
@@ -303,8 +316,8 @@ def _refuse_overlap(parent: Parent, partition: Partition) -> None:
                 value=parent.stated,
                 found=f"its partitions {partition.number} and {other.number} overlap",
                 way_out=(
-                    "Correct the partition table (sfdisk --verify), or state the other `partitions`"
-                    " only; no map was made"
+                    "Correct the partition table (sfdisk --verify); or, if it is meant as in an"
+                    " installer image, list those to map in `partitions`; no map was made"
                 ),
             )
 
@@ -354,6 +367,35 @@ def _is_meant(request: Request, each: Map, parent: Parent) -> bool:
     if not request.partitions:
         return True
     return partition_number(each.uuid, parent.uuid) in request.partitions
+
+
+def _is_seen(each: Map, parent: Parent) -> bool:
+    """Return whether another reader sees the partition, where no table that counts is found.
+
+    That alone is no reason to remove its map: the other one may be right.
+    """
+    table = parent.partition_table
+    number = partition_number(each.uuid, parent.uuid)
+    shown = [
+        (Segment(0, table.mapped_sectors(one), Linear(parent.device, one.start)),)
+        for one in table.ignored
+        if one.number == number
+    ]
+    return not table.kind and each.live in shown
+
+
+def _kept(request: Request, host: Host) -> Iterator[str]:
+    """Yield in words which maps are kept that the table, if there were one, would have to show."""
+    for parent in host.parents if request.present and request.purge else ():
+        kept = [each.name for each in host.partition_maps(parent) if _is_seen(each, parent)]
+        if kept:
+            content = parent.partition_table.content
+            found = f"the whole device is a {content}" if content else "libblkid finds no table"
+            yield (
+                f"{parent.stated}: kept {', '.join(kept)}: {found}, but another reader (partx, or"
+                " the kernel) sees these partitions. If they are wrong, remove the maps with"
+                " state: absent"
+            )
 
 
 def _delimiter_of(each: Map, parent: Parent) -> str | None:

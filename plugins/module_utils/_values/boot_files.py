@@ -35,6 +35,8 @@ ACTION!="add|change", GOTO="san_device_mapper_boot_end"
 KERNEL=="dm-*|loop*|md*|ram*|zram*|sr*|fd*|nbd*|drbd*", GOTO="san_device_mapper_boot_end"
 IMPORT{cmdline}="nompath"
 ENV{nompath}=="?*", GOTO="san_device_mapper_boot_end"
+IMPORT{cmdline}="multipath"
+ENV{multipath}=="off", GOTO="san_device_mapper_boot_end"
 
 # Two lines: an import that finds nothing ends its line.
 ENV{DEVTYPE}=="partition", IMPORT{parent}="SAN_DEVICE_MAPPER_BOOT"
@@ -95,6 +97,7 @@ Description=Path %I of a multipath map
 DefaultDependencies=no
 StartLimitIntervalSec=0
 ConditionKernelCommandLine=!nompath
+ConditionKernelCommandLine=!multipath=off
 
 [Service]
 Type=oneshot
@@ -368,6 +371,22 @@ while read -r word rest; do
 done <"$record"
 [ -n "$map" ] && [ -n "$policy" ] && [ -n "$selector" ] || fail "$record: it is not whole"
 
+# Wait until no path is in transition, as in a takeover, for 30 seconds at most; those that still
+# are, as $moving.
+settle() {
+    seconds=0
+    while :; do
+        moving=
+        for disk in $(print_paths 2>/dev/null | cut -d ' ' -f 7); do
+            read_value "$block/$disk/device/access_state"
+            [ "$value" != transitioning ] || moving="$moving $disk"
+        done
+        [ -n "$moving" ] && [ "$seconds" -lt 30 ] || return 0
+        seconds=$((seconds + 1))
+        sleep 1
+    done
+}
+
 device_of_map= state= size=
 present=$(print_map "mpath-$wwid")
 if [ -n "$present" ]; then
@@ -380,6 +399,9 @@ fi
 # It is done already if the map is live, has no second table and is not suspended, with the disk.
 case $state in L--?) joined=$block/$1/holders/dm-${device_of_map#*:} ;; *) joined= ;; esac
 if [ ! -e "$joined" ]; then
+    settle
+    # A map keeps its groups until then: such a state says nothing of priorities.
+    [ -z "$moving" ] || [ -z "$device_of_map" ] || fail "$map: not changed: in transition:$moving"
     found=$(print_paths | sort -k1,1nr -k2,2n -k3,3n -k4,4n -k5,5n -k6,6n -k7,7)
     case $found in *" up "*) ;; *) fail "$map: not changed: it has no path that is up" ;; esac
     case ${size:-0} in

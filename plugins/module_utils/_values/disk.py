@@ -64,6 +64,11 @@ class BlockDevice:
         return self.access_state in _INACCESSIBLE
 
     @property
+    def in_transition(self) -> bool:
+        """Whether the array changes the path's ALUA state, as in a takeover: it has none now."""
+        return self.access_state == "transitioning"
+
+    @property
     def carries_io(self) -> bool:
         """Whether the layer below multipath would carry I/O on this path.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def visible(text: str) -> str:
@@ -72,6 +72,10 @@ class MultipathdError(KernelError):
         super().__init__(request, "", 0, words)
 
 
+class MultipathdLate(MultipathdError):
+    """What was waited for as long as the task may wait: to wait once more would be too long."""
+
+
 class Unfinished(DeviceMapperError):
     """A task that failed after it had changed something: what was done, and what is left, in words.
 
@@ -117,3 +121,14 @@ def refuse_twice(option: str, values: Iterable[str]) -> None:
             )
         if value:
             seen.add(value)
+
+
+def refuse_empty(option: str, stated: Sequence[object] | None) -> None:
+    """Refuse an empty list: left out, the option means everything, and a template may be empty."""
+    if stated is not None and not stated:
+        raise Refused(
+            option=option,
+            value=stated,
+            found="the list is empty",
+            way_out="List at least one item, or leave the option out to include everything",
+        )

@@ -69,6 +69,9 @@ class Readings(t.Protocol):
     def partitions_of(self, device: DeviceNumber) -> tuple[DeviceNumber, ...]:
         """Return the numbers of the partitions that the kernel has made on a disk."""
 
+    def kernel_partitions(self, device: DeviceNumber) -> tuple[tuple[int, int, int], ...]:
+        """Return number, first sector and sectors of the partitions that the kernel has made."""
+
     def layers_below(self, device: DeviceNumber) -> tuple[DeviceNumber, ...]:
         """Return the numbers of all devices that a device lies on, over all layers."""
 

@@ -21,10 +21,14 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DaemonMap:
-    """A map that multipathd manages."""
+    """A map that multipathd manages.
+
+    `failback` is `immediate` or `followover`, `-` for another setting; or a countdown.
+    """
 
     name: str
     wwid: str
+    failback: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ class Multipathd:
     def path_at(self, device: DeviceNumber) -> DaemonPath | None:
         """Return the path with this device number."""
         return self._paths_by_number.get(device)
+
+    def fails_back_at_once(self, wwid: str) -> bool:
+        """Return whether the daemon makes the best group of this LUN's map current by itself."""
+        return any(each.wwid == wwid and each.failback == "immediate" for each in self.maps)
 
     def paths_of_wwid(self, wwid: str) -> tuple[DaemonPath, ...]:
         """Return the paths that the daemon takes for those of this LUN."""

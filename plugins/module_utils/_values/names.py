@@ -127,6 +127,13 @@ def _check_characters(option: str, text: str) -> None:
             found=f"the character {match.group()!r} would be mangled by device-mapper",
             way_out="Use letters, digits and #+-.:=@_ only",
         )
+    if text.startswith("-"):
+        raise Refused(
+            option=option,
+            value=text,
+            found="dmsetup and multipath take what begins with '-' for an option",
+            way_out="Begin it with another character",
+        )
 
 
 def controller_name(text: str) -> str:

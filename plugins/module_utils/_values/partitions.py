@@ -42,13 +42,17 @@ class Partition:
 class PartitionTable:
     """What libblkid finds on a device; `kind` is empty where there is no partition table.
 
-    `problem` says why it could not be read, where that does not end a task.
+    `problem` says why it could not be read, where that does not end a task. `content` is what the
+    whole device holds instead, by libblkid's name. `ignored` are the partitions that do not count,
+    though another reader sees them: those of a table that is left over, or the kernel's.
     """
 
     kind: str = ""
     partitions: tuple[Partition, ...] = ()
     logical_sector: int = 512
     problem: str = ""
+    content: str = ""
+    ignored: tuple[Partition, ...] = ()
 
     def mapped_sectors(self, partition: Partition) -> int:
         """Return the length of the partition's map in sectors of 512 bytes.

@@ -299,3 +299,45 @@ def test_somebody_who_always_undoes_it_ends_the_task(host: MemoryHost) -> None:
         host.run("multipath_map", **TASK)
     assert "Missing again: rename elsewhere data" in str(refused.value)
     assert len(host.kernel.batches) == 3
+
+
+def test_what_the_kernel_refused_last_is_named_after_all_attempts(host: MemoryHost) -> None:
+    """Where each attempt finds another plan, as when something else is at work as well."""
+    names = iter(["one", "two", "three", "four"])
+
+    def before(kernel: MemoryKernel) -> None:
+        if not kernel.maps():
+            MemoryKernel.create(kernel, "elsewhere", "mpath-3600")
+        with MemoryKernel.udev_batch(kernel, 60):
+            MemoryKernel.rename(kernel, "mpath-3600", next(names), UdevFlag.NONE)
+        kernel.claimed = {SDB}
+
+    host = disturbed(host, before, leave)
+    with pytest.raises(Interrupted, match="the kernel refused `load data") as refused:
+        host.run("multipath_map", **TASK)
+    assert "something else" not in str(refused.value)
+
+
+def test_a_wait_that_took_as_long_as_a_task_may_wait_is_not_repeated(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.kernel.daemon.runs = host.kernel.daemon.deaf = True
+    waits: list[float] = []
+
+    def late(_enough: object, timeout: float) -> bool:
+        waits.append(timeout)
+        return False
+
+    monkeypatch.setattr(host.kernel, "multipathd_once", late)
+    with pytest.raises(Interrupted, match="after 60 seconds"):
+        host.run("multipath_map", **{**TASK, "path_grouping_policy": "failover"})
+    assert waits == [60.0]
+
+
+def test_paths_in_transition_are_waited_for(host: MemoryHost) -> None:
+    moving = replace(host.block_devices[0], access_state="transitioning")
+    host.block_devices = (moving, *host.block_devices[1:])
+    host.run("multipath_map", timeout=7, wwid="3601", name="other", state="absent")
+    assert host.kernel.waits == ()
+    host.run("multipath_map", timeout=7, **TASK)
+    assert {*host.kernel.waits} == {7.0}

@@ -80,6 +80,24 @@ def test_a_map_that_queues_without_a_path_is_refused(
     assert "queues and has no active path" in refusal(kernel, stated).found
 
 
+def test_udev_is_not_waited_for_where_a_device_is_refused_in_any_case(
+    kernel: MemoryKernel, data: MemoryMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a map that queues without a path, udev itself may wait for a read."""
+    waits: list[float] = []
+    monkeypatch.setattr(ReadHost, "kpartx_delimiter", lambda _self: "-part")
+    monkeypatch.setattr(ReadHost, "settle", lambda _self, timeout: waits.append(timeout))
+    observe_partitions(ReadHost(kernel), ["data"], reading=True, timeout=60)
+    assert waits == [30.0]
+    kernel.place("lv", "LVM-x", ON_TOP)
+    without_a_path(data)
+    for stated in ("data", "/dev/mapper/data", "lv"):
+        assert "queues and has no active path" in refusal(kernel, stated).found
+    assert waits == [30.0]
+    observe_partitions(ReadHost(kernel), ["data"], reading=False, timeout=60)
+    assert waits == [30.0, 30.0]
+
+
 @pytest.mark.usefixtures("data")
 def test_a_map_on_top_of_one_that_would_hang_is_refused(kernel: MemoryKernel) -> None:
     kernel.place("lv", "LVM-x", ON_TOP)

@@ -473,6 +473,37 @@ def test_a_map_in_use_is_handed_over_and_back(host: MemoryHost) -> None:
     assert back["plan"] == ["multipath -w 3600", f"rm {FILE}"]
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_deferred_removal_is_taken_back(host: MemoryHost, runs: bool) -> None:
+    host.run("multipath_map", **TASK)
+    host.kernel.daemon.runs = runs
+    kept = host.kernel.placed("mpath-3600")
+    kept.opened, kept.deferred_remove = 1, True
+    plan = ["message data 0 @cancel_deferred_remove"]
+    assert host.run("multipath_map", check_mode=True, **TASK)["plan"] == plan
+    assert host.run("multipath_map", **TASK)["plan"] == plan
+    assert not kept.deferred_remove
+    assert host.run("multipath_map", **TASK)["plan"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "plan"),
+    [
+        ({"manager": "kernel"}, [f"rm {FILE}"]),
+        ({"state": "absent"}, ["remove data", f"rm {FILE}"]),
+    ],
+)
+def test_a_map_is_taken_back_from_multipath_tools_that_were_removed(
+    host: MemoryHost, options: dict[str, Any], plan: list[str]
+) -> None:
+    """Without its command; nothing reads the file of WWIDs any more."""
+    host.run("multipath_map", **TASK)
+    host.kernel.daemon.runs = host.kernel.daemon.installed = False
+    assert "set manager: kernel" in refusal(host).way_out
+    assert host.run("multipath_map", **TASK, **options)["plan"] == plan
+    assert host.run("multipath_map", **TASK, **options)["plan"] == []
+
+
 def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
     host.kernel.daemon.runs = False

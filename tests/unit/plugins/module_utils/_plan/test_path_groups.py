@@ -11,11 +11,14 @@ import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import (
     groups,
+    kept_groups,
     priority,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 
 def disk(name: str, minor: int, address: str, **details: Any) -> BlockDevice:
@@ -71,6 +74,53 @@ def test_paths_are_grouped_as_by_multipath(
     for order in (paths, tuple(reversed(paths))):
         found = [[path.name for path in group] for group in groups(order, policy)]
         assert found == expected
+
+
+OPTIMIZED, OTHER, MOVING = "active/optimized", "active/non-optimized", "transitioning"
+CALM = parse_table(
+    "0 2048 multipath 0 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 2 0 8:32 8:48"
+)
+LIVE = Map("data", "mpath-3600", live=CALM)
+
+
+def in_states(*states: str) -> tuple[BlockDevice, ...]:
+    return tuple(replace(path, access_state=state) for path, state in zip(ALUA, states))
+
+
+@pytest.mark.parametrize("policy", ["auto", "group_by_prio"])
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ((OPTIMIZED, OPTIMIZED, OTHER, OTHER), "ab cd"),
+        ((MOVING, MOVING, OTHER, OTHER), "ab cd"),
+        ((MOVING, OPTIMIZED, OTHER, OTHER), "ab cd"),
+        ((MOVING, MOVING, MOVING, MOVING), "ab cd"),
+        ((OPTIMIZED, OPTIMIZED, MOVING, MOVING), "ab cd"),
+        # Those that have a state follow it, with those of their group.
+        ((MOVING, OTHER, MOVING, OPTIMIZED), "cd ab"),
+        ((OTHER, OTHER, OPTIMIZED, MOVING), "cd ab"),
+    ],
+)
+def test_a_path_in_transition_keeps_its_group(
+    policy: str, states: tuple[str, ...], expected: str
+) -> None:
+    """What happened in a takeover: one group over both controllers."""
+    found = kept_groups(in_states(*states), policy, LIVE)
+    assert [{path.name[-1] for path in group} for group in found] == [
+        {*group} for group in expected.split()
+    ]
+    assert {path for group in found for path in group} == {*in_states(*states)}
+
+
+def test_new_paths_come_after_groups_that_are_in_transition() -> None:
+    late = disk("sde", 64, "5:0:0:0", access_state=OPTIMIZED)
+    found = kept_groups((*in_states(MOVING, MOVING, OTHER, OTHER), late), "auto", LIVE)
+    assert [{path.name for path in group} for group in found] == [
+        {"sda", "sdb"}, {"sdc", "sdd"}, {"sde"},
+    ]  # fmt: skip
+    # Without its map, or in another policy, there is nothing to keep.
+    assert len(kept_groups(in_states(*[MOVING] * 4), "auto", None)) == 1
+    assert len(kept_groups(in_states(*[MOVING] * 4), "multibus", LIVE)) == 1
 
 
 def test_disks_without_an_address_are_in_the_order_of_their_names() -> None:

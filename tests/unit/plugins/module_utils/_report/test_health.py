@@ -94,6 +94,12 @@ def health_of(*disks: BlockDevice, **data: Any) -> Health | None:
             "degraded",
             [Reason("path_down", "8:16", "sdb", "unavailable")],
         ),
+        (
+            {"access_state": "transitioning"},
+            {},
+            "degraded",
+            [Reason("path_in_transition", "8:16", "sdb", "transitioning")],
+        ),
         ({"access_state": "standby"}, {}, "healthy", []),
         (
             {"wwid": "3601"},

@@ -50,7 +50,9 @@ def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sysfs:
     monkeypatch.setattr(block_devices, "kernel_name", lambda number: names.get(number, ""))
     found = Sysfs(tmp_path)
     found.disk("sda", "8:0", "0:0:0:0")
-    found.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "8:1", partition="1")
+    found.add(
+        "pci0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "8:1", partition="1", start="64", size="8"
+    )
     two = found.add("pci0/host0/target0:0:0/0:0:0:0/block/sda/sda2", "8:2", partition="2")
     data = found.add("virtual/block/dm-0", "252:0", size="64", ro="1")
     (data / "dm").mkdir()
@@ -112,6 +114,7 @@ def test_a_device_has_its_size_and_mode_its_partitions_and_what_it_lies_on() -> 
     assert devices.block_device(DATA) == BlockDevice("dm-0", DATA, 64, read_only=True)
     assert devices.partitions_of(SDA) == (SDA1, SDA2)
     assert devices.partitions_of(SDA1) == ()
+    assert devices.kernel_partitions(SDA) == ((1, 64, 8),)
     assert devices.layers_below(DATA) == (SDA2, SDA)
 
 

@@ -37,7 +37,7 @@ ANSWERS = {
     "help": "help: not found\nmultipath-tools v0.9.4 (12/19, 2022)\nCLI commands reference:\n",
     "show daemon": "pid 566 idle\n",
     "show status": "path checker states:\nup                  8\n\npaths: 8\nbusy: False\n",
-    'show maps raw format "%n|%w"': "data|35525400000000001\n",
+    'show maps raw format "%n|%w|%F"': "data|35525400000000001|immediate\n",
     'show paths raw format "%d|%D|%w|%T|%m|%s|%P"': (
         "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK|scsi:unspec\n"
         "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK|scsi:unspec\n"
@@ -113,8 +113,10 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaem
 
 def test_the_view_of_a_daemon(daemon: FakeDaemon) -> None:
     view = MultipathDaemon().multipathd_view(5)
+    assert view.fails_back_at_once("35525400000000001")
+    assert not view.fails_back_at_once("35525400000000002")
     assert (view.installed, view.runs, view.version) == (True, True, (0, 9, 4))
-    assert view.maps == (DaemonMap("data", "35525400000000001"),)
+    assert view.maps == (DaemonMap("data", "35525400000000001", "immediate"),)
     assert view.paths == tuple(
         DaemonPath(*known, storage=("QEMU", "QEMU HARDDISK"), protocol="scsi:unspec")
         for known in (
@@ -133,7 +135,7 @@ def test_storage_is_told_with_its_revision_since_0_9_9(daemon: FakeDaemon) -> No
 
 
 def test_a_daemon_without_maps_says_ok(daemon: FakeDaemon) -> None:
-    daemon.answers['show maps raw format "%n|%w"'] = "ok\n"
+    daemon.answers['show maps raw format "%n|%w|%F"'] = "ok\n"
     assert MultipathDaemon().multipathd_view(5).maps == ()
 
 
@@ -160,6 +162,17 @@ def test_what_a_task_needs_of_a_daemon_and_its_files(daemon: FakeDaemon, tmp_pat
     assert found.complaints == ("/etc/multipath.conf line 3, invalid keyword: foo",)
     assert found.known.sections[-1].value("alias") == "data"
     assert found.read_only == ""
+
+
+def test_files_of_the_daemon_end_in_conf(daemon: FakeDaemon, tmp_path: Path) -> None:
+    """As libmultipath/config.c process_config_dir has it since 0.8.4."""
+    (tmp_path / "conf.d").mkdir()
+    for name in ("a.conf", ".hidden.conf", ".conf", "a.conf.rpmsave", "a.conf~", "aconf", "b.d"):
+        (tmp_path / "conf.d" / name).write_text(f"{MARK}\n")
+    found = MultipathDaemon().multipathd(5, frozenset(), checked=False)
+    assert [os.path.basename(path) for path in found.drop_ins] == [
+        ".conf", ".hidden.conf", "a.conf",
+    ]  # fmt: skip
 
 
 def test_a_file_that_cannot_be_read_is_a_complaint(daemon: FakeDaemon, tmp_path: Path) -> None:
@@ -199,6 +212,27 @@ def test_a_lock_that_somebody_holds_is_no_answer(daemon: FakeDaemon) -> None:
     daemon.answers["help"] = "timeout\n"
     threading.Timer(0.3, lambda: daemon.answers.update(ANSWERS)).start()
     assert MultipathDaemon().multipathd_view(5).version == (0, 9, 4)
+
+
+def test_a_daemon_that_does_not_listen_yet_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    addresses = ("/nowhere", str(tmp_path / "socket"))
+    monkeypatch.setattr(multipathd, "SOCKETS", (str(tmp_path / "later"),))
+    started = threading.Timer(0.3, monkeypatch.setattr, (multipathd, "SOCKETS", addresses))
+    started.start()
+    assert MultipathDaemon().multipathd_view(5).version == (0, 9, 4)
+    started.join()
+
+
+def test_a_daemon_that_ends_before_it_listens_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(multipathd, "SOCKETS", (str(tmp_path / "later"),))
+    ran = iter([True])
+    monkeypatch.setattr(multipathd, "_is_running", lambda: next(ran, False))
+    with pytest.raises(Refused, match="No such file"):
+        MultipathDaemon().multipathd_view(600)
 
 
 def test_requests_are_repeated_unless_that_is_in_vain(daemon: FakeDaemon) -> None:

@@ -109,10 +109,12 @@ def test_check_mode_says_what_would_be_scanned_and_writes_nothing() -> None:
         (["host1"], ["host1"]),
         (["10", "0"], ["host0", "host10"]),
         (["01"], ["host1"]),
-        ([], ["host0", "host1", "host10"]),
+        (None, ["host0", "host1", "host10"]),
     ],
 )
-def test_only_the_hosts_that_are_stated_are_scanned(stated: list[str], scanned: list[str]) -> None:
+def test_only_the_hosts_that_are_stated_are_scanned(
+    stated: list[str] | None, scanned: list[str]
+) -> None:
     host = san(host0=(SDA,), host1=(SDA,), host10=(SDA,))
     host.task(wwid=WWID, hosts=stated)
     assert host.kernel.writes == tuple(f"scan {each}" for each in scanned)
@@ -150,6 +152,7 @@ def test_paths_that_do_not_come_are_a_failure_that_says_what_was_done() -> None:
         ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "a LUN that is there has a path"),
         ({"wwid": ""}, "wwid", "", "it is empty"),
         ({"wwid": "a b"}, "wwid", "a b", "mangled"),
+        ({"wwid": WWID, "hosts": []}, "hosts", [], "the list is empty"),
         ({"wwid": WWID, "hosts": ["sda"]}, "hosts", "sda", "this is no SCSI host"),
         ({"wwid": WWID, "hosts": ["-1"]}, "hosts", "-1", "this is no SCSI host"),
         ({"wwid": WWID, "hosts": ["7"]}, "hosts", "host7", "host0, host1, host10"),

@@ -15,6 +15,7 @@ from unit.readings import whole
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_map import (
     desire,
+    operations,
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_options import (
@@ -363,6 +364,27 @@ def test_paths_of_several_sizes_are_refused(sectors: int) -> None:
     assert (refused.option, refused.value) == ("wwid", WWID)
     assert f"sda has 2048 sectors, sdb has {sectors} sectors" in refused.found
     assert refusal(host, paths=["sda", "sdb"]).option == "paths"
+
+
+@pytest.mark.parametrize("state", ["offline", "blocked"])
+@pytest.mark.parametrize("size", [0, 1024, 4096])
+def test_a_path_that_does_not_answer_has_no_say_on_the_size(state: str, size: int) -> None:
+    down = replace(SDB, state=state, sectors=size)
+    host = replace(
+        HOST, block_devices=(SDA, down), maps=(Map("data", UUID, DeviceNumber(253, 1), live=TABLE),)
+    )
+    task = {"wwid": WWID, "name": "data", "path_grouping_policy": "multibus"}
+    assert operations(parse({**DEFAULTS, **task}), host) == ()
+    both = replace(host, block_devices=(replace(SDA, state=state, sectors=size), down))
+    assert operations(parse({**DEFAULTS, **task}), both) == ()
+    # It would be in the table of another policy, too, which the kernel takes if it is long enough.
+    other = parse({**DEFAULTS, "wwid": WWID, "name": "data"})
+    if size == 1024:
+        with pytest.raises(Refused, match="shorter: sdb has 1024") as refused:
+            operations(other, host)
+        assert refused.value.value == WWID
+    else:
+        assert len(operations(other, host)) == 2
 
 
 @pytest.mark.parametrize(

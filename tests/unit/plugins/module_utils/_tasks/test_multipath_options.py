@@ -46,6 +46,14 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
         ),
         ({"path_groups": [["sda"], ["sda"]]}, "path_groups", "sda", "stated more than once"),
         ({"path_groups": [["sda"], []]}, "path_groups", [["sda"], []], "a group has no path"),
+        ({"wwid": WWID, "paths": []}, "paths", [], "the list is empty"),
+        ({"wwid": WWID, "path_groups": []}, "path_groups", [], "the list is empty"),
+        (
+            {"maps": [{**dict.fromkeys(DEFAULTS), "wwid": WWID, "paths": []}]},
+            "paths",
+            [],
+            "the list is empty",
+        ),
         (
             {"path_groups": [["sda"]], "paths": ["sda"]},
             "path_groups",

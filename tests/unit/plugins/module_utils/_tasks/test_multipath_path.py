@@ -304,6 +304,18 @@ def test_a_path_that_fails_again_at_once_ends_the_task(host: MemoryHost) -> None
         MemoryHost(broken, DISKS).run("multipath_path", state="active", maps=["data"])
 
 
+def test_a_group_that_the_daemon_leaves_at_once_is_refused(host: MemoryHost) -> None:
+    """Each run would change it, and the daemon change it back."""
+    host.kernel.daemon.runs = True
+    host.kernel.daemon.failback = "immediate"
+    options: dict[str, Any] = {"state": None, "maps": ["log"]}
+    refused = refusal(host, **options, path_group=2)
+    assert "failback immediate for the map log" in refused.found
+    assert host.run("multipath_path", **options, path_group=1)["changed"] is False
+    host.kernel.daemon.failback = "-"
+    assert host.run("multipath_path", **options, path_group=2)["changed"]
+
+
 @pytest.mark.parametrize(
     ("options", "option", "value", "found"),
     [

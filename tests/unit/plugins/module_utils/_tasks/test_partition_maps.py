@@ -107,6 +107,24 @@ def test_maps_of_partitions_that_are_no_more_are_removed() -> None:
     assert desired(empty, [stale]) == (Absent("part3-mpath-3600"),)
 
 
+def test_maps_that_another_reader_sees_are_not_removed_for_want_of_a_table() -> None:
+    """And that is said; those that nobody sees are, and all of them where that is stated."""
+    seen, stale = partition_map("data1"), partition_map("data3", 3, "0 8 linear 253:1 9000")
+    for content in ("", "zfs_member"):
+        nothing = PartitionTable(content=content, ignored=(Partition(1, 2048, 1000),))
+        parent = replace(PARENT, partition_table=nothing)
+        assert desired(parent, [seen, stale]) == (Absent(stale.uuid),)
+        assert desired(parent, [replace(seen, live=parse_table("0 999 linear 253:1 2048"))])
+        assert desired(parent, [seen], state="absent") == (Absent(seen.uuid),)
+        host = whole(maps=(seen,), parents=(parent,))
+        (warning,) = report(parse({**DEFAULTS, "device": "data"}), host)["warnings"]
+        assert warning.startswith("data: kept data1: ")
+        assert "warnings" not in report(parse({**DEFAULTS, "device": "data", "purge": False}), host)
+        assert f"(it has: none){'; the whole device is a ' if content else ''}{content}" in (
+            refusal(parent, partitions=[1]).found
+        )
+
+
 def test_only_the_stated_partitions_have_maps() -> None:
     assert names(desired(partitions=[2])) == ["data2"]
     assert desired(maps=[partition_map("data1")], partitions=[2])[0] == Absent("part1-mpath-3600")
@@ -151,8 +169,17 @@ def test_only_partitions_that_are_to_have_maps_have_to_be_sound() -> None:
         Partition(4, 3000, 100), Partition(5, 4000, -190),
     )  # fmt: skip
     assert names(desired(parent, partitions=[4])) == ["data4"]
-    for number, found in ((1, "overlap"), (3, "runs from"), (5, "runs from")):
+    for number, found in ((3, "runs from"), (5, "runs from")):
         assert found in refusal(parent, partitions=[number, 4]).found
+
+
+def test_an_explicit_choice_may_overlap() -> None:
+    """As in an installer image, whose first entry covers the second."""
+    parent = with_table(Partition(1, 0, 9000, kind="0x0"), Partition(2, 164, 4000, kind="0xef"))
+    assert "its partitions 1 and 2 overlap" in refusal(parent).found
+    assert "list those to map in `partitions`" in refusal(parent).way_out
+    assert names(desired(parent, partitions=[2])) == ["data2"]
+    assert names(desired(parent, partitions=[1, 2])) == ["data1", "data2"]
 
 
 @pytest.mark.parametrize("kind", ["bsd", "sun", "sgi"])
@@ -446,6 +473,9 @@ def test_a_damaged_partition_table_does_not_keep_maps_from_being_removed() -> No
         ({"device": ""}, "device", "", "it is empty"),
         ({"devices": ["data", ""]}, "device", "", "it is empty"),
         ({"devices": ["data", "data"]}, "devices", "data", "stated more than once"),
+        ({"devices": []}, "devices", [], "the list is empty"),
+        ({"device": "data", "partitions": []}, "partitions", [], "the list is empty"),
+        ({"device": "data", "partitions": [], "state": "absent"}, "partitions", [], "is empty"),
         ({"device": "data", "partitions": [1, 0]}, "partitions", 0, "count from 1"),
         ({"device": "data", "partitions": [-1]}, "partitions", -1, "count from 1"),
         ({"device": "data", "delimiter": " "}, "delimiter", "x 1", "would be mangled"),

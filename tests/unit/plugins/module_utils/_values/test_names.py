@@ -38,6 +38,7 @@ def test_these_names_are_taken(name: str) -> None:
         (".", "means something else"),
         ("..", "means something else"),
         ("control", "means something else"),
+        ("-f", "take what begins with '-' for an option"),
     ],
 )
 def test_these_names_are_refused(name: str, found: str) -> None:
@@ -54,7 +55,7 @@ def test_these_wwids_are_taken(wwid: str) -> None:
     check_wwid("wwid", wwid)
 
 
-@pytest.mark.parametrize("wwid", ["", "SATA DISK", "3600\n", "x" * 123, "é"])
+@pytest.mark.parametrize("wwid", ["", "SATA DISK", "3600\n", "x" * 123, "é", "-3600"])
 def test_these_wwids_are_refused(wwid: str) -> None:
     with pytest.raises(Refused) as refused:
         check_wwid("wwid", wwid)
