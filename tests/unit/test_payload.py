@@ -16,7 +16,7 @@ FILES = {
     "device_mapper_info": 39,
     "lun_paths": 22,
     "multipath_map": 52,
-    "multipath_path": 39,
+    "multipath_path": 40,
     "partition_maps": 34,
     "udev_info": 41,
 }
