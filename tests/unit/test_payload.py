@@ -14,8 +14,8 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 39,
-    "lun_paths": 22,
-    "multipath_map": 52,
+    "lun_paths": 23,
+    "multipath_map": 53,
     "multipath_path": 40,
     "partition_maps": 34,
     "udev_info": 41,

@@ -146,6 +146,25 @@ def refuse_sizes(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
     )
 
 
+def refuse_serials(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
+    """Refuse SCSI paths to units that share a WWID, as copies of a LUN or two faulty arrays do."""
+    serials: dict[str, list[str]] = {}
+    for path in paths:
+        if path.address and path.serial:
+            serials.setdefault(path.serial, []).append(path.name)
+    if len(serials) > 1:
+        found = "; ".join(f"{', '.join(disks)}: {serial}" for serial, disks in serials.items())
+        raise Refused(
+            option=option,
+            value=wwid,
+            found=f"its paths have different unit serial numbers (SCSI page 0x80): {found}",
+            way_out=(
+                "Give each LUN a WWID of its own at the array. If these are serial numbers of the"
+                " controllers of one array, set path_grouping_policy: group_by_serial"
+            ),
+        )
+
+
 def refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:
     """Refuse a path that somebody else than the task's own map uses."""
     for use in host.uses_of(path.device):

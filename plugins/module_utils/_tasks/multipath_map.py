@@ -22,9 +22,16 @@ from .._plan.multipathd import (
     refuse_fight,
     wwid_of_drop_in,
 )
+from .._plan.path_count import refuse_too_many
 from .._plan.path_groups import Groups, groups
 from .._plan.path_selector import selected
-from .._plan.paths import found_paths, listed_paths, refuse_claimed, refuse_sizes
+from .._plan.paths import (
+    found_paths,
+    listed_paths,
+    refuse_claimed,
+    refuse_serials,
+    refuse_sizes,
+)
 from .._plan.stated import Gone, Present, flat
 from .._plan.steps import uuids
 from .._report.difference import difference
@@ -188,7 +195,10 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
             ),
             way_out="Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )
+    refuse_too_many(option, wwid, (*paths, *down), stated.max_paths)
     refuse_sizes(option, wwid, paths)
+    if stated.path_grouping_policy != "group_by_serial":
+        refuse_serials(option, wwid, paths)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
     _refuse_read_only(stated, paths, present)

@@ -616,3 +616,21 @@ def test_the_maps_that_are_there_are_reported(options: dict[str, Any]) -> None:
 
 def test_a_map_whose_path_is_gone_is_not_reported() -> None:
     assert report(parse({**DEFAULTS, "paths": ["sdz"]}), PRESENT) == {"maps": []}
+
+
+def test_units_with_one_wwid_and_different_serial_numbers_are_refused() -> None:
+    """Of two arrays, or copies; NVMe shows the serial number of the controller instead."""
+    host = replace(HOST, block_devices=(replace(SDA, serial="A"), replace(SDB, serial="B"), SDC))
+    found = refusal(host, wwid=WWID).found
+    assert found.endswith("different unit serial numbers (SCSI page 0x80): sda: A; sdb: B")
+    assert desired(host, wwid=WWID, path_grouping_policy="group_by_serial")
+    nvme = tuple(replace(each, address="") for each in host.block_devices)
+    assert desired(replace(host, block_devices=nvme), wwid=WWID)
+    assert desired(replace(host, block_devices=(replace(SDA, serial="A"), SDB)), wwid=WWID)
+
+
+def test_more_paths_than_max_paths_are_refused() -> None:
+    assert desired(wwid=WWID, max_paths=2)
+    found = refusal(wwid=WWID, max_paths=1).found
+    assert found == "2 paths are there (sda, sdb), more than max_paths (1)"
+    assert refusal(wwid=WWID, min_paths=3, max_paths=2).option == "max_paths"
