@@ -53,6 +53,11 @@ options:
         ones, too.
     type: int
     default: 1
+  max_paths:
+    description:
+      - The number of paths of a LUN above which the task fails. By default there is no such number.
+    type: int
+    version_added: 1.1.0
   hosts:
     description:
       - The SCSI hosts to scan, by number or name, such as V(0) or V(host0); for NVMe the
@@ -68,8 +73,8 @@ options:
   luns:
     description:
       - The LUNs, for many in one task. They share one scan.
-      - O(state), O(min_paths) and O(hosts) of the task hold for each LUN that does not state its
-        own. Nothing is written before all of them have been checked.
+      - O(state), O(min_paths), O(max_paths) and O(hosts) of the task hold for each LUN that does
+        not state its own. Nothing is written before all of them have been checked.
     type: list
     elements: dict
     suboptions:
@@ -84,6 +89,10 @@ options:
       min_paths:
         description: See O(min_paths).
         type: int
+      max_paths:
+        description: See O(max_paths).
+        type: int
+        version_added: 1.1.0
       hosts:
         description: See O(hosts).
         type: list
@@ -205,6 +214,7 @@ from ..module_utils._tasks.lun_paths import TASK
 _ITEM: dict[str, dict[str, object]] = {
     "state": {"type": "str", "choices": ["present", "absent"]},
     "min_paths": {"type": "int"},
+    "max_paths": {"type": "int"},
     "hosts": {"type": "list", "elements": "str"},
 }
 _DEFAULTS = {"state": "present", "min_paths": 1}

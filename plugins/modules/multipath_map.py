@@ -260,6 +260,12 @@ options:
       - The number of paths below which the task is refused.
     type: int
     default: 1
+  max_paths:
+    description:
+      - The number of paths above which the task is refused, such as a zone that is too wide, or two
+        LUNs that share a WWID. By default there is no such number.
+    type: int
+    version_added: 1.1.0
   persistent:
     description:
       - Whether the host has the map again after a reboot, with the partition maps that
@@ -371,6 +377,10 @@ options:
       min_paths:
         description: See O(min_paths).
         type: int
+      max_paths:
+        description: See O(max_paths).
+        type: int
+        version_added: 1.1.0
       persistent:
         description: See O(persistent).
         type: bool
@@ -722,6 +732,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "rename_mounted": {"type": "bool"},
     "in_use": {"type": "str", "choices": ["fail", "defer"]},
     "min_paths": {"type": "int"},
+    "max_paths": {"type": "int"},
     "persistent": {"type": "bool"},
 }
 _DEFAULTS = {

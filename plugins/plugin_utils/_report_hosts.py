@@ -31,6 +31,7 @@ _WORDS = {
     "path_in_transition": "in transition",
     "path_not_in_map": "not in the map",
     "path_of_other_lun": "of another LUN",
+    "path_renamed": "with another name in udev",
     "path_size": "of another size",
     "stale_partition_map": "stale partition maps",
     "suspended": "suspended",

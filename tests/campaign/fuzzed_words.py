@@ -202,8 +202,11 @@ def sysfs(folder: Path, chance: random.Random) -> str:
             content[5] = 0x95
             content[7] = chance.randrange(8)
         (folder / name).write_bytes(content)
-    group = scsi.target_port_group(str(folder))
+    page = scsi.identification(str(folder))
+    group = scsi.target_port_group(page)
     assert group is None or 0 <= group < 1 << 16
+    for wwid in scsi.page_wwids(page, str(folder)):
+        assert wwid.isprintable(), repr(wwid)
     words = (scsi.serial(str(folder)), scsi.hardware_handler(str(folder)))
     json.dumps([*words, scsi.target_node_name(str(folder))])
     scsi.transport(str(folder))

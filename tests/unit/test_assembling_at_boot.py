@@ -272,6 +272,32 @@ def test_maps_are_left_to_the_daemon(root: Root, unit: str) -> None:
     assert root.log == []
 
 
+@pytest.mark.parametrize(
+    ("wwid", "vendor", "designator", "status"),
+    [
+        ("1Linux_scsi_debug_2000", "Linux", b"Linux   scsi_debug      2000", 0),
+        ("1Linux_scsi_debug_2000", "Linux", b"Linux   scsi_debug      4000", 1),
+        ("1WD_disk_1", "ATA", b"ATA     disk            1", 0),
+        (WWID, "Linux", b"naa.5525400000000001", 0),
+        (WWID, "Linux", b"naa.5525400000000002", 1),
+        ("SVENDOR_disk_1", "VENDOR", b"naa.5525400000000002", 0),
+    ],
+)
+def test_a_name_that_is_text_is_compared_as_well(
+    root: Root, wwid: str, vendor: str, designator: bytes, status: int
+) -> None:
+    arrive(root, [replace(disk(0), wwid=wwid)], wwid=wwid)
+    (root.path / f"{RECORDS[1:]}/mpath-{WWID}.map").rename(
+        root.path / f"{RECORDS[1:]}/mpath-{wwid}.map"
+    )
+    root.write("property", f"SAN_DEVICE_MAPPER_BOOT={wwid}\n")
+    head = bytes((0, 0x83, 0, len(designator) + 4, 2, 1, 0, len(designator)))
+    root.write("sys/class/block/sda/device/vpd_pg83", head + designator + bytes(4))
+    root.write("sys/class/block/sda/device/vendor", f"{vendor:8}\n")
+    assert root.assemble("sda").returncode == status
+    assert bool(root.log) is not bool(status)
+
+
 def test_a_path_that_names_another_lun_is_left_out(root: Root) -> None:
     arrive(root, [disk(0), disk(1)])
     page = bytes.fromhex("0083000c01030008")

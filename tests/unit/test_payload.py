@@ -15,8 +15,8 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 39,
     "lun_paths": 22,
-    "multipath_map": 56,
-    "multipath_path": 39,
+    "multipath_map": 57,
+    "multipath_path": 40,
     "partition_maps": 38,
     "udev_info": 41,
 }

@@ -78,10 +78,15 @@ class Wanted:
 
     wwid: str
     min_paths: int
+    max_paths: int = 0
     one_size: bool = False
 
     def words(self) -> str:
         return f"{self.min_paths} path{'s' * (self.min_paths > 1)} of {self.wwid}"
+
+    def too_many(self, paths: Sequence[BlockDevice]) -> bool:
+        """Return whether the LUN has more paths than the task allows."""
+        return bool(self.max_paths) and len(paths) > self.max_paths
 
     def is_there(self, paths: Sequence[BlockDevice]) -> bool:
         """Return whether the LUN's paths are enough, and have one size if that is waited for."""
@@ -115,6 +120,12 @@ class AwaitPaths(Unmapped):
             return all(each.is_there(paths) for each, paths in found(disks))
 
         disks = kernel.disks_once(enough, self.timeout)
+        many = [each.found(paths) for each, paths in found(disks) if each.too_many(paths)]
+        if many:
+            raise DeviceMapperError(
+                f"{'; '.join(many)}. That is more than max_paths. Check the zoning and that only"
+                " one LUN has this WWID, or raise max_paths"
+            )
         missing = [each.found(paths) for each, paths in found(disks) if not each.is_there(paths)]
         if missing:
             scanned = f" after a scan of {', '.join(self.controllers)}" if self.controllers else ""

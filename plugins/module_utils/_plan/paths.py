@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._values.disk import names
 from .._values.errors import Refused
 from .._values.names import multipath_uuid, wwid_of
 from .._values.table import devices, sectors
@@ -22,17 +23,20 @@ if t.TYPE_CHECKING:
 def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
     """Return every disk with the stated WWID.
 
-    A path of the map that has become unreadable stays: udev may have lost its WWID with it.
+    A path of the map that has become unreadable stays: udev may have lost its WWID with it, or have
+    another name for it. Refused if one is a path of another LUN by page 0x83 or by udev.
     """
     present = host.map_of_uuid(multipath_uuid(wwid))
-    members = devices(present.live) if present else ()
+    members = {*devices(present.live)} if present else set()
     paths = host.disks_of_wwid(wwid)
-    if any(each.device in members for each in host.disks_of_wwid("")):
+    if any(disk.wwid != wwid for disk in map(host.disk_at, members) if disk):
         paths = tuple(
             each
             for each in host.block_devices
-            if each.wwid == wwid or (not each.wwid and each.device in members)
+            if each.wwid == wwid or (each.device in members and _is_known_as(each, wwid))
         )
+    for path in paths:
+        refuse_other_lun("wwid", wwid, path, wwid)
     if not paths:
         known = sorted({each.wwid for each in host.block_devices if each.wwid})
         raise Refused(
@@ -71,7 +75,8 @@ def listed_paths(
                 ),
             )
         present = host.map_of_uuid(multipath_uuid(wwid)) if wwid else None
-        kept = not path.wwid and present is not None and path.device in devices(present.live)
+        member = present is not None and path.device in devices(present.live)
+        kept = member and not path.other_wwid(wwid)
         wwid = wwid or path.wwid
         if path.wwid != wwid and not kept:
             raise Refused(
@@ -97,8 +102,33 @@ def listed_paths(
                 found=f"it is the same path as {seen[path.name]}",
                 way_out="List each path once",
             )
+        refuse_other_lun(option, text, path, wwid)
         seen[path.name] = text
         yield path
+
+
+def refuse_other_lun(option: str, value: str, path: BlockDevice, wwid: str) -> None:
+    """Refuse a path of another LUN by page 0x83, or by udev: what is written may go there."""
+    if path.other_wwid(wwid):
+        raise Refused(
+            option=option,
+            value=value,
+            found=(
+                f"udev takes the path {path.name} ({path.device}) for"
+                f" {path.wwid or 'a disk without a WWID'}, but its SCSI page 0x83 says"
+                f" {path.page_wwid(wwid) or 'nothing'}"
+            ),
+            way_out=(
+                "The array may have given its LUN number to another LUN. Let kernel and udev read"
+                f" it again (echo 1 > /sys/block/{path.name}/device/rescan; udevadm trigger"
+                f" --settle /dev/{path.name}); a path of another LUN is left out then"
+            ),
+        )
+
+
+def _is_known_as(path: BlockDevice, wwid: str) -> bool:
+    """Return whether a path of the map has nothing that says another LUN, or page 0x83 for it."""
+    return not path.wwid or names(path.page_wwids, wwid)
 
 
 def one_size(option: str, wwid: str, paths: Sequence[BlockDevice], present: Map | None) -> int:
@@ -148,6 +178,25 @@ def refuse_short(steps: Plan, host: Host) -> None:
                 ),
                 way_out="Bring them up and rescan them, or delete them; nothing was changed",
             )
+
+
+def refuse_serials(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None:
+    """Refuse SCSI paths to units that share a WWID, as copies of a LUN or two faulty arrays do."""
+    serials: dict[str, list[str]] = {}
+    for path in paths:
+        if path.address and path.serial:
+            serials.setdefault(path.serial, []).append(path.name)
+    if len(serials) > 1:
+        found = "; ".join(f"{', '.join(disks)}: {serial}" for serial, disks in serials.items())
+        raise Refused(
+            option=option,
+            value=wwid,
+            found=f"its paths have different unit serial numbers (SCSI page 0x80): {found}",
+            way_out=(
+                "Give each LUN a WWID of its own at the array. If these are serial numbers of the"
+                " controllers of one array, set path_grouping_policy: group_by_serial"
+            ),
+        )
 
 
 def refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:

@@ -19,7 +19,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StatedMap:
-    """One map as the task's options state it; an empty string or tuple is what is left out."""
+    """One map as the task's options state it; an empty string or tuple is what is left out.
+
+    `max_paths` is 0 where it is not bounded.
+    """
 
     name: str
     wwid: str
@@ -36,6 +39,7 @@ class StatedMap:
     skip_kpartx: bool
     defers: bool
     min_paths: int
+    max_paths: int
     manager: str
     no_path_retry: str
     failback: str

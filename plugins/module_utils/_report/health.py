@@ -109,14 +109,17 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
             yield Reason("path_down", number, disk.name, found)
         if disk.in_transition:
             yield Reason("path_in_transition", number, disk.name, disk.access_state)
-        if disk.wwid not in ("", wwid):
-            yield Reason("path_of_other_lun", number, disk.name, disk.wwid, wwid)
+        other = disk.other_wwid(wwid)
+        if other:
+            yield Reason("path_of_other_lun", number, disk.name, other, wwid)
+        elif disk.wwid not in ("", wwid):
+            yield Reason("path_renamed", number, disk.name, disk.wwid, wwid)
         if disk.sectors != each.sectors:
             yield Reason(
                 "path_size", number, disk.name, str(disk.sectors * 512), str(each.sectors * 512)
             )
     for disk in host.disks_of_wwid(wwid):
-        if disk.device not in members:
+        if disk.device not in members and not disk.other_wwid(wwid):
             yield Reason("path_not_in_map", str(disk.device), disk.name)
 
 

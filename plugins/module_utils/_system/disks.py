@@ -26,7 +26,15 @@ from . import scsi_generic
 from .attribute import line, listed, place
 from .block_devices import BLOCK, is_read_only, number_of, partition_names, size_in_sectors
 from .libudev import LibUdev
-from .scsi import hardware_handler, serial, target_node_name, target_port_group, transport
+from .scsi import (
+    hardware_handler,
+    identification,
+    page_wwids,
+    serial,
+    target_node_name,
+    target_port_group,
+    transport,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -215,6 +223,7 @@ def _block_device(
     name: str, number: DeviceNumber, directory: str, wwid: str, links: tuple[str, ...]
 ) -> BlockDevice:
     """Return a disk, whose device has this `directory`; `wwid` and `links` are udev's."""
+    page = identification(directory)
     return BlockDevice(
         name=name,
         device=number,
@@ -229,7 +238,8 @@ def _block_device(
         hardware_handler=hardware_handler(directory),
         serial=serial(directory),
         target_node_name=target_node_name(directory),
-        target_port_group=target_port_group(directory),
+        target_port_group=target_port_group(page),
+        page_wwids=page_wwids(page, directory),
     )
 
 

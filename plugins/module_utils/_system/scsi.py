@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import glob
 import re
+import typing as t
 
-from .._values.disk import Transport
+from .._values.disk import Transport, udev_text
 from .attribute import content, line
 
-_TARGET_PORT_GROUP = 5
-"""The type of the designator that names a target port group (SPC-4, 7.8.6.9)."""
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VENDOR_SPECIFIC, _T10, _EUI, _NAA, _TARGET_PORT_GROUP, _NAME = 0, 1, 2, 3, 5, 8
+"""The types of the designators of VPD page 0x83 (SPC-4, 7.8.6)."""
+_ASCII = 2
+"""The code set of a designator that is text; the others are bytes."""
 
 
 def hardware_handler(directory: str) -> str:
@@ -32,17 +38,70 @@ def serial(directory: str) -> str:
     )
 
 
-def target_port_group(directory: str) -> int | None:
-    """Return the target port group by VPD page 0x83; None if the device names none."""
-    page = _page(f"{directory}/vpd_pg83")
+def identification(directory: str) -> bytes:
+    """Return VPD page 0x83 as the kernel read it last, without its header; empty if unknown."""
+    return _page(f"{directory}/vpd_pg83")
+
+
+def target_port_group(page: bytes) -> int | None:
+    """Return the target port group by VPD page 0x83; None if the page names none."""
+    for header, designator in _designators(page):
+        if header[1] & 0x0F == _TARGET_PORT_GROUP and len(designator) >= 4:
+            return int.from_bytes(designator[2:4], "big")
+    return None
+
+
+def page_wwids(page: bytes, directory: str) -> tuple[str, ...]:
+    """Return every WWID that udev or multipath could take from VPD page 0x83, the best first.
+
+    Which designator they take, and how they write it, depends on the programs that are installed:
+    systemd's scsi_id (scsi_serial.c id_search_list), the rules of sg3-utils
+    (55-scsi-sg3_id.rules), libmultipath (discovery.c parse_vpd_pg83). An ATA disk has none here:
+    udev names it by its model (ata_id), which is not in the page in this form.
+    """
+    if not page:
+        return ()
+    vendor, model = line(f"{directory}/vendor"), line(f"{directory}/model")
+    if vendor == "ATA":
+        return ()
+    product = f"{vendor:8.8}{model:16.16}"
+    found = [
+        each for header, value in _designators(page) for each in _names(header, value, product)
+    ]
+    return tuple(dict.fromkeys(name for _rank, name in sorted(found, key=lambda each: each[0])))
+
+
+def _names(header: bytes, designator: bytes, product: str) -> Iterator[tuple[int, str]]:
+    """Yield the WWIDs that a designator of the logical unit may give, each with its rank."""
+    kind = header[1] & 0x0F
+    if header[1] & 0x30 or not designator:  # Of a port, or of the whole storage.
+        return
+    text = udev_text(designator.decode("ascii", "replace").rstrip("\0"))
+    digits = text.lower() if header[0] & 0x0F == _ASCII else designator.hex()
+    if kind == _NAA:
+        yield {"6": 0, "5": 1, "2": 1}.get(digits[0], 2), f"3{digits}"
+    elif kind == _EUI:
+        yield 3, f"2{digits}"
+    elif kind == _NAME:
+        prefix = {"naa.": "3", "eui.": "2"}.get(text[:4].lower())
+        if prefix:
+            yield 4, prefix + text[4:].lower()
+        yield 5, f"8{text}"
+    elif kind == _T10:
+        yield 6, f"1{text}"
+        yield 7, f"1{digits}"
+    elif kind == _VENDOR_SPECIFIC:
+        yield 8, f"0{udev_text(product + text)}"
+        yield 9, f"0{udev_text(product)}{digits}"
+
+
+def _designators(page: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the header and the content of each designator; an incomplete one is cut short."""
     start = 0
     while start + 4 <= len(page):
         end = start + 4 + page[start + 3]
-        designator = page[start + 4 : end]
-        if page[start + 1] & 0x0F == _TARGET_PORT_GROUP and len(designator) >= 4:
-            return int.from_bytes(designator[2:4], "big")
+        yield page[start : start + 4], page[start + 4 : end]
         start = end
-    return None
 
 
 def target_node_name(directory: str, classes: str = "/sys/class") -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .._observe.luns import observe_luns
 from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted
 from .._report.luns import lun_lines, lun_result
-from .._values.errors import Refused, refuse_empty, refuse_twice
+from .._values.errors import Refused, check_max_paths, refuse_empty, refuse_too_many, refuse_twice
 from .._values.names import check_wwid, controller_name, multipath_uuid
 from .task import Task
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from ...plugin_utils._types import BlockDevice, Host, Plan, Readings, Step
     from .task import ModuleOptions
 
-_SHARED = ("state", "min_paths", "hosts")
+_SHARED = ("state", "min_paths", "max_paths", "hosts")
 """The options whose value at the task's top holds for each item of `luns` without its own."""
 
 
@@ -33,6 +33,7 @@ class StatedLun:
     wwid: str
     present: bool
     min_paths: int
+    max_paths: int
     controllers: tuple[str, ...]
 
     @property
@@ -134,6 +135,7 @@ def _parse_item(options: ModuleOptions) -> StatedLun:
         wwid=options["wwid"],
         present=options["state"] == "present",
         min_paths=options["min_paths"],
+        max_paths=check_max_paths(options["min_paths"], options.get("max_paths")),
         controllers=tuple(controller_name(text) for text in options["hosts"] or ()),
     )
 
@@ -145,6 +147,7 @@ def _appearing(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
     wanted: list[Wanted] = []
     for lun in luns:
         paths = lun.paths_in(host)
+        refuse_too_many("wwid", lun.wwid, paths, lun.max_paths)
         eligible = _controllers(lun, host)
         missing = len(paths) < lun.min_paths
         if missing:
@@ -153,7 +156,7 @@ def _appearing(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
         stale, guessed = _stale(paths)
         rescans += [Rescan(path.name, path.device, path.reported_sectors) for path in stale]
         if missing or guessed:
-            wanted.append(Wanted(lun.wwid, lun.min_paths, guessed))
+            wanted.append(Wanted(lun.wwid, lun.min_paths, lun.max_paths, guessed))
     scans = tuple(each for each in host.controllers if each in scanned)
     plan: Plan = (*(Scan(each) for each in scans), *rescans)
     return (*plan, AwaitPaths(tuple(wanted), scans, timeout)) if wanted else plan

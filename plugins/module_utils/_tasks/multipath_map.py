@@ -31,6 +31,7 @@ from .._plan.paths import (
     listed_paths,
     one_size,
     refuse_claimed,
+    refuse_serials,
     refuse_short,
 )
 from .._plan.renames import boot_warnings, refuse_stale_nodes, refuse_unmounting
@@ -39,7 +40,7 @@ from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.maps import map_result
 from .._values.boot_files import PROGRAMS, STATIC
-from .._values.errors import Refused, refuse_twice
+from .._values.errors import Refused, refuse_too_many, refuse_twice
 from .._values.map import UdevFlag
 from .._values.multipath import Multipath, handler_in_use
 from .._values.multipath_conf import drop_in_path, wwid_of_path
@@ -242,7 +243,10 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
             ),
             way_out="Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )
+    refuse_too_many(option, wwid, (*paths, *down), stated.max_paths)
     length = one_size(option, wwid, paths, present)
+    if stated.path_grouping_policy != "group_by_serial":
+        refuse_serials(option, wwid, paths)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
     _refuse_read_only(stated, paths, present)

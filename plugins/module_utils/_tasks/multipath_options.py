@@ -11,7 +11,7 @@ import typing as t
 
 from .._plan.path_selector import parse_path_selector
 from .._plan.stated import StatedMap
-from .._values.errors import Refused, refuse_empty, refuse_twice
+from .._values.errors import Refused, check_max_paths, refuse_empty, refuse_twice
 from .._values.multipath import Features
 from .._values.names import check_name, check_wwid
 
@@ -98,6 +98,7 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         skip_kpartx=options["skip_kpartx"],
         defers=options["in_use"] == "defer",
         min_paths=options["min_paths"],
+        max_paths=check_max_paths(options["min_paths"], options.get("max_paths")),
         manager=options["manager"],
         no_path_retry=_retry(options["no_path_retry"]),
         failback=_failback(options["failback"] or ""),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from .._observe.paths import observe_paths
 from .._plan.map_steps import Message
 from .._plan.multipathd_steps import Tell
+from .._plan.paths import refuse_other_lun
 from .._plan.steps import foresee, uuids
 from .._report.path_states import path_states_lines, path_states_result
 from .._values.errors import Refused
@@ -331,6 +332,8 @@ def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Step]:
     for device in each.paths:
         if device not in states or states[device].active is not active:
             _refuse_suspended(each.map)
+            if active:
+                _refuse_other_lun(device, each.map, host)
             # The daemon's own checker leaves a path alone that the daemon was told to fail.
             told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
             yield _request(each.map, f"{verb} {device}", told, host)
@@ -367,6 +370,8 @@ def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
     if current != number or groups[number - 1].state == "disabled":
         _refuse_suspended(each.map)
         _refuse_failback(number, each.map, host)
+        for path in groups[number - 1].paths:
+            _refuse_other_lun(path.device, each.map, host)
         told = f"switch map {each.map.name} group {number}"
         yield _request(each.map, f"switch_group {number}", told, host)
 
@@ -392,6 +397,13 @@ def _disk_name(device: DeviceNumber, host: Host) -> str:
     """Return the kernel's name of a path, which is the daemon's; its number if the disk is gone."""
     disk = host.disk_at(device)
     return disk.name if disk else str(device)
+
+
+def _refuse_other_lun(device: DeviceNumber, each: Map, host: Host) -> None:
+    """Refuse to send I/O of the map down a path of another LUN."""
+    disk = host.disk_at(device)
+    if disk:
+        refuse_other_lun("maps", each.name, disk, each.wwid)
 
 
 def _refuse_suspended(each: Map) -> None:

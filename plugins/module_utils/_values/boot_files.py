@@ -139,6 +139,11 @@ read_value() {
     { read -r value <"$1"; } 2>/dev/null || value=
 }
 
+# Text of a device, whichever way a program has padded it or replaced characters in it.
+plain_text() {
+    tr -c 'A-Za-z0-9#+.:=@-' _ | tr -s _ | tr A-Z a-z
+}
+
 # The facts that decide on the place of the disk $1 in the table, unless it cannot be a path:
 # priority, host, channel, target, lun, length of the name, name, major:minor, sectors, whether it
 # is up, whether it has an ALUA state, and of a stated path its group and the path selector's
@@ -157,17 +162,26 @@ print_path() {
         stated=$(printf '%s' "$paths" | sed -n "s/^$name //p")
         [ -n "$stated" ] || return
     fi
-    # The kernel's page 0x83 names the LUN as the WWID does, whichever of its names udev took.
-    digits=${wwid#[23]}
-    case $digits in
-    "$wwid" | *[!0-9a-f]*) ;;
-    *)
-        page=$(od -An -v -tx1 "$block/$name/device/vpd_pg83" 2>/dev/null | tr -d ' \n')
-        case $page in
-        '' | *"$digits"*) ;;
+    # The kernel's page 0x83 names the LUN as the WWID does, whichever of its names udev took, in
+    # bytes or as text; what udev has of other pages, or of an ATA disk, is not in it.
+    read_value "$block/$name/device/vendor"
+    case $value:$wwid in
+    ATA:*) ;;
+    *:[1238]*)
+        page=$block/$name/device/vpd_pg83
+        said=$(od -An -v -tx1 "$page" 2>/dev/null | tr -d ' \n')
+        case $said in
+        '' | *"${wwid#?}"*) ;;
         *)
-            say "$name: left out: its SCSI page 0x83 does not name the LUN $wwid"
-            return
+            text=$(printf '%s' "${wwid#?}" | plain_text)
+            text=${text%_}
+            case $(plain_text <"$page") in
+            *"${text#_}"*) ;;
+            *)
+                say "$name: left out: its SCSI page 0x83 does not name the LUN $wwid"
+                return
+                ;;
+            esac
             ;;
         esac
         ;;

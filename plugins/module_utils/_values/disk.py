@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .device import DeviceNumber
 
 _RUNNING = ("", "running", "live")
@@ -18,6 +21,12 @@ _DOWN = ("offline", "transport-offline", "cancel", "deleted", "dead")
 """The states of SCSI and NVMe devices in which I/O fails at once; in the others it waits."""
 _INACCESSIBLE = ("unavailable", "offline")
 """The ALUA states in which a path carries no I/O, nor after an activation (SPC-4, 5.15.2)."""
+
+
+_OF_PAGE_83 = re.compile(r"[23][0-9a-f]{16,32}|[18].+", re.ASCII)
+"""A WWID that udev has from VPD page 0x83: the type of its designator, and what that says."""
+_OF_PAGE_80 = ("S", "0")
+"""How a WWID begins that udev makes of vendor, model and unit serial number (VPD page 0x80)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,9 @@ class BlockDevice:
     the SCSI device's state, `access_state` its ALUA state in sysfs' words; empty if there is none.
     `hardware_handler` is the one attached to the SCSI device; empty if none is. `serial` is the
     unit's serial number, `target_node_name` that of the storage's port or node; empty if unknown.
-    `reported_sectors` is the size that the disk itself states, 0 if it was not asked, or is silent.
+    `page_wwids` are the WWIDs that page 0x83 gives in the kernel's last reading of it: all that
+    udev could have taken from it, the best first; empty if there are none. `reported_sectors` is
+    the size that the disk itself states, 0 if it was not asked, or is silent.
     """
 
     name: str
@@ -46,6 +57,7 @@ class BlockDevice:
     serial: str = ""
     target_node_name: str = ""
     target_port_group: int | None = None
+    page_wwids: tuple[str, ...] = ()
     reported_sectors: int = 0
 
     @property
@@ -62,6 +74,28 @@ class BlockDevice:
     def is_inaccessible(self) -> bool:
         """Whether the array lets no I/O through this path."""
         return self.access_state in _INACCESSIBLE
+
+    def other_wwid(self, wwid: str) -> str:
+        """Return the WWID that keeps the disk from being a path of `wwid`; empty if nothing does.
+
+        udev remembers what the disk said at its last event, which may be long ago: the array may
+        have given the LUN number to another unit since. So page 0x83 decides, and udev must agree
+        with it. Where udev has another name for the LUN that the page names (it fell back to page
+        0x80, or took another designator), nothing is wrong with the path.
+        """
+        if not self.page_wwids or not _OF_PAGE_83.fullmatch(wwid):
+            return "" if self.wwid in ("", wwid) else self.wwid
+        if not names(self.page_wwids, wwid):
+            return self.page_wwid(wwid)
+        known = self.wwid in ("", wwid) or names(self.page_wwids, self.wwid)
+        return "" if known or self.wwid.startswith(_OF_PAGE_80) else self.wwid
+
+    def page_wwid(self, wwid: str) -> str:
+        """Return what page 0x83 says beside `wwid`: the same if it does, or the most alike."""
+        if names(self.page_wwids, wwid):
+            return wwid
+        alike = (each for each in self.page_wwids if each[:1] == wwid[:1])
+        return next(alike, self.page_wwids[0] if self.page_wwids else "")
 
     @property
     def in_transition(self) -> bool:
@@ -89,6 +123,23 @@ class Transport:
     target_ports: tuple[str, ...] = ()
     initiator_ports: tuple[str, ...] = ()
     fabric: str = ""
+
+
+def udev_text(text: str) -> str:
+    """Return text of a device as udev has it in a property: replaced is what a link cannot have."""
+    return re.sub(r"[^0-9A-Za-z#+.:=@_-]", "_", re.sub(r"\s+", "_", text.strip()))
+
+
+def names(wwids: Iterable[str], wwid: str) -> bool:
+    """Return whether one of `wwids` is `wwid`.
+
+    How text in them is padded, and what replaces other characters, differs between programs.
+    """
+    return _loose(wwid) in map(_loose, wwids)
+
+
+def _loose(wwid: str) -> str:
+    return re.sub("_+", "_", udev_text(wwid)).strip("_")
 
 
 def scan_request(controller: str) -> tuple[str, str]:

@@ -11,6 +11,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ...plugin_utils._types import BlockDevice
+
 
 def visible(text: str) -> str:
     """Return `text` with each character escaped that would not be printed as it is.
@@ -132,3 +134,32 @@ def refuse_empty(option: str, stated: Sequence[object] | None) -> None:
             found="the list is empty",
             way_out="List at least one item, or leave the option out to include everything",
         )
+
+
+def refuse_too_many(option: str, wwid: str, paths: Sequence[BlockDevice], most: int) -> None:
+    """Refuse more paths than `most`; 0 stands for no bound."""
+    if most and len(paths) > most:
+        raise Refused(
+            option=option,
+            value=wwid,
+            found=(
+                f"{len(paths)} paths are there ({', '.join(path.name for path in paths)}), more"
+                f" than max_paths ({most})"
+            ),
+            way_out=(
+                "Check the zoning and that only one LUN has this WWID, or raise max_paths; nothing"
+                " was changed"
+            ),
+        )
+
+
+def check_max_paths(least: int, most: int | None) -> int:
+    """Return the highest number of paths that a task allows, 0 for any; Refused below `least`."""
+    if most is not None and most < least:
+        raise Refused(
+            option="max_paths",
+            value=most,
+            found=f"must be at least min_paths ({least})",
+            way_out="Raise it, or leave it out",
+        )
+    return most or 0

@@ -34,6 +34,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
+LUN, OTHER_LUN = "3600140512345678000112233445566aa", "3600140587654321000112233445566aa"
 SDA = BlockDevice("sda", DeviceNumber(8, 0), 2048, "3600", state="running")
 SDB = BlockDevice("sdb", DeviceNumber(8, 16), 2048, "3600", state="running")
 FAILING = parse_table("0 2048 multipath 0 0 1 1 service-time 0 2 0 8:0 8:16")
@@ -108,6 +109,24 @@ def health_of(*disks: BlockDevice, **data: Any) -> Health | None:
             [Reason("path_of_other_lun", "8:16", "sdb", "3601", "3600")],
         ),
         (
+            {"page_wwids": (OTHER_LUN,), "wwid": LUN},
+            {"uuid": f"mpath-{LUN}"},
+            "degraded",
+            [Reason("path_of_other_lun", "8:16", "sdb", OTHER_LUN, LUN)],
+        ),
+        (
+            {"page_wwids": (LUN,), "wwid": "SVENDOR_disk_1"},
+            {"uuid": f"mpath-{LUN}"},
+            "degraded",
+            [Reason("path_renamed", "8:16", "sdb", "SVENDOR_disk_1", LUN)],
+        ),
+        (
+            {"page_wwids": (OTHER_LUN,), "wwid": LUN, "device": DeviceNumber(8, 32)},
+            {"uuid": f"mpath-{LUN}"},
+            "degraded",
+            [Reason("path_gone", "8:16")],
+        ),
+        (
             {"sectors": 4096},
             {},
             "degraded",
@@ -127,7 +146,8 @@ def health_of(*disks: BlockDevice, **data: Any) -> Health | None:
 def test_a_map_is_as_its_paths_are(
     second: dict[str, Any], data: dict[str, Any], state: str, reasons: list[Reason]
 ) -> None:
-    found = health_of(SDA, replace(SDB, **second), **data)
+    wwid = data.get("uuid", DATA.uuid)[len("mpath-") :]
+    found = health_of(replace(SDA, wwid=wwid), replace(SDB, **{"wwid": wwid, **second}), **data)
     assert found
     assert (found.state, list(found.reasons)) == (state, reasons)
 

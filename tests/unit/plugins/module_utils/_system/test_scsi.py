@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system.scsi import (
     hardware_handler,
+    identification,
+    page_wwids,
     serial,
     target_node_name,
     target_port_group,
@@ -74,11 +79,71 @@ def test_the_serial_number(
 )
 def test_the_target_port_group(tmp_path: Path, content: bytes, expected: int | None) -> None:
     path = device(tmp_path, "0:0:0:0", vpd_pg83=page(0x83, content))
-    assert target_port_group(path) == expected
+    assert target_port_group(identification(path)) == expected
 
 
 def test_a_device_without_pages_has_no_target_port_group(tmp_path: Path) -> None:
-    assert target_port_group(device(tmp_path, "0:0:0:0")) is None
+    assert identification(device(tmp_path, "0:0:0:0")) == b""
+    assert target_port_group(b"") is None
+
+
+T10 = b"\x02\x01\x00\x1cLinux   scsi_debug      2000"
+LOCAL = b"\x01\x03\x00\x08" + bytes.fromhex("33333330000007d0")
+EXTENDED = b"\x01\x03\x00\x10" + bytes.fromhex("600140512345678000112233445566aa")
+LIO_T10 = b"\x02\x01\x00\x11LIO-ORG one:5123\0"
+PORT_NAA = b"\x61\x93\x00\x08" + bytes.fromhex("2222222000000001")
+TEXT = b"\x03\x08\x00\x14naa.33333330000007D0"
+IQN = b"\x03\x08\x00\x0ciqn.one,0x1\0"
+EUI = b"\x01\x02\x00\x08" + bytes.fromhex("0011223344556677")
+OWN = b"\x02\x00\x00\x04ab c"
+
+
+@pytest.mark.parametrize(
+    ("content", "vendor", "expected"),
+    [
+        (
+            T10 + LOCAL + PORT_NAA + PORT_GROUP + TEXT,
+            "Linux",
+            [
+                "333333330000007d0",
+                "8naa.33333330000007D0",
+                "1Linux_scsi_debug_2000",
+                "1linux_scsi_debug_2000",
+            ],
+        ),
+        (
+            LIO_T10 + LOCAL + EUI + EXTENDED,
+            "LIO-ORG",
+            [
+                "3600140512345678000112233445566aa",
+                "333333330000007d0",
+                "20011223344556677",
+                "1LIO-ORG_one:5123",
+                "1lio-org_one:5123",
+            ],
+        ),
+        (IQN, "any", ["8iqn.one_0x1"]),
+        (OWN, "QEMU", ["0QEMU_disk_ab_c", "0QEMU_diskab_c"]),
+        (EXTENDED, "ATA", []),
+        (PORT_NAA, "any", []),
+        (LOCAL[:7], "any", ["3333333"]),
+        (b"\x01\x03\x00", "any", []),
+        (b"", "any", []),
+    ],
+)
+def test_the_wwids_of_a_page(
+    tmp_path: Path, content: bytes, vendor: str, expected: list[str]
+) -> None:
+    """scsi_debug, the kernel's own target, QEMU: all that a program may take for the WWID."""
+    path = device(tmp_path, "0:0:0:0", vpd_pg83=page(0x83, content), vendor=vendor, model="disk")
+    assert [*page_wwids(identification(path), path)] == expected
+
+
+@given(st.binary(max_size=64))
+def test_any_page_is_read(content: bytes) -> None:
+    """A device may say what it likes; a WWID never has a character that a map cannot take."""
+    for wwid in page_wwids(content, "/nowhere"):
+        assert re.fullmatch("[01238][0-9A-Za-z#+.:=@_-]*", wwid)
 
 
 @pytest.mark.parametrize(

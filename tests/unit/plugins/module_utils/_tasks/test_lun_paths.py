@@ -338,3 +338,14 @@ def test_laws(known: list[BlockDevice], luns: list[dict[str, Any]], data: st.Dat
         each.wwid not in {str(lun["wwid"]) for lun in luns if lun["state"] == "absent"}
         for each in kernel.known
     )
+
+
+def test_more_paths_than_max_paths_are_refused() -> None:
+    assert not san(SDA, SDB).task(wwid=WWID, max_paths=2)["changed"]
+    with pytest.raises(Refused, match="more than max_paths"):
+        san(SDA, SDB).task(wwid=WWID, max_paths=1)
+    with pytest.raises(Refused, match=r"must be at least min_paths \(3\)"):
+        san(SDA, SDB).task(wwid=WWID, min_paths=3, max_paths=2)
+    found = {"host0": (SDA, SDB, replace(SDC, wwid=WWID))}
+    with pytest.raises(DeviceMapperError, match="more than max_paths"):
+        san(**found).task(wwid=WWID, min_paths=2, max_paths=2)

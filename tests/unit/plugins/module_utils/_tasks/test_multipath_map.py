@@ -429,6 +429,46 @@ def test_a_path_whose_place_another_lun_has_taken_leaves_the_map() -> None:
     assert "no block device of this host has this WWID" in refusal(both, wwid=WWID).found
 
 
+LUN, OTHER_LUN = "3600140512345678000112233445566aa", "3600140587654321000112233445566aa"
+
+
+def host_with(*paths: BlockDevice, live: Any = ()) -> Host:
+    """Return a host with these paths, and a map of LUN with the paths of `live`."""
+    number = DeviceNumber(253, 0)
+    maps = (Map("data", f"mpath-{LUN}", number, live=live),) if live else ()
+    held = (Use("map", "data", number),) if live else ()
+    return replace(HOST, block_devices=paths, maps=maps, uses={each.device: held for each in paths})
+
+
+@pytest.mark.parametrize("live", [(), TABLE])
+@pytest.mark.parametrize(("udev", "page"), [(LUN, OTHER_LUN), (OTHER_LUN, LUN)])
+def test_a_path_on_which_udev_and_page_83_differ_neither_joins_nor_stays(
+    live: Any, udev: str, page: str
+) -> None:
+    """The array has given its LUN number to another LUN of the same size."""
+    good = replace(SDA, wwid=LUN, page_wwids=(LUN,))
+    host = host_with(good, replace(SDB, wwid=udev, page_wwids=(page,)), live=live)
+    if live or udev == LUN:
+        found = refusal(host, wwid=LUN)
+        assert f"takes the path sdb (8:16) for {udev}, but its SCSI page 0x83 says {page}" in str(
+            found
+        )
+    if udev == LUN:
+        assert page in refusal(host, wwid=LUN, paths=["sda", "sdb"]).found
+
+
+@pytest.mark.parametrize("udev", ["SVENDOR_disk_1", "1VENDOR_disk_1", ""])
+def test_a_path_that_udev_has_renamed_stays_in_its_map(udev: str) -> None:
+    good = replace(SDA, wwid=LUN, page_wwids=(LUN, "1VENDOR_disk_1"))
+    host = host_with(good, replace(good, name="sdb", device=SDB.device, wwid=udev), live=TABLE)
+    assert text_of(desired(host, wwid=LUN)).endswith("8:0 service-time 0 1 0 8:16")
+    assert text_of(desired(host, wwid=LUN, paths=["sda", "sdb"])).endswith(
+        "8:0 service-time 0 1 0 8:16"
+    )
+    (listed, *_rest) = desired(replace(host, maps=(), uses={}), wwid=LUN)
+    assert text_of([listed]).endswith("8:0")
+
+
 def test_a_map_shrinks_if_that_is_allowed() -> None:
     present = Map("data", UUID, DeviceNumber(253, 0), live=parse_table("0 4096 multipath 0 0 0 0"))
     host = replace(HOST, maps=(present,))
@@ -598,3 +638,21 @@ def test_the_maps_that_are_there_are_reported(options: dict[str, Any]) -> None:
 
 def test_a_map_whose_path_is_gone_is_not_reported() -> None:
     assert report(parse({**DEFAULTS, "paths": ["sdz"]}), PRESENT) == {"maps": []}
+
+
+def test_units_with_one_wwid_and_different_serial_numbers_are_refused() -> None:
+    """Of two arrays, or copies; NVMe shows the serial number of the controller instead."""
+    host = replace(HOST, block_devices=(replace(SDA, serial="A"), replace(SDB, serial="B"), SDC))
+    found = refusal(host, wwid=WWID).found
+    assert found.endswith("different unit serial numbers (SCSI page 0x80): sda: A; sdb: B")
+    assert desired(host, wwid=WWID, path_grouping_policy="group_by_serial")
+    nvme = tuple(replace(each, address="") for each in host.block_devices)
+    assert desired(replace(host, block_devices=nvme), wwid=WWID)
+    assert desired(replace(host, block_devices=(replace(SDA, serial="A"), SDB)), wwid=WWID)
+
+
+def test_more_paths_than_max_paths_are_refused() -> None:
+    assert desired(wwid=WWID, max_paths=2)
+    found = refusal(wwid=WWID, max_paths=1).found
+    assert found == "2 paths are there (sda, sdb), more than max_paths (1)"
+    assert refusal(wwid=WWID, min_paths=3, max_paths=2).option == "max_paths"

@@ -263,6 +263,20 @@ def test_the_current_group_is_switched(host: MemoryHost) -> None:
     assert not placed.multipath.groups[0].disabled
 
 
+def test_no_io_is_sent_down_a_path_of_another_lun(host: MemoryHost) -> None:
+    """It may be failed, and that is all."""
+    lun = "3600140512345678000112233445566aa"
+    host.kernel.place("new", f"mpath-{lun}", parse_table(LOG.format("0")))
+    strange = replace(DISKS[5], wwid=lun, page_wwids=("3600140587654321000112233445566aa",))
+    host.block_devices = (*DISKS[:5], strange, *DISKS[6:])
+    chosen: dict[str, Any] = {"maps": ["new"], "paths": [strange.name]}
+    assert host.run("multipath_path", state="failed", **chosen)["changed"]
+    host.kernel.requests = 0
+    for options in ({"state": "active", "maps": ["new"]}, {"maps": ["new"], "path_group": 2}):
+        found = refusal(host, **{"state": "active", **options}).found
+        assert f"takes the path sdf (8:80) for {lun}" in found
+
+
 def test_a_group_that_is_not_there_or_has_no_path_is_refused(host: MemoryHost) -> None:
     options: dict[str, Any] = {"maps": ["log"], "state": None}
     assert "has 2 groups" in refusal(host, **options, path_group=3).found
