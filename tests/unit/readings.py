@@ -21,6 +21,7 @@ def daemon(**parts: Any) -> Multipathd:
         "runs": False,
         "installed": False,
         "version": (),
+        "reloads_all": False,
         "maps": (),
         "paths": (),
         "known": Configuration(),

@@ -34,12 +34,13 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
             option="manager",
             value="multipathd",
             found=(
-                f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older"
-                f" than {version_text(OLDEST)}, and would reload every map of the host"
+                f"multipathd is {version_text(daemon.version)}, older than {version_text(OLDEST)}"
+                if daemon.version
+                else "multipathd does not say which version it is"
             ),
             way_out=(
-                "Upgrade multipath-tools, or stop and disable multipathd and state manager: kernel;"
-                " nothing was changed"
+                f"Upgrade multipath-tools to {version_text(OLDEST)} or later, or stop and disable"
+                " multipathd and set manager: kernel; nothing was changed"
             ),
         )
     if daemon.complaints:
@@ -74,7 +75,7 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
                 " manager out"
             ),
         )
-    if not wanted.is_met(host.map_of_uuid(wanted.uuid)):
+    if not wanted.is_met(host.map_of_uuid(wanted.uuid), lambda: daemon.paths_of_wwid(wanted.wwid)):
         raise Refused(
             option="manager",
             value="multipathd",
@@ -123,7 +124,7 @@ def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:
                     ),
                     way_out=f"Remove it there, or state the same here ({keyword} {value})",
                 )
-    for section in daemon.others.aliased(wanted.name):
+    for section in daemon.others.aliased(wanted.name) if wanted.named else ():
         if section.value("wwid") != wanted.wwid:
             raise Refused(
                 option="name",
@@ -149,6 +150,8 @@ def _refuse_detected(stated: StatedMap, wanted: Managed, host: Host) -> None:
             ),
         )
     if not where and stated.prio not in _ALUA_PRIORITIES:
+        return
+    if "path_grouping_policy" not in stated.stated_options:
         return
     where = _detecting("detect_pgpolicy", paths, host)
     by_port = _says_yes("detect_pgpolicy_use_tpg", host)

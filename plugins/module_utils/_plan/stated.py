@@ -19,7 +19,11 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StatedMap:
-    """One map as the task's options state it; an empty string or tuple is what is left out."""
+    """One map as the task's options state it; an empty string or tuple is what is left out.
+
+    What a task may leave to the daemon has the value that counts without a daemon; `stated_options`
+    are those of them that the task does state.
+    """
 
     name: str
     wwid: str
@@ -42,6 +46,7 @@ class StatedMap:
     device_options: tuple[tuple[str, str], ...]
     adopt: bool
     stated_features: frozenset[str]
+    stated_options: frozenset[str]
     timeout: float
     persistent: bool | None
 

@@ -23,13 +23,19 @@ from .._values.device import DeviceNumber
 from .._values.errors import MultipathdError, Refused
 from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
 from .._values.multipathd import DaemonMap, DaemonPath, Multipathd
-from .._values.multipathd_versions import SOCKETS, parse_storage, parse_version
+from .._values.multipathd_versions import (
+    PATHS,
+    SOCKETS,
+    parse_storage,
+    parse_version,
+    reloads_all,
+)
 from .attribute import line, read_text
 from .files import write_whole
 from .programs import run
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from ...plugin_utils._types import Enough
 
 _PID_FILE = "/run/multipathd.pid"
 _CONFIGURATION = "/etc/multipath.conf"
@@ -62,11 +68,13 @@ def _is_installed() -> bool:
 
 
 def _view(end: float) -> Multipathd:
-    version = parse_version(_ask("help", end))
+    usage = _ask("help", end)
+    version = parse_version(usage)
     return Multipathd(
         runs=True,
         installed=True,
         version=version,
+        reloads_all=reloads_all(usage),
         complaints=(),
         maps=tuple(_maps(end)),
         paths=tuple(_paths(version, end)),
@@ -80,6 +88,7 @@ def _stopped() -> Multipathd:
         runs=False,
         installed=_is_installed(),
         version=(),
+        reloads_all=False,
         maps=(),
         paths=(),
         known=Configuration(),
@@ -153,15 +162,19 @@ class MultipathDaemon:
                 raise MultipathdError(request, f"it answers {reply!r}")
             time.sleep(_LOOK_AGAIN)
 
-    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
+    def multipathd_once(self, enough: Enough, timeout: float) -> bool:
         """Return whether the daemon gets idle, and what it has read is `enough`.
 
-        Waits `timeout` seconds at most.
+        Its paths are asked for only if that is called. Waits `timeout` seconds at most.
         """
         end = time.monotonic() + timeout
+
+        def paths() -> tuple[DaemonPath, ...]:
+            return tuple(_paths(parse_version(_ask("help", end)), end))
+
         while True:
             with contextlib.suppress(MultipathdError):
-                if _is_running() and _is_idle(end) and enough(_known(end)):
+                if _is_running() and _is_idle(end) and enough(_known(end), paths):
                     return True
             if time.monotonic() >= end:
                 return False
@@ -244,12 +257,16 @@ def _maps(end: float) -> t.Iterator[DaemonMap]:
 
 
 def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
-    for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s|%P"', 7, end):
-        name, device, wwid, state, holder, storage, protocol = row
+    for row in _rows(f'show paths raw format "{PATHS}"', PATHS.count("|") + 1, end):
+        name, device, wwid, state, holder, storage, protocol, priority, marginal = row
         with contextlib.suppress(ValueError):
             number = DeviceNumber.parse(device)
             known = parse_storage(storage, version)
-            yield DaemonPath(name, number, wwid, state, holder, known, protocol)
+            yield DaemonPath(
+                *(name, number, wwid, state, holder, known, protocol),
+                priority=int(priority) if priority.isdigit() else None,
+                marginal=marginal == "marginal",
+            )
 
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:

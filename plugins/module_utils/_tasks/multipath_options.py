@@ -21,6 +21,16 @@ if t.TYPE_CHECKING:
 _OWN = ("name", "wwid", "paths", "path_groups")
 """The options of one map; the others, at the task's top, hold for each item without its own."""
 
+_LEFT_TO_THE_DAEMON = (
+    "path_grouping_policy",
+    "path_selector",
+    "hardware_handler",
+    "no_path_retry",
+    "read_only",
+    "skip_kpartx",
+)
+"""The options that multipathd decides where a task does not."""
+
 
 def parse(options: ModuleOptions) -> tuple[StatedMap, ...]:
     """Return the maps that `options` state; Refused names the option that is wrong."""
@@ -86,17 +96,20 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         present=present,
         path_grouping_policy=options["path_grouping_policy"],
         path_selector=parse_path_selector(
-            options["path_selector"], options.get("path_selector_arguments")
+            options["path_selector"] or "service-time", options.get("path_selector_arguments")
         ),
         hardware_handler=options["hardware_handler"],
         features=_parse_features(options),
-        read_only=options["read_only"],
+        read_only=bool(options["read_only"]),
         allow_shrink=options["allow_shrink"],
-        skip_kpartx=options["skip_kpartx"],
+        skip_kpartx=bool(options["skip_kpartx"]),
         defers=options["in_use"] == "defer",
         min_paths=options["min_paths"],
         manager=options["manager"],
         no_path_retry=_retry(options["no_path_retry"]),
+        stated_options=frozenset(
+            name for name in _LEFT_TO_THE_DAEMON if options[name] not in (None, "auto")
+        ),
         failback=_failback(options["failback"] or ""),
         prio=_word("prio", options["prio"] or ""),
         device_options=tuple(_device_options(options)),
@@ -107,7 +120,9 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
     )
 
 
-def _retry(stated: str) -> str:
+def _retry(stated: str | None) -> str:
+    if stated is None:
+        return "fail"
     if stated not in ("fail", "queue") and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
         raise Refused(
             option="no_path_retry",
@@ -178,7 +193,8 @@ def _parse_features(options: ModuleOptions) -> Features:
                 found=f"the kernel takes 0 to {highest}",
                 way_out="State a number in these bounds, or leave it out",
             )
-    return Features(queue_if_no_path=options["no_path_retry"] != "fail", **stated)
+    queues = options["no_path_retry"] not in (None, "fail")
+    return Features(queue_if_no_path=queues, **stated)
 
 
 def _inherited(shared: ModuleOptions, item: ModuleOptions) -> ModuleOptions:

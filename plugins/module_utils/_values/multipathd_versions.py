@@ -4,7 +4,8 @@
 
 """Where versions of multipath-tools differ in what this collection needs: here, and nowhere else.
 
-Tried with 0.9.4, 0.11.1 and 0.15.1. A version is a tuple of numbers.
+Tried with 0.8.5, 0.9.4, 0.11.1 and 0.15.1. A version is a tuple of numbers. Distributions port
+changes back: what the daemon can be asked is asked, and is not concluded from its version.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-OLDEST = (0, 9)
-"""Before, `reconfigure` reloaded all maps of the host, whether they had changed or not."""
+OLDEST = (0, 8, 4)
+"""What RHEL 8 has. Older ones lack wildcards by which paths are asked for."""
 
 POLICIES = {"group_by_tpg": (0, 9, 6)}
 """The path grouping policies that not all versions know, and those that do."""
@@ -48,12 +49,26 @@ def detects_policy(version: tuple[int, ...]) -> bool:
     return version >= _DETECTED_POLICY
 
 
-def renames_and_reloads(version: tuple[int, ...]) -> bool:
-    """Tell whether one reading of its files gives a map another name and another table as well.
+def reloads_all(usage: str) -> bool:
+    """Return whether `reconfigure` reloads each map of the host, by the daemon's list of commands.
 
-    Before 0.9.5 it was renamed only (NEWS.md; libmultipath/configure.c select_action).
+    Since 0.8.8 that is what `reconfigure all` is for, and `reconfigure` reloads what has changed
+    (NEWS.md). Patches of distributions know neither version nor NEWS.
     """
-    return version >= _RENAMED_AND_RELOADED
+    return re.search(r"\breconfigure all\b", usage) is None
+
+
+def renames_and_reloads(version: tuple[int, ...], all_maps: bool) -> bool:
+    """Return whether one reading of its files gives a map another name and another table as well.
+
+    A daemon that reloads all maps does (libmultipath/configure.c ACT_FORCERENAME). Others renamed
+    it only, before 0.9.5 (NEWS.md; libmultipath/configure.c select_action).
+    """
+    return all_maps or version >= _RENAMED_AND_RELOADED
+
+
+PATHS = "%d|%D|%w|%T|%m|%s|%P|%p|%M"
+"""The wildcards of `show paths format` that all versions know."""
 
 
 def parse_storage(text: str, version: tuple[int, ...]) -> tuple[str, ...]:
