@@ -3,8 +3,8 @@
 #
 # tests/prepare makes the machine ready (at once when it is), tests/check does the work.
 
-steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd fleet demo bench \
-	campaign initramfs matrix molecule lab lab-stop play format
+steps := test lint typing unit docs browser sanity build hosts kernel integration reboot multipathd smoke fleet demo \
+	bench campaign initramfs matrix molecule lab lab-stop play format
 
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -31,7 +31,7 @@ help:
 	@echo 'make build     build the artefact, the same bytes each time, look at it as Galaxy does, install it'
 	@echo 'make matrix    try each ansible-core and Python that is supported, and print what passed'
 	@echo 'make hosts     boot SAN hosts, two at a time, and run the tests of each; one alone: make kernel,'
-	@echo '               integration, reboot or multipathd. SUITE=bookworm, trixie or sid for all, instead of two'
+	@echo '               integration, multipathd, reboot or smoke. SUITE=bullseye, bookworm, trixie or sid for all'
 	@echo 'make fleet     boot two hosts, and maintain a fabric on one after the other; boot one for the guide'
 	@echo 'make format    format the Python files in place'
 

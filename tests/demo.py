@@ -279,7 +279,7 @@ def bring_paths_back(lab: Lab) -> None:
     paths, links = paths_of_hba(lab)
     for path in paths:
         lab.plug(path)
-    lab.ssh(["udevadm", "wait", "--timeout=100", *links])
+    lab.wait_for_nodes(*links, timeout=100)
 
 
 def wait_for_paths(lab: Lab, count: int) -> None:

@@ -21,8 +21,8 @@ from xml.etree import ElementTree
 from .artefact import built
 from .pythons import environment, found
 from .sanity import sanity
-from .steps import AT_ONCE, lab_run, pytest, report
-from .supported import CONTROLLERS, MANAGED
+from .steps import AT_ONCE, lab_run, pytest
+from .supported import CONTROLLERS, MANAGED, OTHER_HOSTS
 from .workspace import Failed, NotRun, Workspace, at_once, call
 
 REQUIREMENTS = "--requirement=tests/requirements-matrix.txt"
@@ -30,15 +30,20 @@ REQUIREMENTS = "--requirement=tests/requirements-matrix.txt"
 COLUMNS = ("unit tests", "ansible-test sanity", "on a booted host")
 UNIT, SANITY, BOOTED = COLUMNS
 PASSED, FAILED, NOT_RUN = "passed", "FAILED", "not run"
-# Another Python finds its mistakes in the same few examples: `make unit` looks at many. What the
-# guides say, and how work grows with a host, is the same everywhere.
-UNIT_TESTS = (
+OF_CONTROLLERS = ("tests/unit/plugins/modules", "tests/unit/plugins/plugin_utils")
+"""The unit tests in which ansible-core, or what comes with it, takes part. The others are the same
+with each ansible-core, and are tried with each Python: as a managed host's."""
+OF_MANAGED_HOSTS = (
     "tests/unit",
-    "--hypothesis-profile=brief",
+    "--ignore=tests/unit/plugins/plugin_utils",
+    # What the guides say, and how work grows with a host, is the same everywhere.
     "--ignore=tests/unit/test_documentation.py",
     "--ignore=tests/unit/test_growth.py",
     "--ignore=tests/unit/test_guides.py",
 )
+NEWEST = list(CONTROLLERS)[-1]
+SHIPPED = ("--exclude=tests/",)
+"""For ansible-test: the tests are for the controllers of `make test`. NEWEST looks at them."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,9 @@ def _outcomes(workspace: Workspace, programs: Mapping[Row, Path]) -> dict[Cell, 
     controllers = {row: place for row, place in programs.items() if row.core}
     of_managed = _ansible_of_the_managed_host(workspace)
     jobs = {
-        (row, column): functools.partial(sanity, workspace, programs[row])
+        (row, column): functools.partial(
+            sanity, workspace, programs[row], () if row.core == NEWEST else SHIPPED
+        )
         if column == SANITY
         else functools.partial(_unit, workspace, row, programs[row], of_managed)
         for row, column in _cells(programs)
@@ -139,13 +146,13 @@ def _lines(cells: Mapping[Cell, str]) -> Iterator[str]:
 
 
 def _unit(workspace: Workspace, row: Row, programs: Path, of_managed: Path) -> str:
-    argv = [str(programs / "python"), "-m", "pytest", "-q", *UNIT_TESTS]
+    # Another Python finds its mistakes in the same few examples: `make unit` looks at many.
+    argv = (str(programs / "python"), "-m", "pytest", "-q", "--hypothesis-profile=brief")
     search = f"{programs}:{os.environ['PATH']}"
     if row.core:
-        return call(workspace, *argv, PATH=search)
-    argv.append("--ignore=tests/unit/plugins/plugin_utils")
+        return call(workspace, *argv, *OF_CONTROLLERS, PATH=search)
     path = f"{workspace.directory}:{workspace.collection / 'tests'}:{of_managed}"
-    return call(workspace, *argv, PATH=search, PYTHONPATH=path)
+    return call(workspace, *argv, *OF_MANAGED_HOSTS, PATH=search, PYTHONPATH=path)
 
 
 def _ansible_of_the_managed_host(workspace: Workspace) -> Path:
@@ -167,14 +174,18 @@ def _booted(workspace: Workspace, controllers: Mapping[Row, Path]) -> str:
     if not controllers:
         return ""
     places = json.dumps({row.name: str(place) for row, place in controllers.items()})
-    suite = os.environ.get("SUITE") or "bookworm"
-    argv = (*lab_run("--suite", suite), *pytest(workspace, "tests/controllers"))
+    suite = os.environ.get("SUITE") or OTHER_HOSTS["matrix"]
+    argv = (*lab_run("--suite", suite), *pytest(_results(workspace), "tests/controllers"))
     return call(workspace, *argv, SAN_CONTROLLERS=places, SAN_ARTEFACT=str(built(workspace)))
+
+
+def _results(workspace: Workspace) -> Path:
+    return workspace.directory / "controllers.xml"
 
 
 def _passed_on_host(workspace: Workspace) -> set[str]:
     """Return the names of the controllers that did what they should on the booted host."""
-    path = report(workspace, "tests/controllers")
+    path = _results(workspace)
     cases = ElementTree.parse(path).iter("testcase") if path.exists() else ()
     bad = ("skipped", "failure", "error")
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from .pythons import found
@@ -17,8 +18,9 @@ from .workspace import CACHE, PROGRAMS, Workspace, call
 MODULE_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 # ansible-test fetches pip from a site of its own unless it finds this file. pip comes from where
-# all other packages come from instead. The name is ansible-core 2.19's, then that of 2.20 and 2.21.
-GET_PIP_NAMES = ("get_pip_24_2.py", "get_pip_25_2.py")
+# all other packages come from instead. The names are those of ansible-core 2.16 and 2.17, of 2.18
+# and 2.19, and of 2.20 and 2.21.
+GET_PIP_NAMES = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
 GET_PIP = """\
 import runpy
 import subprocess
@@ -31,10 +33,10 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
 
-def sanity(workspace: Workspace, programs: Path = PROGRAMS) -> str:
+def sanity(workspace: Workspace, programs: Path = PROGRAMS, options: Sequence[str] = ()) -> str:
     """Run ansible-test sanity without containers, with every Python that is here.
 
-    `programs` is the directory of the ansible-test to run.
+    `programs` is the directory of the ansible-test to run, which gets the options.
     """
     home = CACHE / "ansible-test"
     downloads = home / ".ansible/test/cache"
@@ -51,7 +53,7 @@ def sanity(workspace: Workspace, programs: Path = PROGRAMS) -> str:
         argv = ("ansible-test", "sanity", "--color=no")
         # First what they install, so that the output of a failure is not about that.
         call(workspace, *argv, "--prime-venvs", HOME=str(home), PATH=path)
-        call(workspace, *argv, HOME=str(home), PATH=path)
+        call(workspace, *argv, *options, HOME=str(home), PATH=path)
     return f"modules for Python {', '.join(pythons)}"
 
 

@@ -50,18 +50,14 @@ def typing(workspace: Workspace) -> str:
 
 def unit(workspace: Workspace) -> str:
     """Run the tests that need no host."""
-    output = call(workspace, *pytest(workspace, "tests/unit"))
-    require_passed(workspace, "tests/unit")
-    return output.splitlines()[-1]
+    return passed(workspace, "tests/unit")
 
 
 def browser(workspace: Workspace) -> str:
     """Look at the report in Chromium, which not every distribution has as a package."""
     if not program():
         raise NotRun("there is no Chromium here")
-    output = call(workspace, *pytest(workspace, "tests/browser"))
-    require_passed(workspace, "tests/browser")
-    return output.splitlines()[-1]
+    return passed(workspace, "tests/browser")
 
 
 AT_ONCE = 2
@@ -75,30 +71,34 @@ def hosts(workspace: Workspace) -> str:
 
 def booted(workspace: Workspace, names: Sequence[str]) -> str:
     """Run tests on booted hosts of their own, all of the Debian suite SUITE if that is set."""
-    suites = [os.environ.get("SUITE") or (HOSTS | APART)[name] for name in names]
-    paths = [f"tests/{name}" for name in names]
-    jobs = [
-        functools.partial(
-            call, workspace, *lab_run("--suite", suite), *pytest(workspace, path), "tests/host"
-        )
-        for suite, path in zip(suites, paths, strict=True)
+    stated = os.environ.get("SUITE")
+    runs = [
+        (name, suite)
+        for name in names
+        for suite in ([stated] if stated else (HOSTS | APART)[name].suites)
     ]
+    jobs = [functools.partial(_on_host, workspace, name, suite) for name, suite in runs]
     outputs = at_once(AT_ONCE, jobs)
     if failures := [str(each) for each in outputs if isinstance(each, Failed)]:
         raise Failed("\n".join(failures))
-    for path in paths:
-        require_passed(workspace, path)
     return "; ".join(
-        f"{name} on {suite}: {str(output).splitlines()[-1]}"
-        for name, suite, output in zip(names, suites, outputs, strict=True)
+        f"{name} on {suite}: {output}" for (name, suite), output in zip(runs, outputs, strict=True)
     )
+
+
+def _on_host(workspace: Workspace, name: str, suite: str) -> str:
+    """Boot a host of the suite, and run the tests of that name on it."""
+    paths = [f"tests/{path}" for path in (HOSTS | APART)[name].paths or (name,)]
+    results = workspace.directory / f"{name}-{suite}.xml"
+    command = [*lab_run("--suite", suite), *pytest(results, *paths, "tests/host")]
+    output = call(workspace, *command)
+    require_passed(results, *paths)
+    return output.splitlines()[-1]
 
 
 def fleet(workspace: Workspace) -> str:
     """Run the playbooks for many hosts on two booted ones."""
-    output = call(workspace, *pytest(workspace, "tests/fleet"))
-    require_passed(workspace, "tests/fleet")
-    return output.splitlines()[-1]
+    return passed(workspace, "tests/fleet")
 
 
 def molecule(workspace: Workspace) -> str:
@@ -121,22 +121,27 @@ def lab_run(*options: str) -> list[str]:
     return [sys.executable, "tests/lab", "run", *options, "--"]
 
 
-def pytest(workspace: Workspace, path: str) -> list[str]:
-    """Return the command that runs the tests below `path` and reports on them in the workspace."""
-    return ["pytest", "-q", f"--junitxml={report(workspace, path)}", path]
+def passed(workspace: Workspace, path: str) -> str:
+    """Run the tests below `path`; return pytest's last line."""
+    results = workspace.directory / "results.xml"
+    output = call(workspace, *pytest(results, path))
+    require_passed(results, path)
+    return output.splitlines()[-1]
 
 
-def require_passed(workspace: Workspace, path: str) -> None:
+def pytest(results: Path, *paths: str) -> list[str]:
+    """Return the command that runs the tests in `paths`, and writes what came of each."""
+    return ["pytest", "-q", f"--junitxml={results}", *paths]
+
+
+def require_passed(results: Path, *paths: str) -> None:
     """Refuse a path none of whose tests passed: pytest is content with skipped or no tests."""
-    passed = [
-        case.get("classname", "")
-        for case in ElementTree.parse(report(workspace, path)).iter("testcase")
+    names = [
+        f"{case.get('classname', '')}."
+        for case in ElementTree.parse(results).iter("testcase")
         if case.find("skipped") is None
     ]
-    if not any(name.startswith(path.replace("/", ".") + ".") for name in passed):
-        raise Failed(f"no test in {path} has passed")
-
-
-def report(workspace: Workspace, path: str) -> Path:
-    """Return the file that pytest reports to on the tests below `path`."""
-    return workspace.directory / f"{path.replace('/', '-')}.xml"
+    for path in paths:
+        module = path.partition("::")[0].removesuffix(".py").replace("/", ".")
+        if not any(name.startswith(f"{module}.") for name in names):
+            raise Failed(f"no test in {path} has passed")

@@ -21,36 +21,64 @@ class Core:
 
 
 CONTROLLERS = {
+    "2.16": Core("ansible-core==2.16.19", ("3.10", "3.11", "3.12")),
+    "2.17": Core("ansible-core==2.17.14", ("3.10", "3.11", "3.12")),
+    "2.18": Core("ansible-core==2.18.19", ("3.11", "3.12", "3.13")),
     "2.19": Core("ansible-core==2.19.14", ("3.11", "3.12", "3.13")),
     "2.20": Core("ansible-core==2.20.10", ("3.12", "3.13")),
     "2.21": Core("ansible-core==2.21.5", ("3.12", "3.13")),
 }
 
-MANAGED = ("3.9", "3.10", "3.11", "3.12", "3.13")
+MANAGED = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 """The Pythons of managed hosts."""
 
 
 @dataclass(frozen=True)
 class Debian:
-    """A Debian that hosts are booted of: its number, and the versions of what the modules meet."""
+    """A Debian that hosts are booted of: its name, and the versions of what the modules meet."""
 
-    number: int
+    name: str
     kernel: str
     python: str
 
 
-DEBIANS = {"bookworm": Debian(12, "6.1", "3.11"), "trixie": Debian(13, "6.12", "3.13")}
+DEBIANS = {
+    "bullseye": Debian("Debian 11 (bullseye)", "5.10", "3.9"),
+    "bookworm": Debian("Debian 12 (bookworm)", "6.1", "3.11"),
+    "trixie": Debian("Debian 13 (trixie)", "6.12", "3.13"),
+    "sid": Debian("Debian sid", "7", "3.14"),
+}
+"""By their suites. What sid has moves, and each change of it has to be looked at."""
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Tests that have a booted host of their own, on each of the suites: all in the folder of their
+    name, below `tests`, or what `paths` names there."""
+
+    suites: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+
 
 HOSTS = {
-    "integration": "bookworm",
-    "multipathd": "bookworm",
-    "kernel": "bookworm",
-    "reboot": "trixie",
+    "integration": Tests(("bookworm",)),
+    "multipathd": Tests(("bookworm",)),
+    "kernel": Tests(("bookworm",)),
+    "reboot": Tests(("trixie",)),
+    # What another kernel, udev, libdevmapper and Python can change, in few minutes: the tables that
+    # the kernel prints back, and two modules by Ansible.
+    "smoke": Tests(
+        ("bullseye", "sid"),
+        ("kernel/test_tables.py", "integration/test_targets.py::test_target[partition_maps]"),
+    ),
 }
-"""The tests that have a booted host of their own, below `tests`, and the Debian suite of that host;
-those that take long first."""
+"""The tests of `make test` on booted hosts; those that take long first."""
 
-APART = {"initramfs": "bookworm"}
+OTHER_HOSTS = {"matrix": "bullseye", "fleet": "bookworm"}
+"""The suites of the hosts that two more steps of `make test` boot. All controllers of the matrix
+use one host, the oldest: what each of them sends has to work with its Python."""
+
+APART = {"initramfs": Tests(("bookworm",))}
 """Likewise, but not of `make test`: what takes minutes, and concerns few changes."""
 
 
@@ -69,8 +97,9 @@ def table() -> Iterator[str]:
         " and imports by `ansible-test sanity` |"
     )
     for suite, debian in DEBIANS.items():
-        names = [f"`make {name}`" for name, its in HOSTS.items() if its == suite]
+        names = [name for name, tests in HOSTS.items() if suite in tests.suites]
+        names += [name for name, its in OTHER_HOSTS.items() if its == suite]
         yield (
-            f"| Managed host, Debian {debian.number} ({suite}) | Linux {debian.kernel},"
-            f" Python {debian.python} | {', '.join(names)} |"
+            f"| Managed host, {debian.name} | Linux {debian.kernel}, Python {debian.python} |"
+            f" {', '.join(f'`make {name}`' for name in names)} |"
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from check.supported import OTHER_HOSTS
 from lab.host import Lab
 from lab.playbook import run
 from lab.storage import wwid
@@ -113,7 +114,7 @@ class Fleet:
 @contextlib.contextmanager
 def booted(*names: str) -> Iterator[dict[str, Lab]]:
     """Boot hosts at the same time, for as long as they are needed."""
-    suite = os.environ.get("SUITE") or "bookworm"
+    suite = os.environ.get("SUITE") or OTHER_HOSTS["fleet"]
     argv = [sys.executable, str(ROOT / "tests/lab"), "run", f"--suite={suite}", "--luns=1", "--"]
     argv += ["sh", "-c", 'echo "$SAN_LAB"; read end || true']
     with contextlib.ExitStack() as stack:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from check.supported import DEBIANS
 from lab.host import Lab
 
@@ -14,9 +12,7 @@ from lab.host import Lab
 def test_the_host_is_what_the_table_says() -> None:
     """Kernel and Python are of the minor versions that the table has for this Debian."""
     lab = Lab.from_environment()
-    stated = DEBIANS.get(lab.machine.suite)
-    if stated is None:
-        pytest.skip("the table has no versions of this Debian: it moves")
+    stated = DEBIANS[lab.machine.suite]
     kernel = lab.ssh(["uname", "-r"]).stdout
     python = lab.ssh(["python3", "--version"]).stdout
     assert kernel.startswith(f"{stated.kernel}.")

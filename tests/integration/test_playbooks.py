@@ -77,7 +77,7 @@ class San:
     def delete(self, paths: t.Sequence[ScsiPath]) -> None:
         """Delete paths as somebody else would."""
         links = [f"/dev/disk/by-path/{path.by_path}" for path in paths]
-        self.lab.ssh(["udevadm", "wait", "--timeout=100", *links])
+        self.lab.wait_for_nodes(*links, timeout=100)
         nodes = self.lab.ssh(["realpath", "-e", *links]).stdout.split()
         files = [f"/sys/block/{Path(node).name}/device/delete" for node in nodes]
         self.lab.ssh(["tee", *files], input="1")

@@ -170,7 +170,7 @@ class Host:
             self.clean()
             # A path is held while the handler of ALUA asks for its state, and asks again after
             # two seconds if the answer is a unit attention (scsi_dh_alua.c alua_rtpg_work).
-            self.run("modprobe", "--remove", "--wait=60000", "scsi_debug")
+            self.lab.unload("scsi_debug")
 
     def clean(self) -> None:
         """Leave the host as it was booted, but for the contents of its LUNs."""

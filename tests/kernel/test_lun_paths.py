@@ -134,7 +134,6 @@ for port in 4420 4421; do
     ln -s $PWD/subsystems/lab ports/$port/subsystems/lab
     echo nqn=lab,transport=tcp,traddr=127.0.0.1,trsvcid=$port > /dev/nvme-fabrics
 done
-udevadm wait --timeout=60 {nodes}
 """
 NO_NVME = """
 for controller in /sys/class/nvme/nvme*/delete_controller; do echo 1 > $controller; done
@@ -142,19 +141,19 @@ cd /sys/kernel/config/nvmet
 rm -f ports/*/subsystems/lab
 rmdir ports/* subsystems/lab/namespaces/1 subsystems/lab
 rm /run/namespace
-modprobe --remove --wait=60000 nvme-tcp nvmet-tcp nvmet nvme-fabrics nvme-core
 """
 
 
 @pytest.mark.parametrize(
-    ("native", "nodes"), [("N", "/dev/nvme0n1 /dev/nvme1n1"), ("Y", "/dev/nvme0n1")]
+    ("native", "nodes"), [("N", ["/dev/nvme0n1", "/dev/nvme1n1"]), ("Y", ["/dev/nvme0n1"])]
 )
 def test_namespaces_are_paths_where_the_kernel_does_not_join_them(
-    host: Host, native: str, nodes: str
+    host: Host, native: str, nodes: list[str]
 ) -> None:
     """They are counted and looked for, and cannot be deleted; joined ones are no paths at all."""
-    host.shell(NVME.format(native=native, nodes=nodes))
+    host.shell(NVME.format(native=native))
     try:
+        host.lab.wait_for_nodes(*nodes)
         wwid = host.run("cat", "/sys/block/nvme0n1/wwid").strip()
         if native == "Y":
             assert "nvme_core.multipath is Y" in host.refused("lun_paths", wwid=wwid)
@@ -168,6 +167,7 @@ def test_namespaces_are_paths_where_the_kernel_does_not_join_them(
         assert "nvme0n1 is no SCSI disk" in message
     finally:
         host.shell(NO_NVME)
+        host.lab.unload("nvme-tcp", "nvmet-tcp", "nvmet", "nvme-fabrics", "nvme-core")
 
 
 def test_paths_in_use_are_not_deleted(san: Host) -> None:

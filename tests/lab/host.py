@@ -129,6 +129,22 @@ class Lab:
                 check=False,
             )
 
+    def wait_for_nodes(self, *nodes: str, timeout: float = 60.0) -> None:
+        """Return once udev has made the nodes, as `udevadm wait` of systemd 251 does."""
+        script = 'for node; do until test -e "$node"; do sleep 0.1; done; done; udevadm settle'
+        self._await(script, *nodes, timeout=timeout)
+
+    def unload(self, *modules: str) -> None:
+        """Unload kernel modules, also if something holds them for a moment.
+
+        `modprobe --wait` would do it, but kmod has that only since version 30.
+        """
+        self._await('until modprobe --remove "$@" 2>/dev/null; do sleep 0.1; done', *modules)
+
+    def _await(self, script: str, *arguments: str, timeout: float = 60.0) -> None:
+        argv = ["timeout", f"{timeout:g}", "sh", "-euc", script, "sh", *arguments]
+        self.ssh(argv, timeout=timeout + 60)
+
     # The machine and its SAN.
 
     def qmp(self, command: str, **arguments: t.Any) -> t.Any:

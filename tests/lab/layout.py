@@ -26,7 +26,7 @@ from .qemu import Machine
 
 SECTOR = 512
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-SUITES = ("bookworm", "trixie", "sid")
+SUITES = ("bullseye", "bookworm", "trixie", "sid")
 SIZES = {"luns": (1 << 20, 16 << 40), "memory": (512 << 20, 64 << 30)}
 """The smallest and the largest, in bytes."""
 # The HBAs have fixed PCI slots, of which there are 32. The rest is what an emulated host can bear:

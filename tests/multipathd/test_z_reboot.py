@@ -71,7 +71,7 @@ def test_what_is_on_the_maps_is_mounted_again(host: DaemonHost) -> None:
     host.until(lambda: host.paths_of("data") == 4, 120)
     host.until(lambda: "log" in host.table() and host.paths_of("log") == 4, 120)
     # systemd still waits for the device, as long as fstab says.
-    host.run("udevadm", "wait", "--timeout=60", "/dev/mapper/log-part1")
+    host.lab.wait_for_nodes("/dev/mapper/log-part1")
     host.run("systemctl", "start", "srv-log.mount")
     assert [contents(host, name) for name in NAMES] == before
     assert disks(host, "data") != names

@@ -170,7 +170,7 @@ def test_paths_come_late(booting: Host) -> None:
         await_paths(host, name, functools.partial(present, host, lun))
     assert [len(members(host, name)) for name in NAMES] == [4, 4]
     # systemd still waits for the device, as long as fstab says.
-    host.run("udevadm", "wait", "--timeout=60", "/dev/mapper/log_1")
+    lab.wait_for_nodes("/dev/mapper/log_1")
     host.run("systemctl", "start", "srv-log.mount")
     assert [contents(host, name) for name in NAMES] == before
     assert_quiet(host, *MAPS)
@@ -222,7 +222,7 @@ def test_paths_have_changed_places_and_one_leads_to_another_lun(booting: Host) -
     for path in (*kept, *lab.paths(1)):
         plug(lab, path, lun=1 - path.lun)
     lab.reset()
-    host.run("udevadm", "wait", "--timeout=60", "/dev/mapper/log_1")
+    lab.wait_for_nodes("/dev/mapper/log_1")
     host.run("systemctl", "start", "srv-log.mount")
     assert [mounted(host, name) for name in NAMES] == ["/dev/mapper/data_1", "/dev/mapper/log_1"]
     assert sorted(host.run("dmsetup", "ls").split()[::2]) == ["data", "data_1", "log", "log_1"]

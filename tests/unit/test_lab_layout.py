@@ -52,7 +52,7 @@ def test_all_can_be_stated(tmp_path: Path) -> None:
             "lun: there is no such key; there are suite, groups, hbas, targets, luns, memory",
         ),
         ("hbas = ", "this is not TOML"),
-        ("suite = 'buster'", "suite: 'buster' is none of bookworm, trixie, sid"),
+        ("suite = 'buster'", "suite: 'buster' is none of bullseye, bookworm, trixie, sid"),
         ("suite = ['sid']", "suite: ['sid'] is none of"),
         ("groups = 'san'", "groups: 'san' is not a list"),
         ("groups = []", "groups: [] is not a list"),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from check.supported import CONTROLLERS, DEBIANS, HOSTS, MANAGED, WHOLE, table
+from check.supported import CONTROLLERS, DEBIANS, HOSTS, MANAGED, OTHER_HOSTS, WHOLE, table
+from lab.layout import SUITES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -25,8 +26,8 @@ def test_the_table_is_what_is_tried() -> None:
 def test_ci_tries_it() -> None:
     assert (ROOT / ".ci/run").read_text("utf-8").splitlines()[-1] == "exec make test"
     named = set(re.findall("`make ([a-z]+)", "".join(table())))
-    assert named == {"matrix", *HOSTS}
-    assert {"matrix", "hosts"} <= set(WHOLE)
+    assert named == {*HOSTS, *OTHER_HOSTS}
+    assert {"hosts", *OTHER_HOSTS} <= set(WHOLE)
 
 
 def test_the_requirements_are_those_of_the_table() -> None:
@@ -37,4 +38,5 @@ def test_the_requirements_are_those_of_the_table() -> None:
 
 
 def test_each_debian_of_the_table_is_booted() -> None:
-    assert set(HOSTS.values()) == set(DEBIANS)
+    assert {suite for tests in HOSTS.values() for suite in tests.suites} == set(DEBIANS)
+    assert tuple(DEBIANS) == SUITES

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
 from unit.memory_host import MemoryHost, Parts
 from unit.memory_kernel import MemoryKernel
 
@@ -93,7 +94,12 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> MemoryKernel:
 
 def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return what the module `name` says to Ansible."""
-    with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+    given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    # ansible-core 2.18 and older have no profile.
+    request = mock.patch.multiple(
+        basic, create=True, _ANSIBLE_ARGS=given, _ANSIBLE_PROFILE="legacy"
+    )
+    with request, pytest.raises(SystemExit) as ended:
         MODULES[name].main()
     result = json.loads(capsys.readouterr().out)
     assert isinstance(result, dict)
