@@ -14,7 +14,7 @@ from .._values.multipath_conf import drop_in_path, matches
 from .._values.multipathd_versions import OLDEST, detects_policy, version_text
 from .._values.table import devices
 from .multipathd_reasons import left_out, to_be_left_out
-from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
+from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, Tell, WriteDropIn
 from .path_groups import groups
 
 if t.TYPE_CHECKING:
@@ -270,6 +270,44 @@ def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> No
                     " changed"
                 ),
             )
+
+
+def refuse_reinstating(steps: Sequence[Step], host: Host) -> None:
+    """Refuse what would take paths back into use that an administrator has failed.
+
+    The kernel has them as failed, and to the daemon they work: it reinstates a path itself only
+    when the state that its checker finds has changed. A map's new table has all paths in use, and
+    `reconfigure` makes the daemon forget which paths it was told to fail, of all maps.
+    """
+    for step in steps:
+        if not isinstance(step, Tell) or not step.request.startswith(_REINSTATES):
+            continue
+        concerned = [map_ for map_ in host.maps if step.uuid in ("", map_.uuid)]
+        failed = sorted(
+            f"{path.name} of {each.name}"
+            for each in concerned
+            for device, state in each.path_states.items()
+            for path in (host.multipathd.path_at(device),)
+            if not state.active and path and path.state in _WORKING
+        )
+        if failed:
+            raise Refused(
+                option="manager",
+                value="multipathd",
+                found=(
+                    f"`{step.words()}` would take paths back into use that are failed although"
+                    f" multipathd finds that they work: {', '.join(failed)}"
+                ),
+                way_out=(
+                    "If they were failed for maintenance, run the task when that is over, or"
+                    " reinstate them first (multipath_path, state: active). If they failed just"
+                    " now, multipathd reinstates them with its next check; nothing was changed"
+                ),
+            )
+
+
+_REINSTATES = ("reconfigure", "reload map", "resize map")
+_WORKING = ("ready", "ghost")
 
 
 def refuse_renames(managed: Sequence[Managed], host: Host) -> None:
