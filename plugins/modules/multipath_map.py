@@ -176,7 +176,7 @@ options:
         WWID goes to those that the daemon takes for multipath devices; the host's other files are
         never changed. The file holds the options that the task specifies and no others: everything
         else, and the order of groups, is left to the daemon.
-      - The daemon has to be that of multipath-tools 0.9 or later.
+      - The daemon has to be that of multipath-tools 0.8.4 or later.
       - While the daemon does not run, V(multipathd) only writes its files, for a map that is there
         already as it is stated. So a map in use is handed over before the daemon starts.
       - V(auto) is V(multipathd) while it runs, and for a map that it was told of; else V(kernel).
@@ -211,6 +211,19 @@ options:
       - The seconds after which a lost port of the storage is given up with its paths, or
         V(infinity). For a whole product of storage, as O(path_checker).
     type: str
+  settings:
+    description:
+      - Further settings of the map for C(multipathd), by the keywords that C(multipath.conf) has in
+        a C(multipath) section, for example C(reservation_key), C(flush_on_last_del) or
+        C(marginal_path_err_sample_time).
+      - Write a value as C(multipathd show config) prints it. The task fails if the daemon has
+        something else after it has read the file.
+      - A keyword or value that the parser of the installed version does not accept fails the task,
+        with the parser's own words; the file is as it was then. A keyword that another option of
+        this module sets is refused, and so is one that C(multipath.conf) has only in the
+        C(devices) or the C(defaults) section.
+    type: dict
+    version_added: 1.1.0
   adopt:
     description:
       - Whether the map may be stated to C(multipathd) although another of its files has a
@@ -342,6 +355,10 @@ options:
       dev_loss_tmo:
         description: See O(dev_loss_tmo).
         type: str
+      settings:
+        description: See O(settings).
+        type: dict
+        version_added: 1.1.0
       adopt:
         description: See O(adopt).
         type: bool
@@ -702,6 +719,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "path_checker": {"type": "str"},
     "fast_io_fail_tmo": {"type": "str"},
     "dev_loss_tmo": {"type": "str"},
+    "settings": {"type": "dict"},
     "adopt": {"type": "bool"},
     "read_only": {"type": "bool"},
     "allow_shrink": {"type": "bool"},

@@ -224,3 +224,13 @@ def test_a_path_that_was_failed_by_hand_stays_failed(host: DaemonHost) -> None:
     assert host.run("dmsetup", "status", "data").split().count("F") == 1
     host.shell(f"multipathd reinstate path {disk}")
     host.applied("multipath_map", name="log", wwid=WWIDS[1])
+
+
+def test_settings_that_are_no_options_reach_the_daemon(host: DaemonHost) -> None:
+    """It has them afterwards; what its parser does not know is not left behind."""
+    host.twice(settings={"ghost_delay": 7, "deferred_remove": True, "san_path_err_threshold": 3})
+    assert "ghost_delay 7" in host.shell("multipathd show config")
+    before = host.files()
+    told = host.module("multipath_map", name="log", wwid=WWIDS[1], settings={"no_such": 1})
+    assert "line 6, invalid keyword" in told["msg"]
+    assert (told["changed"], host.files()) == (False, before)

@@ -413,7 +413,7 @@ def _managed(each: Present, alike: Alike, host: Host) -> Managed:
         wwid=each.wwid,
         table=desired.table,
         read_only=read_only,
-        settings={"wwid": each.wwid, **settings},
+        settings={"wwid": each.wwid, **settings, **dict(stated.settings)},
         device=_device(stated, each.wwid, alike, host),
         stated=stated.stated_options,
         stated_features=stated.stated_features,

@@ -52,6 +52,14 @@ class WriteDropIn(Step):
     def carry_out(self, kernel: Kernel) -> None:
         kernel.write_drop_in(self.path, self.text)
 
+    def recover(self, done: Plan, kernel: Kernel) -> int:
+        """Forget the WWID that was added for this file, which the daemon's parser does not take."""
+        if done[-1:] == (AddWwid(self.wwid),):
+            with contextlib.suppress(KernelError):
+                kernel.remove_wwid(self.wwid)
+                return 1
+        return 0
+
     def foresee(self, host: Host) -> Host:
         drop_ins = {**host.multipathd.drop_ins, self.path: self.text}
         return replace(host, multipathd=replace(host.multipathd, drop_ins=drop_ins))

@@ -44,6 +44,7 @@ class StatedMap:
     failback: str
     prio: str
     device_options: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str], ...]
     adopt: bool
     stated_features: frozenset[str]
     stated_options: frozenset[str]
@@ -64,6 +65,7 @@ class StatedMap:
             "failback": self.failback,
             "prio": self.prio,
             **dict(self.device_options),
+            "settings": ", ".join(keyword for keyword, _value in self.settings),
             "adopt": self.adopt,
         }
         return tuple((option, value) for option, value in options.items() if value)

@@ -13,6 +13,7 @@ from .._plan.path_selector import parse_path_selector
 from .._plan.stated import StatedMap
 from .._values.errors import Refused, refuse_twice
 from .._values.multipath import Features
+from .._values.multipathd_versions import NOT_OF_A_MAP
 from .._values.names import check_name, check_wwid
 
 if t.TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         failback=_failback(options["failback"] or ""),
         prio=_word("prio", options["prio"] or ""),
         device_options=tuple(_device_options(options)),
+        settings=tuple(_settings(options["settings"] or {})),
         adopt=options["adopt"],
         stated_features=frozenset(_without_none(features, features)),
         timeout=float(options["timeout"]),
@@ -169,6 +171,52 @@ def _device_options(options: ModuleOptions) -> t.Iterator[tuple[str, str]]:
             found=f"it is not below dev_loss_tmo ({lost})",
             way_out="Let I/O fail before the path is given up",
         )
+
+
+def _settings(stated: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+    """Yield further keywords of a `multipath` section, with the values as that has them.
+
+    Which of them there are is for the installed version's parser to say.
+    """
+    for keyword, value in sorted(stated.items()):
+        section = NOT_OF_A_MAP.get(keyword, "")
+        option = _KEYWORDS.get(keyword, keyword if keyword in _OPTIONS else "")
+        if option or section:
+            raise Refused(
+                option="settings",
+                value=keyword,
+                found=f"the option {option} sets it"
+                if option
+                else f"multipath.conf has it in the {section} section, not for a single map",
+                way_out=f"Use {option} instead"
+                if option
+                else f"Set it in the {section} section of /etc/multipath.conf",
+            )
+        if not re.fullmatch("[a-z][a-z0-9_]*", keyword, re.ASCII):
+            raise Refused(
+                option="settings",
+                value=keyword,
+                found="it is not a keyword of multipath.conf: those have letters, digits and _",
+                way_out="Use a keyword of the multipath section in multipath.conf(5)",
+            )
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        if not isinstance(value, (str, int)) or not text or not text.isprintable():
+            raise Refused(
+                option="settings",
+                value=f"{keyword} {value}",
+                found="it is not a word, a number or a boolean on one line",
+                way_out="Write the value as in multipath.conf",
+            )
+        yield keyword, text
+
+
+_KEYWORDS = {"alias": "name", "checker": "path_checker"}
+_OPTIONS = (
+    *("wwid", "path_grouping_policy", "path_selector", "prio", "failback", "no_path_retry"),
+    *("features", "skip_kpartx", "hardware_handler", "path_checker"),
+    *("fast_io_fail_tmo", "dev_loss_tmo"),
+)
+"""The options that are named as a keyword of multipath.conf."""
 
 
 def _word(option: str, stated: str) -> str:

@@ -25,6 +25,36 @@ POLICIES = {"group_by_tpg": (0, 9, 6)}
 SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
 """The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
 
+NOT_OF_A_MAP = {
+    **dict.fromkeys(
+        (
+            *("uid_attribute", "path_checker", "checker", "alias_prefix", "detect_prio"),
+            *("fast_io_fail_tmo", "dev_loss_tmo", "eh_deadline", "retain_attached_hw_handler"),
+            *("detect_checker", "detect_pgpolicy", "detect_pgpolicy_use_tpg", "all_tg_pt"),
+            *("recheck_wwid", "vpd_vendor", "vendor", "product", "revision"),
+            *("product_blacklist", "hardware_handler"),
+        ),
+        "devices",
+    ),
+    **dict.fromkeys(
+        (
+            *("verbosity", "polling_interval", "max_polling_interval", "reassign_maps"),
+            *("uid_attrs", "max_fds", "queue_without_daemon", "checker_timeout", "force_sync"),
+            *("log_checker_err", "strict_timing", "partition_delimiter", "find_multipaths"),
+            *("find_multipaths_timeout", "uxsock_timeout", "retrigger_tries", "auto_resize"),
+            *("retrigger_delay", "missing_uev_wait_timeout", "remove_retries", "max_retries"),
+            *("enable_foreign", "marginal_pathgroups", "allow_usb_devices", "config_dir"),
+            *("multipath_dir", "bindings_file", "wwids_file", "prkeys_file"),
+            *("disable_changed_wwids", "force_reconfigure"),
+        ),
+        "defaults",
+    ),
+}
+"""Keywords that no version knows in a `multipath` section, and a section for them.
+
+What one version knows and another does not is its own parser's to say.
+"""
+
 _REVISION = (0, 9, 9)
 _RENAMED_AND_RELOADED = (0, 9, 5)
 _DETECTED_POLICY = (0, 9, 6)

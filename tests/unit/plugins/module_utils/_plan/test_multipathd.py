@@ -274,6 +274,7 @@ def test_what_the_daemon_cannot_be_told_is_refused(
         {"dev_loss_tmo": "60"},
         {"fast_io_fail_tmo": "5"},
         {"adopt": True},
+        {"settings": {"ghost_delay": 5}},
     ],
 )
 @pytest.mark.parametrize("manager", ["auto", "kernel"])
@@ -565,3 +566,38 @@ def test_paths_that_were_failed_for_maintenance_stay_failed(host: MemoryHost) ->
     assert host.run("multipath_map", **TASK)["plan"] == []
     host.kernel.tell_multipathd("reinstate path sda")
     assert host.run("multipath_map", name="log", wwid="3601")["changed"]
+
+
+def test_further_settings_are_told_as_they_are_stated(host: MemoryHost) -> None:
+    settings = {"reservation_key": "0x1a", "ghost_delay": 5, "deferred_remove": True}
+    host.run("multipath_map", **TASK, settings=settings)
+    assert host.kernel.daemon.files[FILE].splitlines()[5:8] == [
+        '\t\tdeferred_remove "yes"',
+        '\t\tghost_delay "5"',
+        '\t\treservation_key "0x1a"',
+    ]
+    assert host.run("multipath_map", **TASK, settings=settings)["plan"] == []
+    less = host.run("multipath_map", **TASK, settings={"ghost_delay": 5})
+    assert less["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "found"),
+    [
+        ("no_path_retry", "queue", "the option no_path_retry sets it"),
+        ("alias", "log", "the option name sets it"),
+        ("detect_prio", "no", "in the devices section"),
+        ("polling_interval", 5, "in the defaults section"),
+        ("Mode", "0600", "not a keyword"),
+        ("a b", "1", "not a keyword"),
+        ("ghost_delay", ["5"], "not a word"),
+        ("ghost_delay", "5\n}", "not a word"),
+        ("ghost_delay", "", "not a word"),
+    ],
+)
+def test_settings_that_no_multipath_section_has_are_refused(
+    host: MemoryHost, keyword: str, value: Any, found: str
+) -> None:
+    refused = refusal(host, settings={keyword: value})
+    assert refused.option == "settings"
+    assert found in refused.found
