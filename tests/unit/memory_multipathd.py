@@ -69,6 +69,7 @@ class Daemon:
     disks: tuple[BlockDevice, ...] = ()
     known: Configuration = field(default_factory=Configuration)
     read_only: str = ""
+    awaited_file: str = ""
     complaints: tuple[str, ...] = ()
     requests: list[str] = field(default_factory=list)
     deaf: bool = False
@@ -123,6 +124,7 @@ class Daemon:
             drop_ins={path: text for path, text in self.files.items() if text.startswith(MARK)},
             wwids=frozenset(self.wwids),
             read_only=self.read_only,
+            awaited_file=self.awaited_file,
             left_out={each.device: self.left_out(each) for each in self.disks if self.runs},
             log=self.log,
         )

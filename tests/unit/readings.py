@@ -30,6 +30,7 @@ def daemon(**parts: Any) -> Multipathd:
         "drop_ins": {},
         "wwids": frozenset(),
         "read_only": "",
+        "awaited_file": "",
         "left_out": {},
         "log": (),
     }

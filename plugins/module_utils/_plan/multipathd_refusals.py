@@ -83,11 +83,18 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
                 f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
                 " make it so"
             ),
-            way_out=(
-                "Start it (systemctl start multipathd), or state manager: kernel to take the map"
-                " from it"
-            ),
+            way_out=_start(daemon) + ", or set manager: kernel to take the map from it",
         )
+
+
+def _start(daemon: Multipathd) -> str:
+    start = "tart it (systemctl start multipathd)"
+    if daemon.awaited_file:
+        return (
+            f"Make {daemon.awaited_file}, without which systemd does not start it (Red Hat:"
+            f" mpathconf --enable), and s{start}"
+        )
+    return f"S{start}"
 
 
 def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:

@@ -39,6 +39,9 @@ if t.TYPE_CHECKING:
 
 _PID_FILE = "/run/multipathd.pid"
 _CONFIGURATION = "/etc/multipath.conf"
+_UNITS = tuple(
+    f"{directory}/systemd/system/multipathd.service" for directory in ("/etc", "/usr/lib", "/lib")
+)
 _WWIDS = "/etc/multipath/wwids"
 _LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
 _LONGEST_REPLY = 32 * 1024 * 1024
@@ -109,6 +112,7 @@ def _with_files(
         drop_ins=_own_drop_ins(),
         wwids=frozenset(re.findall(r"^/(.*)/$", read_text(_WWIDS), re.MULTILINE)),
         read_only=_read_only(),
+        awaited_file="" if daemon.runs else _awaited_file(),
         left_out={each: _said_against(each) for each in sorted(unknown)[:_FEW]},
     )
 
@@ -350,6 +354,20 @@ def _drop_ins() -> list[str]:
 def _own_drop_ins() -> dict[str, str]:
     texts = {path: read_text(path) for path in _drop_ins()}
     return {path: text for path, text in texts.items() if text.startswith(MARK)}
+
+
+def _awaited_file() -> str:
+    """Return the configuration if the daemon's unit does not start without it, and it is not there.
+
+    Red Hat's unit has the condition; upstream's and Debian's do not.
+    """
+    unit = next((text for text in map(read_text, _UNITS) if text), "")
+    conditions = re.findall(r"^ConditionPathExists=(.+)$", unit, re.MULTILINE)
+    return (
+        _CONFIGURATION
+        if _CONFIGURATION in conditions and not os.path.exists(_CONFIGURATION)
+        else ""
+    )
 
 
 def _read_only() -> str:

@@ -54,9 +54,11 @@ class Multipathd:
     A daemon that `reloads_all` loads each map of the host anew when it is told to read its files.
     `known` is what it has read, `files` is what they say now. `drop_ins` are those files
     that this collection has written, `wwids` the LUNs that are taken for multipath devices,
-    `read_only` a directory that cannot be written to, `complaints` what the daemon's parser says
-    against the files. `left_out` is what multipath-tools say of disks that the daemon has not as
-    paths, `log` what it has logged, where that was asked for. What a task did not read is NOT_READ.
+    `read_only` a directory that cannot be written to, `awaited_file` one that is not there and
+    without which systemd does not start the daemon (Red Hat), `complaints` what the daemon's
+    parser says against the files. `left_out` is what multipath-tools say of disks that the daemon
+    has not as paths, `log` what it has logged, where that was asked for. What a task did not read
+    is NOT_READ.
     """
 
     runs: bool
@@ -71,6 +73,7 @@ class Multipathd:
     drop_ins: Mapping[str, str] = NOT_READ
     wwids: frozenset[str] = NOT_READ
     read_only: str = NOT_READ
+    awaited_file: str = NOT_READ
     left_out: Mapping[DeviceNumber, str] = NOT_READ
     log: tuple[str, ...] = NOT_READ
 

@@ -601,3 +601,10 @@ def test_settings_that_no_multipath_section_has_are_refused(
     refused = refusal(host, settings={keyword: value})
     assert refused.option == "settings"
     assert found in refused.found
+
+
+def test_a_daemon_that_waits_for_its_configuration_is_told_of(host: MemoryHost) -> None:
+    host.kernel.daemon.runs = False
+    assert "Start it (systemctl start" in refusal(host, manager="multipathd").way_out
+    host.kernel.daemon.awaited_file = CONF
+    assert f"Make {CONF}, without which" in refusal(host, manager="multipathd").way_out

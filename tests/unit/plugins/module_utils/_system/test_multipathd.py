@@ -320,3 +320,18 @@ def test_a_configuration_that_has_not_changed_is_not_parsed_again(daemon: FakeDa
     changes = MultipathDaemon()
     read = [changes.multipathd_now(frozenset()).known for _time in range(2)]
     assert read[0] is read[1]
+
+
+@pytest.mark.parametrize("condition", ["ConditionPathExists=", "ConditionPathExists=!", "# "])
+def test_a_unit_that_waits_for_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, condition: str
+) -> None:
+    conf, unit = str(tmp_path / "multipath.conf"), tmp_path / "multipathd.service"
+    unit.write_text(f"[Unit]\n{condition}{conf}\n")
+    monkeypatch.setattr(multipathd, "_CONFIGURATION", conf)
+    monkeypatch.setattr(multipathd, "_UNITS", (str(tmp_path / "none"), str(unit)))
+    monkeypatch.setattr(multipathd, "_is_running", lambda: False)
+    there = MultipathDaemon().multipathd(5, frozenset(), checked=False)
+    assert there.awaited_file == (conf if condition == "ConditionPathExists=" else "")
+    (tmp_path / "multipath.conf").write_text("")
+    assert MultipathDaemon().multipathd(5, frozenset(), checked=False).awaited_file == ""
