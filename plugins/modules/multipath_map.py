@@ -24,8 +24,9 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The name of the map, below C(/dev/mapper). The default is the WWID, as multipath names a map
-        without an alias.
+      - The name of the map, below C(/dev/mapper). Without C(multipathd) the default is the WWID, as
+        multipath names a map without an alias. If C(multipathd) manages the map, it keeps the
+        name that it has, and C(multipathd) names a new one.
       - Letters, digits and C(#+-.:=@_), 127 characters at most.
     type: str
   wwid:
@@ -67,7 +68,11 @@ options:
       - V(group_by_serial), V(group_by_node_name) and V(group_by_tpg) make a group of the paths with
         one serial number of the unit, one node name of the target, or one target port group; the
         group with the highest average priority goes first. Refused where that is not known.
-      - V(auto) is V(group_by_prio) where every path has an ALUA access state, else V(failover).
+      - With V(auto), C(multipathd) decides, by its table of storage and what it detects. Without
+        it, V(auto) is V(group_by_prio) if every path has an ALUA access state, otherwise
+        V(failover).
+      - C(multipathd) may split the groups of a policy further, for paths that it has found to be
+        marginal, and goes by the priorities of its own prioritizer. Such groups are accepted.
     type: str
     choices: &policies
       - auto
@@ -83,6 +88,7 @@ options:
       - The way in which the kernel spreads I/O over the paths of a group.
       - The kernel loads the module that it is in. Refused where the kernel has no such module; many
         distributions' kernels do not have V(historical-service-time) and V(io-affinity).
+      - If not specified, C(multipathd) decides. Without it, the default is V(service-time).
     type: str
     choices: &selectors
       - service-time
@@ -90,7 +96,6 @@ options:
       - round-robin
       - historical-service-time
       - io-affinity
-    default: service-time
   path_selector_arguments:
     description:
       - The arguments of the O(path_selector), where it takes any. A path is named as in O(paths).
@@ -157,8 +162,9 @@ options:
     description:
       - What becomes of I/O while no path is left. V(fail) returns an error, V(queue) waits for a
         path. With a number, C(multipathd) waits for so many of its checks, and fails then.
+      - If not specified, C(multipathd) decides, by its table of storage. Without it, the default is
+        V(fail).
     type: str
-    default: fail
   manager:
     description:
       - Who makes the map, and keeps it.
@@ -168,9 +174,9 @@ options:
       - With V(multipathd) the module tells the daemon, in its own terms, and waits until the
         kernel's table is as stated. One file in C(/etc/multipath/conf.d) states one map, and the
         WWID goes to those that the daemon takes for multipath devices; the host's other files are
-        never changed. The order of groups of one policy, and what the task leaves out, are the
-        daemon's to decide.
-      - The daemon has to be that of multipath-tools 0.9 or later.
+        never changed. The file holds the options that the task specifies and no others: everything
+        else, and the order of groups, is left to the daemon.
+      - The daemon has to be that of multipath-tools 0.8.4 or later.
       - While the daemon does not run, V(multipathd) only writes its files, for a map that is there
         already as it is stated. So a map in use is handed over before the daemon starts.
       - V(auto) is V(multipathd) while it runs, and for a map that it was told of; else V(kernel).
@@ -205,6 +211,19 @@ options:
       - The seconds after which a lost port of the storage is given up with its paths, or
         V(infinity). For a whole product of storage, as O(path_checker).
     type: str
+  settings:
+    description:
+      - Further settings of the map for C(multipathd), by the keywords that C(multipath.conf) has in
+        a C(multipath) section, for example C(reservation_key), C(flush_on_last_del) or
+        C(marginal_path_err_sample_time).
+      - Write a value as C(multipathd show config) prints it. The task fails if the daemon has
+        something else after it has read the file.
+      - A keyword or value that the parser of the installed version does not accept fails the task,
+        with the parser's own words; the file is as it was then. A keyword that another option of
+        this module sets is refused, and so is one that C(multipath.conf) has only in the
+        C(devices) or the C(defaults) section.
+    type: dict
+    version_added: 1.1.0
   adopt:
     description:
       - Whether the map may be stated to C(multipathd) although another of its files has a
@@ -215,8 +234,9 @@ options:
   read_only:
     description:
       - Whether the map refuses writes. Refused while it is V(false) and a new path refuses them.
+      - If not specified, C(multipathd) makes the map read-only if all of its paths are. Without it,
+        the default is V(false).
     type: bool
-    default: false
   allow_shrink:
     description:
       - Whether the map may become smaller, when its paths have. Never below the end of one of its
@@ -229,8 +249,8 @@ options:
         C(multipath.conf) gives it. It goes with the events that the task causes, and udev remembers
         it until the next boot; by itself it changes nothing. For a map that is O(persistent), a
         file says so from then on.
+      - If not specified, C(multipathd) decides. Without it, the default is V(false).
     type: bool
-    default: false
   rename_mounted:
     description:
       - Whether to rename a map on which, itself or a partition map of it, systemd manages a file
@@ -354,6 +374,10 @@ options:
       dev_loss_tmo:
         description: See O(dev_loss_tmo).
         type: str
+      settings:
+        description: See O(settings).
+        type: dict
+        version_added: 1.1.0
       adopt:
         description: See O(adopt).
         type: bool
@@ -725,6 +749,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "path_checker": {"type": "str"},
     "fast_io_fail_tmo": {"type": "str"},
     "dev_loss_tmo": {"type": "str"},
+    "settings": {"type": "dict"},
     "adopt": {"type": "bool"},
     "read_only": {"type": "bool"},
     "allow_shrink": {"type": "bool"},
@@ -738,13 +763,9 @@ _ITEM: dict[str, dict[str, object]] = {
 _DEFAULTS = {
     "state": "present",
     "path_grouping_policy": "auto",
-    "path_selector": "service-time",
     "hardware_handler": "auto",
-    "no_path_retry": "fail",
     "adopt": False,
-    "read_only": False,
     "allow_shrink": False,
-    "skip_kpartx": False,
     "rename_mounted": False,
     "in_use": "fail",
     "min_paths": 1,

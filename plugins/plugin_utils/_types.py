@@ -10,6 +10,8 @@ plugin_utils it does not follow. So an annotation costs no host a file that the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ..module_utils._plan.steps import Plan, Step
 from ..module_utils._values.device import DeviceNumber
 from ..module_utils._values.disk import BlockDevice, Transport
@@ -18,7 +20,7 @@ from ..module_utils._values.kernel import Kernel, Readings
 from ..module_utils._values.map import Map, UdevFlag
 from ..module_utils._values.multipath import Multipath, MultipathStatus
 from ..module_utils._values.multipath_conf import Configuration
-from ..module_utils._values.multipathd import Multipathd
+from ..module_utils._values.multipathd import DaemonPath, Multipathd
 from ..module_utils._values.partitions import (
     ImageFile,
     LoopDevice,
@@ -31,10 +33,15 @@ from ..module_utils._values.table import Segment, Table
 from ..module_utils._values.udev import Initramfs, RuleFile, Rules, UdevDevice, UdevState
 from ..module_utils._values.use import Use, Uses
 
+Enough = Callable[[Configuration, Callable[[], Sequence[DaemonPath]]], bool]
+"""Whether what the daemon has read, and its paths if they are asked for, is what is waited for."""
+
 __all__ = (
     "BlockDevice",
     "Configuration",
+    "DaemonPath",
     "DeviceNumber",
+    "Enough",
     "Host",
     "ImageFile",
     "Initramfs",

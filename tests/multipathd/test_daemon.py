@@ -82,9 +82,10 @@ def test_a_wwid_that_somebody_removes_under_way(host: DaemonHost) -> None:
     remove = ["multipath", "-w", WWIDS[0]]
     host.run(*remove)
     host.shell("multipathd del map data")
-    failed = host.module("multipath_map", **TASK, at=2, disturb=remove, timeout=15)
+    task = {**TASK, "path_grouping_policy": "multibus"}
+    failed = host.module("multipath_map", **task, at=3, disturb=remove, timeout=15)
     assert "find_multipaths is strict, and the WWID is not in" in failed.get("msg", ""), failed
-    assert host.applied("multipath_map", **TASK)["changed"]
+    assert host.applied("multipath_map", **task)["changed"]
     assert host.paths_of() == 4
 
 
@@ -95,7 +96,9 @@ def test_an_admins_section(host: DaemonHost) -> None:
     assert "queue_if_no_path" not in host.table("data")
     later = f"{DIRECTORY}/z.conf"
     host.run("tee", later, input=SECTION)
-    assert f"{later} line 4 says no_path_retry queue" in host.message(adopt=True, name="other")
+    assert f"{later} line 4 says no_path_retry queue" in host.message(
+        adopt=True, no_path_retry="fail"
+    )
     host.run("rm", later)
     host.run("tee", drop_in(WWIDS[0]), input=SECTION)
     assert "That file is not this module's" in host.message(adopt=True)

@@ -33,8 +33,8 @@ def test_the_life_of_a_map(host: DaemonHost) -> None:
     host.shell("sh -c 'while date > /mnt/test/now && sync; do :; done' > /dev/null 2>&1 &")
     host.twice(name="other")
     both = host.twice(name="third", path_grouping_policy="multibus", no_path_retry="queue")
-    # Older ones rename it, and reload it when they are told once more.
-    times = 2 if host.version() < (0, 9, 5) else 1
+    # Some rename it, and reload it when they are told once more.
+    times = 2 if (0, 8, 8) <= host.version() < (0, 9, 5) else 1
     assert both["plan"].count("multipathd reconfigure") == times
     assert "1 queue_if_no_path 0 1 1 service-time 0 4" in host.table("third")
     assert "mounted at /mnt/test" in host.message(name="third", state="absent")
@@ -91,11 +91,13 @@ def test_no_other_map_is_reloaded(host: DaemonHost) -> None:
     host.applied("multipath_map", **TASK)
     events = host.run("dmsetup", "info", "--columns", "--noheadings", "-o", "events", "log")
     host.twice(path_grouping_policy="multibus")
-    assert events == host.run("dmsetup", "info", "--columns", "--noheadings", "-o", "events", "log")
+    now = host.run("dmsetup", "info", "--columns", "--noheadings", "-o", "events", "log")
+    # One that does not know `reconfigure all` reloads all, with each `reconfigure`.
+    assert events == now or "reconfigure all" not in host.shell("multipathd help", check=False)
     # The daemon, too, may make the map again: udev tells it of paths that are free.
     host.shell("multipathd del map data")
     plan = host.applied("multipath_map", **TASK, path_grouping_policy="multibus")["plan"]
-    assert plan[:1] in ([], [f"multipathd add map {WWIDS[0]}"])
+    assert plan[:1] in ([], ["multipathd add map data"])
 
 
 def test_friendly_names_do_not_disturb(host: DaemonHost) -> None:
@@ -161,7 +163,9 @@ def test_the_daemons_parser_has_the_last_word(host: DaemonHost) -> None:
 def test_groups_that_the_daemon_finds_by_itself(host: DaemonHost) -> None:
     """Newer ones group by ALUA whatever they are told, which is refused unless they are not to."""
     task = {"name": "alua", "wwid": ALUA}
-    assert len(host.twice(**task)["maps"][0]["path_groups"]) == 3
+    assert (
+        len(host.twice(**task, path_grouping_policy="group_by_prio")["maps"][0]["path_groups"]) == 3
+    )
     if "detect_pgpolicy" in host.shell("multipathd show config local"):
         refused = host.message(**task, path_grouping_policy="multibus")
         assert "detect_pgpolicy is yes (multipathd's default)" in refused
@@ -169,3 +173,64 @@ def test_groups_that_the_daemon_finds_by_itself(host: DaemonHost) -> None:
     made = host.twice(**task, path_grouping_policy="multibus", path_checker="directio")
     assert len(made["maps"][0]["path_groups"]) == 1
     assert '"checker" : "directio"' in host.shell("multipathd show map alua json")
+
+
+VENDOR = """devices {
+  device {
+    vendor "QEMU"
+    product "QEMU HARDDISK"
+    path_grouping_policy multibus
+    path_selector "queue-length 0"
+    no_path_retry queue
+  }
+}
+"""
+
+
+def test_the_vendors_settings_go_on_under_a_task_that_states_a_name(host: DaemonHost) -> None:
+    """No default of the module precedes them; what is no longer stated comes back."""
+    host.configure(VENDOR)
+    made = host.twice()
+    vendors = "1 queue_if_no_path 0 1 1 queue-length 0 4"
+    assert vendors in host.table("data")
+    assert vendors in made["maps"][0]["table"][0]["parameters"]
+    assert [line.split()[0] for line in host.run("cat", FILE).splitlines()[3:-2]] == [
+        *("wwid", "alias")
+    ]
+    host.twice(no_path_retry="fail", path_selector="service-time")
+    assert "0 0 1 1 service-time 0 4" in host.table("data")
+    assert host.twice()["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
+    assert vendors in host.table("data")
+    only = host.twice(name=None)
+    assert (only["changed"], only["maps"][0]["name"]) == (False, "data")
+
+
+def test_a_map_that_is_only_a_wwid_needs_no_reading_of_files(host: DaemonHost) -> None:
+    """The daemon names it, and another task gives it a name."""
+    made = host.twice(name=None)
+    assert "multipathd reconfigure" not in made["plan"]
+    assert made["maps"][0]["name"] == WWIDS[0]
+    assert host.twice()["maps"][0]["name"] == "data"
+
+
+def test_a_path_that_was_failed_by_hand_stays_failed(host: DaemonHost) -> None:
+    """No task about another LUN takes it back into use: it is refused, or does without."""
+    host.applied("multipath_map", **TASK)
+    disk = host.disks(0)[0]
+    host.shell(f"multipathd fail path {disk}")
+    refused = host.refused("multipath_map", name="log", wwid=WWIDS[1])
+    assert f"that they work: {disk} of data" in refused
+    host.applied("multipath_map", wwid=WWIDS[1])
+    assert host.run("dmsetup", "status", "data").split().count("F") == 1
+    host.shell(f"multipathd reinstate path {disk}")
+    host.applied("multipath_map", name="log", wwid=WWIDS[1])
+
+
+def test_settings_that_are_no_options_reach_the_daemon(host: DaemonHost) -> None:
+    """It has them afterwards; what its parser does not know is not left behind."""
+    host.twice(settings={"ghost_delay": 7, "deferred_remove": True, "san_path_err_threshold": 3})
+    assert "ghost_delay 7" in host.shell("multipathd show config")
+    before = host.files()
+    told = host.module("multipath_map", name="log", wwid=WWIDS[1], settings={"no_such": 1})
+    assert "line 6, invalid keyword" in told["msg"]
+    assert (told["changed"], host.files()) == (False, before)

@@ -66,7 +66,7 @@ def test_paths_that_go_and_come_back(host: DaemonHost) -> None:
 
 def test_a_map_that_drifts_from_its_drop_in_is_degraded(host: DaemonHost) -> None:
     """Somebody changed it by hand while no daemon put it right."""
-    host.twice()
+    host.twice(no_path_retry="fail")
     assert host.applied("device_mapper_info")["problems"] == []
     host.run("systemctl", "stop", "multipathd.service", "multipathd.socket")
     host.run("dmsetup", "message", "data", "0", "queue_if_no_path")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -20,9 +20,6 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.disk imp
     Transport,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
-from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
-    Configuration,
-)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import Multipathd
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     LoopDevice,
@@ -37,6 +34,7 @@ from ansible_collections.san.device_mapper.plugins.modules import (
     multipath_path,
     partition_maps,
 )
+from ansible_collections.san.device_mapper.plugins.plugin_utils._types import Enough
 
 MODULES = {
     "device_mapper_info": device_mapper_info,
@@ -247,7 +245,7 @@ class MemoryHost:
         """Return the daemon with its files."""
         return self.kernel.daemon.view(self.kernel.looked_at())
 
-    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
+    def multipathd_once(self, enough: Enough, timeout: float) -> bool:
         """Return at once: nothing happens here while anybody waits."""
         return self.kernel.multipathd_once(enough, timeout)
 

@@ -15,7 +15,10 @@ from unit.memory_map import MemoryMap
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.multipathd_reasons import (
     LOGGED,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import groups
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_groups import (
+    groups,
+    priority,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.blacklist import (
     rules_against,
 )
@@ -51,6 +54,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.table im
     Table,
     with_queueing,
 )
+from ansible_collections.san.device_mapper.plugins.plugin_utils._types import Enough
 
 
 @dataclass
@@ -65,10 +69,13 @@ class Daemon:
     disks: tuple[BlockDevice, ...] = ()
     known: Configuration = field(default_factory=Configuration)
     read_only: str = ""
+    awaited_file: str = ""
     complaints: tuple[str, ...] = ()
     requests: list[str] = field(default_factory=list)
     deaf: bool = False
     failback: str = "-"
+    priorities: dict[str, int] = field(default_factory=dict)
+    marginal: set[str] = field(default_factory=set)
     log: tuple[str, ...] = ()
 
     def said(self) -> Configuration:
@@ -96,6 +103,7 @@ class Daemon:
             runs=self.runs,
             installed=self.installed,
             version=self.version if self.runs else (),
+            reloads_all=self.runs and self.version < (0, 8, 8),
             maps=tuple(
                 DaemonMap(each.name, each.uuid[6:], self.failback)
                 for each in maps
@@ -103,8 +111,10 @@ class Daemon:
             ),
             paths=tuple(
                 DaemonPath(
-                    *(each.name, each.device, each.wwid, "ready", "", ("ACME", "disk+1")),
+                    *(each.name, each.device, each.wwid, "ready", "", STORAGE),
                     protocol="scsi:fcp",
+                    priority=self.priorities.get(each.name, priority(each)),
+                    marginal=each.name in self.marginal,
                 )
                 for each in self.paths()
                 if self.runs
@@ -115,11 +125,13 @@ class Daemon:
             drop_ins={path: text for path, text in self.files.items() if text.startswith(MARK)},
             wwids=frozenset(self.wwids),
             read_only=self.read_only,
+            awaited_file=self.awaited_file,
             left_out={each.device: self.left_out(each) for each in self.disks if self.runs},
             log=self.log,
         )
 
 
+STORAGE = ("ACME", "disk+1")
 _KNOWN = {"vendor": "ACME", "product": "disk+1", "protocol": "scsi:fcp", "property": "ID_WWN"}
 
 
@@ -127,7 +139,7 @@ def merged(files: Configuration) -> Configuration:
     """Return what the daemon has read: one section a LUN, of several the later one counts."""
     names = ("multipaths", "multipath")
     others = tuple(each for each in files.sections if each.names != names)
-    wwids = {each.value("wwid"): None for each in files.saying("alias")}
+    wwids = {each.value("wwid"): None for each in files.sections if each.names == names}
     return Configuration(
         others
         + tuple(
@@ -183,15 +195,18 @@ class MemoryMultipathd:
                 for wwid in sorted(self.daemon.wwids):
                     self._made(wwid, renames=True)
             elif verb == "add":
-                self.daemon.wwids.add(name)
-                self._made(name, renames=False)
+                said = self.daemon.known.aliased(name)
+                wwid = said[-1].value("wwid") if said else name
+                self.daemon.wwids.add(wwid)
+                self._made(wwid, renames=False)
             else:
                 self._told(verb, next((each for each in self._maps if each.name == name), None))
 
-    def multipathd_once(self, enough: Callable[[Configuration], bool], _timeout: float) -> bool:
+    def multipathd_once(self, enough: Enough, _timeout: float) -> bool:
         """Tell at once: nothing happens here while anybody waits."""
         with self._request("wait for", "multipathd"):
-            return self.daemon.runs and enough(self.daemon.known)
+            view = self.daemon.view(())
+            return view.runs and enough(view.known, lambda: view.paths)
 
     def multipathd_now(self, _disks: frozenset[DeviceNumber]) -> Multipathd:
         """Return the daemon as it is now."""
@@ -204,7 +219,7 @@ class MemoryMultipathd:
             if self._open_count(found):
                 raise OSError(errno.EBUSY, "map in use")
             self._maps.remove(found)
-        elif verb == "resize":
+        elif verb in ("resize", "reload"):
             self._made(found.uuid[6:], renames=False)
         elif verb == "resume":
             found.end_suspension()
@@ -230,30 +245,50 @@ class MemoryMultipathd:
         if not paths:
             return
         said = (*self.daemon.known.multipath(wwid), Section("", 0, ()))[0]
-        name = said.value("alias") or wwid
-        table = _table(paths, said)
         found = next((each for each in self._maps if each.uuid == f"mpath-{wwid}"), None)
+        name = said.value("alias") or (found.name if found else wwid)
+        table = _table(paths, self.daemon)
         if found is None:
             self.place(name, f"mpath-{wwid}", table)
             return
         renamed = renames and found.name != name
         if renamed:
             found.name = name
-        if not renamed or renames_and_reloads(self.daemon.version):
+        version = self.daemon.version
+        if not renamed or renames_and_reloads(version, version < (0, 8, 8)):
             self.place_inactive(found, table)
             found.swap(flush=False)
             found.end_suspension()
 
 
-def _table(paths: list[BlockDevice], said: Section) -> Table:
+def _table(paths: list[BlockDevice], daemon: Daemon) -> Table:
     """Return the table as the daemon makes it; it has its own order of paths."""
-    arranged = groups(paths, said.value("path_grouping_policy") or "failover")
-    selector = PathSelector((said.value("path_selector") or "service-time 0").split()[0])
+
+    def said(keyword: str) -> str:
+        return daemon.known.decided(keyword, paths[0].wwid, STORAGE)
+
+    priorities = {path.name: daemon.priorities.get(path.name, priority(path)) for path in paths}
+    arranged = groups(paths, said("path_grouping_policy") or "failover")
+    if daemon.priorities and said("path_grouping_policy") == "group_by_prio":
+        arranged = tuple(
+            tuple(path for path in paths if priorities[path.name] == each)
+            for each in sorted({*priorities.values()}, reverse=True)
+        )
+    arranged = tuple(
+        part
+        for group in arranged
+        for part in (
+            tuple(path for path in group if path.name not in daemon.marginal),
+            tuple(path for path in group if path.name in daemon.marginal),
+        )
+        if part
+    )
+    selector = PathSelector((said("path_selector") or "service-time 0").split()[0])
     handler = tuple(path.hardware_handler for path in paths if path.hardware_handler)[-1:]
     path_groups = tuple(
         PathGroup(selector, tuple(Path(path.device, ("1",)) for path in reversed(group)))
         for group in arranged
     )
-    features = Features.parse((said.value("features") or "0").split()[1:])
+    features = Features.parse((said("features") or "0").split()[1:])
     table = (Segment(0, paths[0].sectors, Multipath(features, handler, path_groups, 1)),)
-    return with_queueing(table, said.value("no_path_retry") not in ("", "fail"))
+    return with_queueing(table, said("no_path_retry") not in ("", "fail"))

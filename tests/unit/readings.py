@@ -21,6 +21,7 @@ def daemon(**parts: Any) -> Multipathd:
         "runs": False,
         "installed": False,
         "version": (),
+        "reloads_all": False,
         "maps": (),
         "paths": (),
         "known": Configuration(),
@@ -29,6 +30,7 @@ def daemon(**parts: Any) -> Multipathd:
         "drop_ins": {},
         "wwids": frozenset(),
         "read_only": "",
+        "awaited_file": "",
         "left_out": {},
         "log": (),
     }

@@ -24,6 +24,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.map impo
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
     drop_in,
     drop_in_path,
+    parse_sections,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Partition,
@@ -214,7 +215,7 @@ def daemon_scenes(draw: st.DrawFn) -> Scene:
     kernel.daemon.runs = draw(st.booleans()) or draw(st.booleans())
     items = [
         {
-            "name": name,
+            "name": draw(st.sampled_from((name, name, None))),
             "wwid": uuid[-1],
             "state": draw(st.sampled_from(("present", "present", "absent", None))),
             "path_grouping_policy": draw(st.sampled_from(("auto", "failover", "multibus", None))),
@@ -237,6 +238,11 @@ SAID: tuple[dict[str, str], ...] = (
     {"path_grouping_policy": "multibus"},
     {"no_path_retry": "queue", "path_selector": "queue-length 0"},
     {"path_grouping_policy": "failover", "failback": "manual"},
+    {
+        "path_grouping_policy": "failover",
+        "path_selector": "service-time 0",
+        "no_path_retry": "fail",
+    },
 )
 
 
@@ -287,7 +293,7 @@ def test_a_refused_task_changes_nothing_and_no_task_touches_what_is_not_its_own(
     assert scene.foreign() == foreign
 
 
-SMALLEST = "reconfigure|(add|resize|del|resume|disablequeueing) map [^ ]+"
+SMALLEST = "reconfigure|(add|reload|resize|del|resume|disablequeueing) map [^ ]+"
 
 
 @given(daemon_scenes())
@@ -300,6 +306,30 @@ def test_the_daemon_is_told_nothing_that_would_reload_other_maps(scene: Scene) -
     assert {path: daemon.files[path] for path in texts} == texts
     own = {drop_in_path(uuid[-1]) for uuid in LUNS}
     assert {*daemon.files} - {*texts} <= own
+
+
+KEYWORDS = ("path_grouping_policy", "path_selector", "features", "no_path_retry", "failback")
+
+
+@given(daemon_scenes())
+def test_an_option_that_is_not_stated_is_in_no_file_of_the_daemons(scene: Scene) -> None:
+    daemon = scene.host.kernel.daemon
+    before = dict(daemon.files)
+    done = scene.run()
+    if isinstance(done, str) or scene.options["manager"] == "kernel":
+        return
+    told = daemon.runs or scene.options["manager"] == "multipathd"
+    for item in scene.options["maps"]:
+        path = drop_in_path(item["wwid"])
+        sections = parse_sections(daemon.files.get(path, ""), path)
+        if item["state"] == "absent" or not (told or path in before):
+            assert sections == ()
+            continue
+        said = {each.keyword for section in sections for each in section.settings}
+        named = item["name"] or '\t\talias "' in before.get(path, "")
+        stated = {each for each in KEYWORDS if item[each] not in (None, "auto")}
+        stated |= {"skip_kpartx"} if item["skip_kpartx"] else set()
+        assert said == {"wwid", *stated, *(["alias"] if named else [])}
 
 
 @given(scenes())

@@ -11,10 +11,21 @@ decides by itself counts as it comes, unless the task states it.
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._values.errors import Refused
-from .._values.multipath_conf import drop_in, drop_in_path, exactly
-from .._values.multipathd_versions import POLICIES, renames_and_reloads, version_text
+from .._values.multipath_conf import (
+    drop_in,
+    drop_in_path,
+    exactly,
+    parse_sections,
+)
+from .._values.multipathd_versions import (
+    POLICIES,
+    detects_policy,
+    renames_and_reloads,
+    version_text,
+)
 from .._values.names import check_wwid, multipath_uuid
 from .._values.table import devices, equivalent, sectors
 from .managed import Managed
@@ -27,6 +38,7 @@ from .multipathd_refusals import (
     refuse_handler,
     refuse_no_daemon,
     refuse_overridden,
+    refuse_reinstating,
     refuse_renames,
     refuse_unmanaged_paths,
 )
@@ -44,7 +56,7 @@ from .multipathd_steps import (
 from .stated import Gone, Present, flat
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ...plugin_utils._types import BlockDevice, Host, Multipathd, Plan, Step, Table
     from .stated import StatedMap
@@ -53,14 +65,67 @@ Alike = dict[tuple[tuple[str, str], ...], set[str]]
 """The LUNs for which a task states the same of their storage."""
 
 
-def by_multipathd(each: Present | Gone, host: Host) -> bool:
+def by_multipathd(stated: StatedMap, wwid: str, host: Host) -> bool:
     """Return whether the daemon manages the map.
 
     With `auto` also if it does not run, but was told of the map: it would come back one day.
     """
-    if each.stated.manager == "auto":
-        return host.multipathd.runs or drop_in_path(each.wwid) in host.multipathd.drop_ins
-    return each.stated.manager == "multipathd"
+    if stated.manager == "auto":
+        return host.multipathd.runs or drop_in_path(wwid) in host.multipathd.drop_ins
+    return stated.manager == "multipathd"
+
+
+def as_decided(stated: StatedMap, wwid: str, paths: Sequence[BlockDevice], host: Host) -> StatedMap:
+    """Return what the task states, with what the daemon will make of the rest, as can be foreseen.
+
+    By its files and its table of storage, and what it detects. Nothing of this is told to it, and
+    nothing awaited.
+    """
+    daemon = host.multipathd
+    storage = next((each.storage for each in daemon.paths_of_wwid(wwid)), ())
+
+    def decided(keyword: str) -> str:
+        return daemon.deciding.decided(keyword, wwid, storage)
+
+    left = {*_DECIDED} - stated.stated_options
+    changes: dict[str, t.Any] = {}
+    if "name" in left and not stated.name:
+        present = host.map_of_uuid(multipath_uuid(wwid))
+        said = kept_alias(wwid, host) or decided("alias")
+        changes["name"] = said or (present.name if present else wwid)
+    if "path_grouping_policy" in left:
+        changes["path_grouping_policy"] = _foreseen_policy(decided, paths, host)
+    if "path_selector" in left:
+        name = (decided("path_selector") or "service-time").split()[0]
+        changes["path_selector"] = replace(stated.path_selector, name=name)
+    if "no_path_retry" in left:
+        said = decided("no_path_retry") or decided("features")
+        queues = said.isdigit() or said == "queue" or "queue_if_no_path" in said
+        changes["features"] = replace(stated.features, queue_if_no_path=queues)
+    if "read_only" in left:
+        changes["read_only"] = all(path.read_only for path in paths)
+    return replace(stated, **changes)
+
+
+_DECIDED = ("name", "path_grouping_policy", "path_selector", "no_path_retry", "read_only")
+
+
+def _foreseen_policy(
+    decided: Callable[[str], str], paths: Sequence[BlockDevice], host: Host
+) -> str:
+    detects = detects_policy(host.multipathd.version)
+    if detects and decided("detect_pgpolicy") != "no" and all(each.access_state for each in paths):
+        return "group_by_prio"
+    policy = decided("path_grouping_policy")
+    # What such a policy goes by may be unknown to the kernel, and no reason to refuse anything.
+    return policy if policy in ("multibus", "group_by_prio") else "failover"
+
+
+def kept_alias(wwid: str, host: Host) -> str:
+    """Return the name that an earlier task has told the daemon; a task without one keeps it."""
+    path = drop_in_path(wwid)
+    said = host.multipathd.drop_ins.get(path, "")
+    return next((each.value("alias") for each in parse_sections(said, path)[1:]), "")
 
 
 def wwid_of_drop_in(name: str, host: Host) -> str:
@@ -136,7 +201,7 @@ def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
         steps += _removal(each, removals, host)
     files = [step for _stated, wanted in managed for step in _files(wanted, host)]
     steps += files
-    steps += _requests([wanted for _stated, wanted in managed], bool(files), host)
+    steps += _requests([wanted for _stated, wanted in managed], _unread(files, host), host)
     changed = {step.uuid for step in files}
     refuse_renames([wanted for _stated, wanted in managed], host)
     waiting = [pair for pair in managed if pair[1].uuid in changed or not _is_right(pair[1], host)]
@@ -144,6 +209,7 @@ def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
         steps += _waits(waiting, host)
     if steps:
         refuse_daemon_unfit(steps, host.multipathd)
+        refuse_reinstating(steps, host)
     for stated, wanted in waiting:
         refuse_defeated(stated, wanted, host)
         refuse_unmanaged_paths(stated, wanted, host)
@@ -156,6 +222,19 @@ def _staying(managed: Sequence[tuple[StatedMap, Managed]], host: Host) -> Iterat
         found = host.map_of_uuid(wanted.uuid)
         if found and found.deferred_remove:
             yield Message(found.name, found.uuid, CANCEL_DEFERRED_REMOVE)
+
+
+def _unread(files: Sequence[Step], host: Host) -> bool:
+    """Return whether one of these files says something else than before.
+
+    A first file with nothing but the WWID does not: the daemon need not read it.
+    """
+    drop_ins = host.multipathd.drop_ins
+    return any(
+        isinstance(each, WriteDropIn)
+        and drop_ins.get(each.path, drop_in({"wwid": each.wwid}, {})) != each.text
+        for each in files
+    )
 
 
 def _files(wanted: Managed, host: Host) -> Iterator[Step]:
@@ -188,23 +267,30 @@ def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator
             missing.append(each)
         elif found.suspended:
             yield Tell(f"resume map {found.name}", each.uuid)
-        elif found.name == each.name and found.sectors != sectors(each.table):
+        elif found.name != each.name:
+            unread = True
+        elif found.sectors != sectors(each.table):
             resized.append(each)
         else:
             other.append(each)
-    if unread or other:
+    if unread:
         yield Tell("reconfigure")
         return
     for each in missing:
-        yield Tell(f"add map {each.wwid}", each.uuid)
+        # Before 0.10.0 the daemon says `fail` to a WWID although it has made a map of another name.
+        yield Tell(f"add map {each.name if each.named else each.wwid}", each.uuid)
     for each in resized:
         yield Tell(f"resize map {each.name}", each.uuid)
+    for each in other:
+        yield Tell(f"reload map {each.name}", each.uuid)
 
 
 def _is_right(wanted: Managed, host: Host) -> bool:
     daemon = host.multipathd
     known = not daemon.runs or wanted.is_known(daemon.known)
-    return known and wanted.is_met(host.map_of_uuid(wanted.uuid))
+    return known and wanted.is_met(
+        host.map_of_uuid(wanted.uuid), lambda: daemon.paths_of_wwid(wanted.wwid)
+    )
 
 
 def _waits(waiting: Sequence[tuple[StatedMap, Managed]], host: Host) -> Iterator[Step]:
@@ -214,7 +300,9 @@ def _waits(waiting: Sequence[tuple[StatedMap, Managed]], host: Host) -> Iterator
     what has been renamed is looked at once more.
     """
     again = False
-    for stated, wanted in () if renames_and_reloads(host.multipathd.version) else waiting:
+    daemon = host.multipathd
+    at_once = renames_and_reloads(daemon.version, daemon.reloads_all)
+    for stated, wanted in () if at_once else waiting:
         found = host.map_of_uuid(wanted.uuid)
         renamed = found is not None and found.live and found.name != wanted.name
         if found and renamed and not equivalent(_foreseen(wanted, host), found.live):
@@ -234,11 +322,22 @@ def _wait(stated: StatedMap, wanted: Managed, host: Host) -> AwaitMap:
 def _foreseen(wanted: Managed, host: Host) -> Table:
     """Return the table that the daemon is going to make."""
     present = host.map_of_uuid(wanted.uuid)
-    said = host.multipathd.drop_ins.get(drop_in_path(wanted.wwid), "")
-    if "\t\tfeatures " in said and "features" not in wanted.settings:
-        # What an earlier task has stated goes: only the daemon's own stays.
-        return wanted.table
-    return wanted.settled(present) if present else wanted.table
+    path = drop_in_path(wanted.wwid)
+    said = parse_sections(host.multipathd.drop_ins.get(path, ""), path)
+    keywords = {each.keyword for section in said for each in section.settings}
+    # What an earlier task has stated goes: the daemon decides anew.
+    released = keywords - {*wanted.settings}
+    features = frozenset(_FEATURES) if "features" in released else frozenset()
+    anew = replace(
+        wanted,
+        stated=wanted.stated | released,
+        stated_features=wanted.stated_features | features,
+    )
+    return (
+        anew.settled(present, lambda: host.multipathd.paths_of_wwid(wanted.wwid))
+        if present
+        else wanted.table
+    )
 
 
 def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> Iterator[Step]:
@@ -297,7 +396,8 @@ def _managed(each: Present, alike: Alike, host: Host) -> Managed:
             found="multipathd gives path selectors no arguments",
             way_out="Leave them out, or manage the map without the daemon (manager: kernel)",
         )
-    if stated.read_only != all(path.read_only for path in paths):
+    read_only = stated.read_only if "read_only" in stated.stated_options else None
+    if read_only not in (None, all(path.read_only for path in paths)):
         raise Refused(
             option="read_only",
             value=stated.read_only,
@@ -305,36 +405,45 @@ def _managed(each: Present, alike: Alike, host: Host) -> Managed:
             way_out="Leave it out, or protect the LUN on the storage and rescan its paths",
         )
     refuse_handler(stated, paths)
-    policy = _policy(stated, paths, host.multipathd)
-    settings = {
-        "wwid": each.wwid,
-        "alias": desired.name,
-        "path_grouping_policy": policy,
+    _refuse_unknown_policy(stated, host.multipathd)
+    others = host.multipathd.others.multipath(each.wwid)
+    said = {
+        "alias": stated.name or kept_alias(each.wwid, host),
+        "path_grouping_policy": stated.path_grouping_policy,
         "path_selector": f"{selector.name} 0",
-        **({"prio": stated.prio} if stated.prio else {}),
-        **({"failback": stated.failback} if stated.failback else {}),
+        "prio": stated.prio,
+        "failback": stated.failback,
         "no_path_retry": stated.no_path_retry,
-        **_features(stated),
-        **({"skip_kpartx": "yes"} if stated.skip_kpartx else {}),
+        "features": _features(stated),
+        "skip_kpartx": "yes" if stated.skip_kpartx else "no",
     }
+    left = {*_LEFT} - stated.stated_options
+    settings = {key: value for key, value in said.items() if value and key not in left}
     return Managed(
         name=desired.name,
         wwid=each.wwid,
         table=desired.table,
-        read_only=desired.read_only,
-        settings=settings,
+        read_only=read_only,
+        settings={"wwid": each.wwid, **settings, **dict(stated.settings)},
         device=_device(stated, each.wwid, alike, host),
+        stated=stated.stated_options,
         stated_features=stated.stated_features,
-        handler_stated=stated.hardware_handler != "auto",
+        policy=stated.path_grouping_policy,
+        named="alias" in settings or any(section.value("alias") for section in others),
+        elsewhere=frozenset(key.keyword for section in others for key in section.settings),
         retries=stated.no_path_retry not in ("fail", "queue"),
     )
 
 
-def _features(stated: StatedMap) -> dict[str, str]:
+_LEFT = ("path_grouping_policy", "path_selector", "no_path_retry", "skip_kpartx")
+_FEATURES = ("pg_init_retries", "pg_init_delay_msecs", "queue_mode")
+
+
+def _features(stated: StatedMap) -> str:
     if not stated.stated_features:
-        return {}
+        return ""
     words = [word for word in stated.features.words() if word != "queue_if_no_path"]
-    return {"features": " ".join((str(len(words)), *words))}
+    return " ".join((str(len(words)), *words))
 
 
 def _device(stated: StatedMap, wwid: str, alike: Alike, host: Host) -> dict[str, str]:
@@ -380,10 +489,8 @@ def _device(stated: StatedMap, wwid: str, alike: Alike, host: Host) -> dict[str,
     }
 
 
-def _policy(stated: StatedMap, paths: Sequence[BlockDevice], daemon: Multipathd) -> str:
+def _refuse_unknown_policy(stated: StatedMap, daemon: Multipathd) -> None:
     policy = stated.path_grouping_policy
-    if policy == "auto":
-        return "group_by_prio" if all(path.access_state for path in paths) else "failover"
     needed = POLICIES.get(policy, ())
     if daemon.runs and daemon.version < needed:
         raise Refused(
@@ -394,7 +501,6 @@ def _policy(stated: StatedMap, paths: Sequence[BlockDevice], daemon: Multipathd)
                 f" {version_text(daemon.version)}"
             ),
             way_out=(
-                "State group_by_prio or another policy that it knows, or upgrade multipath-tools"
+                "Set group_by_prio or another policy that it knows, or upgrade multipath-tools"
             ),
         )
-    return policy

@@ -14,7 +14,7 @@ from .._values.multipath_conf import drop_in_path, matches
 from .._values.multipathd_versions import OLDEST, detects_policy, version_text
 from .._values.table import devices
 from .multipathd_reasons import left_out, to_be_left_out
-from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
+from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, Tell, WriteDropIn
 from .path_groups import groups
 
 if t.TYPE_CHECKING:
@@ -34,12 +34,13 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
             option="manager",
             value="multipathd",
             found=(
-                f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older"
-                f" than {version_text(OLDEST)}, and would reload every map of the host"
+                f"multipathd is {version_text(daemon.version)}, older than {version_text(OLDEST)}"
+                if daemon.version
+                else "multipathd does not say which version it is"
             ),
             way_out=(
-                "Upgrade multipath-tools, or stop and disable multipathd and state manager: kernel;"
-                " nothing was changed"
+                f"Upgrade multipath-tools to {version_text(OLDEST)} or later, or stop and disable"
+                " multipathd and set manager: kernel; nothing was changed"
             ),
         )
     if daemon.complaints:
@@ -98,7 +99,7 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
                 " manager: kernel"
             ),
         )
-    if not wanted.is_met(host.map_of_uuid(wanted.uuid)):
+    if not wanted.is_met(host.map_of_uuid(wanted.uuid), lambda: daemon.paths_of_wwid(wanted.wwid)):
         raise Refused(
             option="manager",
             value="multipathd",
@@ -106,11 +107,18 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
                 f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
                 " make it so"
             ),
-            way_out=(
-                "Start it (systemctl start multipathd), or state manager: kernel to take the map"
-                " from it"
-            ),
+            way_out=_start(daemon) + ", or set manager: kernel to take the map from it",
         )
+
+
+def _start(daemon: Multipathd) -> str:
+    start = "tart it (systemctl start multipathd)"
+    if daemon.awaited_file:
+        return (
+            f"Make {daemon.awaited_file}, without which systemd does not start it (Red Hat:"
+            f" mpathconf --enable), and s{start}"
+        )
+    return f"S{start}"
 
 
 def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:
@@ -147,7 +155,7 @@ def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:
                     ),
                     way_out=f"Remove it there, or state the same here ({keyword} {value})",
                 )
-    for section in daemon.others.aliased(wanted.name):
+    for section in daemon.others.aliased(wanted.name) if wanted.named else ():
         if section.value("wwid") != wanted.wwid:
             raise Refused(
                 option="name",
@@ -173,6 +181,8 @@ def _refuse_detected(stated: StatedMap, wanted: Managed, host: Host) -> None:
             ),
         )
     if not where and stated.prio not in _ALUA_PRIORITIES:
+        return
+    if "path_grouping_policy" not in stated.stated_options:
         return
     where = _detecting("detect_pgpolicy", paths, host)
     by_port = _says_yes("detect_pgpolicy_use_tpg", host)
@@ -291,6 +301,44 @@ def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> No
                     " changed"
                 ),
             )
+
+
+def refuse_reinstating(steps: Sequence[Step], host: Host) -> None:
+    """Refuse what would take paths back into use that an administrator has failed.
+
+    The kernel has them as failed, and to the daemon they work: it reinstates a path itself only
+    when the state that its checker finds has changed. A map's new table has all paths in use, and
+    `reconfigure` makes the daemon forget which paths it was told to fail, of all maps.
+    """
+    for step in steps:
+        if not isinstance(step, Tell) or not step.request.startswith(_REINSTATES):
+            continue
+        concerned = [map_ for map_ in host.maps if step.uuid in ("", map_.uuid)]
+        failed = sorted(
+            f"{path.name} of {each.name}"
+            for each in concerned
+            for device, state in each.path_states.items()
+            for path in (host.multipathd.path_at(device),)
+            if not state.active and path and path.state in _WORKING
+        )
+        if failed:
+            raise Refused(
+                option="manager",
+                value="multipathd",
+                found=(
+                    f"`{step.words()}` would take paths back into use that are failed although"
+                    f" multipathd finds that they work: {', '.join(failed)}"
+                ),
+                way_out=(
+                    "If they were failed for maintenance, run the task when that is over, or"
+                    " reinstate them first (multipath_path, state: active). If they failed just"
+                    " now, multipathd reinstates them with its next check; nothing was changed"
+                ),
+            )
+
+
+_REINSTATES = ("reconfigure", "reload map", "resize map")
+_WORKING = ("ready", "ghost")
 
 
 def refuse_renames(managed: Sequence[Managed], host: Host) -> None:

@@ -19,10 +19,19 @@ from .multipathd_reasons import reasons
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from ...plugin_utils._types import BlockDevice, Configuration, Host, Kernel, Table
+    from ...plugin_utils._types import (
+        BlockDevice,
+        Configuration,
+        DaemonPath,
+        Host,
+        Kernel,
+        Table,
+    )
     from .managed import Managed
+
+    Paths = Callable[[], Sequence[DaemonPath]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,14 @@ class WriteDropIn(Step):
 
     def carry_out(self, kernel: Kernel) -> None:
         kernel.write_drop_in(self.path, self.text)
+
+    def recover(self, done: Plan, kernel: Kernel) -> int:
+        """Forget the WWID that was added for this file, which the daemon's parser does not take."""
+        if done[-1:] == (AddWwid(self.wwid),):
+            with contextlib.suppress(KernelError):
+                kernel.remove_wwid(self.wwid)
+                return 1
+        return 0
 
     def foresee(self, host: Host) -> Host:
         drop_ins = {**host.multipathd.drop_ins, self.path: self.text}
@@ -180,7 +197,7 @@ class AwaitName(Step):
         return f"wait for {self.managed.name}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        def is_renamed(_known: Configuration) -> bool:
+        def is_renamed(_known: Configuration, _paths: Paths) -> bool:
             found = kernel.map_of_uuid(self.uuid)
             return found is not None and found.name == self.managed.name
 
@@ -215,9 +232,9 @@ class AwaitMap(Step):
     def carry_out(self, kernel: Kernel) -> None:
         managed = self.managed
 
-        def is_done(known: Configuration) -> bool:
+        def is_done(known: Configuration, paths: Paths) -> bool:
             found = kernel.map_of_uuid(self.uuid)
-            there = found is not None and managed.is_met(found) and kernel.has_node(found)
+            there = found is not None and managed.is_met(found, paths) and kernel.has_node(found)
             return there and managed.is_known(known)
 
         if not kernel.multipathd_once(is_done, self.timeout):
@@ -235,17 +252,20 @@ class AwaitMap(Step):
 
     def foresee(self, host: Host) -> Host:
         managed = self.managed
-        there = host.map_of_uuid(managed.uuid) or Map(managed.name, managed.uuid)
+        protected = all(disk.read_only for disk in self.disks)
+        there = host.map_of_uuid(managed.uuid)
+        there = there or Map(managed.name, managed.uuid, read_only=protected)
         table = canonical(self.table)
         made = replace(
             there,
             name=managed.name,
             live=table,
             inactive=(),
-            read_only=managed.read_only,
+            read_only=there.read_only if managed.read_only is None else managed.read_only,
             suspended=False,
         )
-        others = tuple(each for each in host.maps if each.uuid != managed.uuid)
+        uuid = managed.uuid
+        others = tuple(each for each in host.maps if each.uuid != uuid)
         return replace(host, maps=(*others, made))
 
 

@@ -21,7 +21,8 @@ if t.TYPE_CHECKING:
 class StatedMap:
     """One map as the task's options state it; an empty string or tuple is what is left out.
 
-    `max_paths` is 0 where it is not bounded.
+    `max_paths` is 0 where it is not bounded. What a task may leave to the daemon has the value that
+    counts without a daemon; `stated_options` are those of them that the task does state.
     """
 
     name: str
@@ -45,8 +46,10 @@ class StatedMap:
     failback: str
     prio: str
     device_options: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str], ...]
     adopt: bool
     stated_features: frozenset[str]
+    stated_options: frozenset[str]
     timeout: float
     persistent: bool | None
 
@@ -64,6 +67,7 @@ class StatedMap:
             "failback": self.failback,
             "prio": self.prio,
             **dict(self.device_options),
+            "settings": ", ".join(keyword for keyword, _value in self.settings),
             "adopt": self.adopt,
         }
         return tuple((option, value) for option, value in options.items() if value)

@@ -22,16 +22,25 @@ from .._values.device import DeviceNumber
 from .._values.errors import MultipathdError, Refused
 from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
 from .._values.multipathd import DaemonMap, DaemonPath, Multipathd
-from .._values.multipathd_versions import SOCKETS, parse_storage, parse_version
+from .._values.multipathd_versions import (
+    PATHS,
+    SOCKETS,
+    parse_storage,
+    parse_version,
+    reloads_all,
+)
 from .attribute import line, listed, read_text
 from .files import write_whole
 from .programs import run
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from ...plugin_utils._types import Enough
 
 _PID_FILE = "/run/multipathd.pid"
 _CONFIGURATION = "/etc/multipath.conf"
+_UNITS = tuple(
+    f"{directory}/systemd/system/multipathd.service" for directory in ("/etc", "/usr/lib", "/lib")
+)
 _WWIDS = "/etc/multipath/wwids"
 _LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
 _LONGEST_REPLY = 32 * 1024 * 1024
@@ -61,11 +70,13 @@ def _is_installed() -> bool:
 
 
 def _view(end: float) -> Multipathd:
-    version = parse_version(_ask("help", end))
+    usage = _ask("help", end)
+    version = parse_version(usage)
     return Multipathd(
         runs=True,
         installed=True,
         version=version,
+        reloads_all=reloads_all(usage),
         complaints=(),
         maps=tuple(_maps(end)),
         paths=tuple(_paths(version, end)),
@@ -79,6 +90,7 @@ def _stopped() -> Multipathd:
         runs=False,
         installed=_is_installed(),
         version=(),
+        reloads_all=False,
         maps=(),
         paths=(),
         known=Configuration(),
@@ -99,6 +111,7 @@ def _with_files(
         drop_ins=_own_drop_ins(),
         wwids=frozenset(re.findall(r"^/(.*)/$", read_text(_WWIDS), re.MULTILINE)),
         read_only=_read_only(),
+        awaited_file="" if daemon.runs else _awaited_file(),
         left_out={each: _said_against(each) for each in sorted(unknown)[:_FEW]},
     )
 
@@ -152,15 +165,19 @@ class MultipathDaemon:
                 raise MultipathdError(request, f"it answers {reply!r}")
             time.sleep(_LOOK_AGAIN)
 
-    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
+    def multipathd_once(self, enough: Enough, timeout: float) -> bool:
         """Return whether the daemon gets idle, and what it has read is `enough`.
 
-        Waits `timeout` seconds at most.
+        Its paths are asked for only if that is called. Waits `timeout` seconds at most.
         """
         end = time.monotonic() + timeout
+
+        def paths() -> tuple[DaemonPath, ...]:
+            return tuple(_paths(parse_version(_ask("help", end)), end))
+
         while True:
             with contextlib.suppress(MultipathdError):
-                if _is_running() and _is_idle(end) and enough(_known(end)):
+                if _is_running() and _is_idle(end) and enough(_known(end), paths):
                     return True
             if time.monotonic() >= end:
                 return False
@@ -243,12 +260,16 @@ def _maps(end: float) -> t.Iterator[DaemonMap]:
 
 
 def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
-    for row in _rows('show paths raw format "%d|%D|%w|%T|%m|%s|%P"', 7, end):
-        name, device, wwid, state, holder, storage, protocol = row
+    for row in _rows(f'show paths raw format "{PATHS}"', PATHS.count("|") + 1, end):
+        name, device, wwid, state, holder, storage, protocol, priority, marginal = row
         with contextlib.suppress(ValueError):
             number = DeviceNumber.parse(device)
             known = parse_storage(storage, version)
-            yield DaemonPath(name, number, wwid, state, holder, known, protocol)
+            yield DaemonPath(
+                *(name, number, wwid, state, holder, known, protocol),
+                priority=int(priority) if priority.isdigit() else None,
+                marginal=marginal == "marginal",
+            )
 
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
@@ -340,6 +361,20 @@ def _drop_ins() -> list[str]:
 def _own_drop_ins() -> dict[str, str]:
     texts = {path: read_text(path) for path in _drop_ins()}
     return {path: text for path, text in texts.items() if text.startswith(MARK)}
+
+
+def _awaited_file() -> str:
+    """Return the configuration if the daemon's unit does not start without it, and it is not there.
+
+    Red Hat's unit has the condition; upstream's and Debian's do not.
+    """
+    unit = next((text for text in map(read_text, _UNITS) if text), "")
+    conditions = re.findall(r"^ConditionPathExists=(.+)$", unit, re.MULTILINE)
+    return (
+        _CONFIGURATION
+        if _CONFIGURATION in conditions and not os.path.exists(_CONFIGURATION)
+        else ""
+    )
 
 
 def _read_only() -> str:

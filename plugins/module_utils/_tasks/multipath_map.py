@@ -16,6 +16,7 @@ from .._plan.boot import is_persistent
 from .._plan.map_records import map_files, recorded_uuid, with_records
 from .._plan.missing import Absent, Desired, plan
 from .._plan.multipathd import (
+    as_decided,
     by_multipathd,
     forget,
     multipathd_plan,
@@ -62,8 +63,8 @@ Stated = tuple["StatedMap", ...]
 def operations(request: Stated, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
     items = state(request, host)
-    kernels = [each for each in items if not by_multipathd(each, host)]
-    daemons = [each for each in items if by_multipathd(each, host)]
+    daemons = [each for each in items if by_multipathd(each.stated, each.wwid, host)]
+    kernels = [each for each in items if not by_multipathd(each.stated, each.wwid, host)]
     refuse_daemon_options(kernels)
     _refuse_names(items, host)
     steps = plan([*flat(kernels)], host.maps) if kernels else ()
@@ -95,7 +96,7 @@ def _item(stated: StatedMap, host: Host) -> Present | Gone:
     if stated.present:
         desired = _desired(stated, host)
         present = Present(stated, wwid_of(desired.uuid), desired)
-        if by_multipathd(present, host):
+        if by_multipathd(stated, present.wwid, host):
             return present
         return replace(present, children=tuple(_renamed_children(desired, host)))
     named = host.map_named(stated.name)
@@ -200,7 +201,7 @@ def _records(items: Sequence[Present | Gone], host: Host) -> Iterator[tuple[str,
         stated, uuid = each.stated, multipath_uuid(each.wwid)
         if isinstance(each, Gone):
             yield uuid if each.wwid else recorded_uuid(stated.name, host), {}
-        elif by_multipathd(each, host):
+        elif by_multipathd(stated, each.wwid, host):
             _refuse_forgetting(stated)
             yield uuid, {}
         else:
@@ -223,12 +224,14 @@ def _refuse_forgetting(stated: StatedMap) -> None:
 
 def _desired(stated: StatedMap, host: Host) -> Desired:
     _refuse_missing("state", "present", "dm-multipath", host)
-    selector = stated.path_selector.name
-    _refuse_missing("path_selector", selector, f"dm-{selector}", host)
     option = stated.source
     paths = tuple(listed_paths(option, stated.listed, stated.wwid, host))
     paths = paths or found_paths(stated.wwid, host)
     wwid = stated.wwid or paths[0].wwid
+    by_daemon = by_multipathd(stated, wwid, host)
+    if not by_daemon or "path_selector" in stated.stated_options:
+        selector = stated.path_selector.name
+        _refuse_missing("path_selector", selector, f"dm-{selector}", host)
     uuid = multipath_uuid(wwid)
     present = host.map_of_uuid(uuid)
     fit = _openable(stated, wwid, paths, host)
@@ -249,6 +252,7 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
         refuse_serials(option, wwid, paths)
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
+    stated = as_decided(stated, wwid, paths, host) if by_daemon else stated
     _refuse_read_only(stated, paths, present)
     name = stated.name or wwid
     check_name("name", name)

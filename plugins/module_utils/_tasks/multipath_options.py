@@ -13,6 +13,7 @@ from .._plan.path_selector import parse_path_selector
 from .._plan.stated import StatedMap
 from .._values.errors import Refused, check_max_paths, refuse_empty, refuse_twice
 from .._values.multipath import Features
+from .._values.multipathd_versions import NOT_OF_A_MAP
 from .._values.names import check_name, check_wwid
 
 if t.TYPE_CHECKING:
@@ -20,6 +21,16 @@ if t.TYPE_CHECKING:
 
 _OWN = ("name", "wwid", "paths", "path_groups")
 """The options of one map; the others, at the task's top, hold for each item without its own."""
+
+_LEFT_TO_THE_DAEMON = (
+    "path_grouping_policy",
+    "path_selector",
+    "hardware_handler",
+    "no_path_retry",
+    "read_only",
+    "skip_kpartx",
+)
+"""The options that multipathd decides where a task does not."""
 
 
 def parse(options: ModuleOptions) -> tuple[StatedMap, ...]:
@@ -88,22 +99,26 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         present=present,
         path_grouping_policy=options["path_grouping_policy"],
         path_selector=parse_path_selector(
-            options["path_selector"], options.get("path_selector_arguments")
+            options["path_selector"] or "service-time", options.get("path_selector_arguments")
         ),
         hardware_handler=options["hardware_handler"],
         features=_parse_features(options),
-        read_only=options["read_only"],
+        read_only=bool(options["read_only"]),
         allow_shrink=options["allow_shrink"],
         rename_mounted=options["rename_mounted"],
-        skip_kpartx=options["skip_kpartx"],
+        skip_kpartx=bool(options["skip_kpartx"]),
         defers=options["in_use"] == "defer",
         min_paths=options["min_paths"],
         max_paths=check_max_paths(options["min_paths"], options.get("max_paths")),
         manager=options["manager"],
         no_path_retry=_retry(options["no_path_retry"]),
+        stated_options=frozenset(
+            name for name in _LEFT_TO_THE_DAEMON if options[name] not in (None, "auto")
+        ),
         failback=_failback(options["failback"] or ""),
         prio=_word("prio", options["prio"] or ""),
         device_options=tuple(_device_options(options)),
+        settings=tuple(_settings(options["settings"] or {})),
         adopt=options["adopt"],
         stated_features=frozenset(_without_none(features, features)),
         timeout=float(options["timeout"]),
@@ -111,7 +126,9 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
     )
 
 
-def _retry(stated: str) -> str:
+def _retry(stated: str | None) -> str:
+    if stated is None:
+        return "fail"
     if stated not in ("fail", "queue") and not re.fullmatch("[1-9][0-9]{0,8}", stated, re.ASCII):
         raise Refused(
             option="no_path_retry",
@@ -160,6 +177,52 @@ def _device_options(options: ModuleOptions) -> t.Iterator[tuple[str, str]]:
         )
 
 
+def _settings(stated: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+    """Yield further keywords of a `multipath` section, with the values as that has them.
+
+    Which of them there are is for the installed version's parser to say.
+    """
+    for keyword, value in sorted(stated.items()):
+        section = NOT_OF_A_MAP.get(keyword, "")
+        option = _KEYWORDS.get(keyword, keyword if keyword in _OPTIONS else "")
+        if option or section:
+            raise Refused(
+                option="settings",
+                value=keyword,
+                found=f"the option {option} sets it"
+                if option
+                else f"multipath.conf has it in the {section} section, not for a single map",
+                way_out=f"Use {option} instead"
+                if option
+                else f"Set it in the {section} section of /etc/multipath.conf",
+            )
+        if not re.fullmatch("[a-z][a-z0-9_]*", keyword, re.ASCII):
+            raise Refused(
+                option="settings",
+                value=keyword,
+                found="it is not a keyword of multipath.conf: those have letters, digits and _",
+                way_out="Use a keyword of the multipath section in multipath.conf(5)",
+            )
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        if not isinstance(value, (str, int)) or not text or not text.isprintable():
+            raise Refused(
+                option="settings",
+                value=f"{keyword} {value}",
+                found="it is not a word, a number or a boolean on one line",
+                way_out="Write the value as in multipath.conf",
+            )
+        yield keyword, text
+
+
+_KEYWORDS = {"alias": "name", "checker": "path_checker"}
+_OPTIONS = (
+    *("wwid", "path_grouping_policy", "path_selector", "prio", "failback", "no_path_retry"),
+    *("features", "skip_kpartx", "hardware_handler", "path_checker"),
+    *("fast_io_fail_tmo", "dev_loss_tmo"),
+)
+"""The options that are named as a keyword of multipath.conf."""
+
+
 def _word(option: str, stated: str) -> str:
     if stated and not re.fullmatch("[0-9a-z_]+", stated, re.ASCII):
         raise Refused(
@@ -182,7 +245,8 @@ def _parse_features(options: ModuleOptions) -> Features:
                 found=f"the kernel takes 0 to {highest}",
                 way_out="State a number in these bounds, or leave it out",
             )
-    return Features(queue_if_no_path=options["no_path_retry"] != "fail", **stated)
+    queues = options["no_path_retry"] not in (None, "fail")
+    return Features(queue_if_no_path=queues, **stated)
 
 
 def _inherited(shared: ModuleOptions, item: ModuleOptions) -> ModuleOptions:

@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
 
     from ...plugin_utils._types import (
         BlockDevice,
-        Configuration,
         DeviceNumber,
+        Enough,
         ImageFile,
         Initramfs,
         LoopDevice,
@@ -180,7 +180,7 @@ class Readings(t.Protocol):
     def multipathd_now(self, disks: frozenset[DeviceNumber]) -> Multipathd:
         """Return the daemon as it is, what it has against `disks`, and what it has logged."""
 
-    def multipathd_once(self, enough: Callable[[Configuration], bool], timeout: float) -> bool:
+    def multipathd_once(self, enough: Enough, timeout: float) -> bool:
         """Return whether the daemon gets idle, and what it has read is `enough`.
 
         Waits `timeout` seconds at most.

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 DIRECTORY = "/etc/multipath/conf.d"
 MARK = "# Written by the Ansible module san.device_mapper.multipath_map, which replaces all of it."
@@ -105,6 +105,10 @@ class Configuration:
         """Return the `multipath` sections that call their map `name`."""
         return self._by_alias.get(name, ())
 
+    def without_maps(self) -> tuple[Section, ...]:
+        """Return all sections but those of single maps."""
+        return tuple(each for each in self.sections if each.names[:1] != ("multipaths",))
+
     def within(self, name: str) -> tuple[Section, ...]:
         """Return the outermost sections `name`, and those in them."""
         return self._by_outermost.get(name, ())
@@ -117,16 +121,53 @@ class Configuration:
         """Return the last `device` section for the storage that `device` names."""
         return self._by_storage.get((device["vendor"], device["product"]))
 
-    def says(self, settings: Mapping[str, str], device: Mapping[str, str]) -> bool:
-        """Tell whether it says `settings` of a map, and `device` of its storage."""
+    def says(
+        self,
+        settings: Mapping[str, str],
+        device: Mapping[str, str],
+        elsewhere: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Return whether it says `settings` of a map, and `device` of its storage.
+
+        And nothing else of the map, except for the keywords that are said `elsewhere`. A section
+        that would say nothing but the WWID need not be there.
+        """
         found = self.multipath(settings["wwid"])[-1:]
         storage = self.device(device) if device else None
+        said = {each.keyword for section in found for each in section.settings}
         return (
-            bool(found)
+            (bool(found) or len(settings) == 1)
+            and said <= {*settings, *elsewhere}
             and all(each.value(key) == settings[key] for each in found for key in settings)
             and (not device or (storage is not None))
             and all(storage.value(key) == device[key] for key in device if storage)
         )
+
+    def decided(self, keyword: str, wwid: str, storage: Sequence[str]) -> str:
+        """Return what holds for a LUN of this `storage` by these sections; empty if none says.
+
+        A `multipath` section precedes overrides, then devices, then defaults; of several the last
+        one counts (libmultipath/propsel.c).
+        """
+        own = [each.value(keyword) for each in self.multipath(wwid)]
+        said = [each for each in reversed(own) if each]
+        said += self._last(("overrides",), keyword)
+        for each in reversed(self._by_place.get((("devices", "device"), keyword), ())):
+            if _is_for(each, storage):
+                said.append(each.value(keyword))
+        said += self._last(("defaults",), keyword)
+        return said[0] if said else ""
+
+    def _last(self, names: tuple[str, ...], keyword: str) -> list[str]:
+        return [each.value(keyword) for each in self._by_place.get((names, keyword), ())[-1:]]
+
+    @functools.cached_property
+    def _by_place(self) -> Mapping[tuple[tuple[str, ...], str], tuple[Section, ...]]:
+        found: dict[tuple[tuple[str, ...], str], list[Section]] = {}
+        for section in self.sections:
+            for keyword in {each.keyword: None for each in section.settings if each.value}:
+                found.setdefault((section.names, keyword), []).append(section)
+        return {place: tuple(each) for place, each in found.items()}
 
     @functools.cached_property
     def _multipath(self) -> tuple[Section, ...]:
@@ -157,6 +198,13 @@ class Configuration:
             for each in self.sections
             if each.names == ("devices", "device")
         }
+
+
+def _is_for(section: Section, storage: Sequence[str]) -> bool:
+    patterns = (section.value("vendor"), section.value("product"))
+    return len(storage) == 2 and all(
+        matches(pattern, text) is True for pattern, text in zip(patterns, storage)
+    )
 
 
 def _indexed(

@@ -36,7 +36,8 @@ class DaemonPath:
     """A path as multipathd sees it: its checker's `state`, and its map, or `[orphan]`.
 
     `storage` are the vendor and the product by which the daemon knows what it is, `protocol` is
-    how it is reached (`scsi:fcp`); empty if it does not say.
+    how it is reached (`scsi:fcp`); empty if it does not say. `priority` is what its prioritizer
+    found, None for nothing; a path that has failed now and then is `marginal`.
     """
 
     name: str
@@ -46,22 +47,28 @@ class DaemonPath:
     map: str
     storage: tuple[str, ...] = ()
     protocol: str = ""
+    priority: int | None = None
+    marginal: bool = False
 
 
 @dataclass(frozen=True)
 class Multipathd:
     """The multipath daemon and its files.
 
+    A daemon that `reloads_all` loads each map of the host anew when it is told to read its files.
     `known` is what it has read, `files` is what they say now. `drop_ins` are those files
     that this collection has written, `wwids` the LUNs that are taken for multipath devices,
-    `read_only` a directory that cannot be written to, `complaints` what the daemon's parser says
-    against the files. `left_out` is what multipath-tools say of disks that the daemon has not as
-    paths, `log` what it has logged, where that was asked for. What a task did not read is NOT_READ.
+    `read_only` a directory that cannot be written to, `awaited_file` one that is not there and
+    without which systemd does not start the daemon (Red Hat), `complaints` what the daemon's
+    parser says against the files. `left_out` is what multipath-tools say of disks that the daemon
+    has not as paths, `log` what it has logged, where that was asked for. What a task did not read
+    is NOT_READ.
     """
 
     runs: bool
     installed: bool = NOT_READ
     version: tuple[int, ...] = NOT_READ
+    reloads_all: bool = NOT_READ
     maps: tuple[DaemonMap, ...] = NOT_READ
     paths: tuple[DaemonPath, ...] = NOT_READ
     known: Configuration = NOT_READ
@@ -70,6 +77,7 @@ class Multipathd:
     drop_ins: Mapping[str, str] = NOT_READ
     wwids: frozenset[str] = NOT_READ
     read_only: str = NOT_READ
+    awaited_file: str = NOT_READ
     left_out: Mapping[DeviceNumber, str] = NOT_READ
     log: tuple[str, ...] = NOT_READ
 
@@ -94,6 +102,11 @@ class Multipathd:
         """What the files say that this collection has not written."""
         sections = self.files.sections
         return Configuration(tuple(each for each in sections if each.file not in self.drop_ins))
+
+    @functools.cached_property
+    def deciding(self) -> Configuration:
+        """What decides on maps where this collection says nothing: its files, its own tables."""
+        return Configuration((*self.known.without_maps(), *self.others.sections))
 
     @functools.cached_property
     def _wwids_by_storage(self) -> Mapping[tuple[str, ...], frozenset[str]]:

@@ -4,7 +4,8 @@
 
 """Where versions of multipath-tools differ in what this collection needs: here, and nowhere else.
 
-Tried with 0.9.4, 0.11.1 and 0.15.1. A version is a tuple of numbers.
+Tried with 0.8.5, 0.9.4, 0.11.1 and 0.15.1. A version is a tuple of numbers. Distributions port
+changes back: what the daemon can be asked is asked, and is not concluded from its version.
 """
 
 from __future__ import annotations
@@ -15,14 +16,44 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-OLDEST = (0, 9)
-"""Before, `reconfigure` reloaded all maps of the host, whether they had changed or not."""
+OLDEST = (0, 8, 4)
+"""What RHEL 8 has. Older ones lack wildcards by which paths are asked for."""
 
 POLICIES = {"group_by_tpg": (0, 9, 6)}
 """The path grouping policies that not all versions know, and those that do."""
 
 SOCKETS = ("/run/multipathd.socket", "\0/org/kernel/linux/storage/multipathd")
 """The file since 0.12; before, and besides, the abstract name (libmpathcmd/mpath_cmd.c)."""
+
+NOT_OF_A_MAP = {
+    **dict.fromkeys(
+        (
+            *("uid_attribute", "path_checker", "checker", "alias_prefix", "detect_prio"),
+            *("fast_io_fail_tmo", "dev_loss_tmo", "eh_deadline", "retain_attached_hw_handler"),
+            *("detect_checker", "detect_pgpolicy", "detect_pgpolicy_use_tpg", "all_tg_pt"),
+            *("recheck_wwid", "vpd_vendor", "vendor", "product", "revision"),
+            *("product_blacklist", "hardware_handler"),
+        ),
+        "devices",
+    ),
+    **dict.fromkeys(
+        (
+            *("verbosity", "polling_interval", "max_polling_interval", "reassign_maps"),
+            *("uid_attrs", "max_fds", "queue_without_daemon", "checker_timeout", "force_sync"),
+            *("log_checker_err", "strict_timing", "partition_delimiter", "find_multipaths"),
+            *("find_multipaths_timeout", "uxsock_timeout", "retrigger_tries", "auto_resize"),
+            *("retrigger_delay", "missing_uev_wait_timeout", "remove_retries", "max_retries"),
+            *("enable_foreign", "marginal_pathgroups", "allow_usb_devices", "config_dir"),
+            *("multipath_dir", "bindings_file", "wwids_file", "prkeys_file"),
+            *("disable_changed_wwids", "force_reconfigure"),
+        ),
+        "defaults",
+    ),
+}
+"""Keywords that no version knows in a `multipath` section, and a section for them.
+
+What one version knows and another does not is its own parser's to say.
+"""
 
 _REVISION = (0, 9, 9)
 _RENAMED_AND_RELOADED = (0, 9, 5)
@@ -48,12 +79,26 @@ def detects_policy(version: tuple[int, ...]) -> bool:
     return version >= _DETECTED_POLICY
 
 
-def renames_and_reloads(version: tuple[int, ...]) -> bool:
-    """Tell whether one reading of its files gives a map another name and another table as well.
+def reloads_all(usage: str) -> bool:
+    """Return whether `reconfigure` reloads each map of the host, by the daemon's list of commands.
 
-    Before 0.9.5 it was renamed only (NEWS.md; libmultipath/configure.c select_action).
+    Since 0.8.8 that is what `reconfigure all` is for, and `reconfigure` reloads what has changed
+    (NEWS.md). Patches of distributions know neither version nor NEWS.
     """
-    return version >= _RENAMED_AND_RELOADED
+    return re.search(r"\breconfigure all\b", usage) is None
+
+
+def renames_and_reloads(version: tuple[int, ...], all_maps: bool) -> bool:
+    """Return whether one reading of its files gives a map another name and another table as well.
+
+    A daemon that reloads all maps does (libmultipath/configure.c ACT_FORCERENAME). Others renamed
+    it only, before 0.9.5 (NEWS.md; libmultipath/configure.c select_action).
+    """
+    return all_maps or version >= _RENAMED_AND_RELOADED
+
+
+PATHS = "%d|%D|%w|%T|%m|%s|%P|%p|%M"
+"""The wildcards of `show paths format` that all versions know."""
 
 
 def parse_storage(text: str, version: tuple[int, ...]) -> tuple[str, ...]:

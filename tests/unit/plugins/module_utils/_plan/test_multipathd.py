@@ -62,9 +62,6 @@ def test_the_daemon_is_told_of_the_map_and_makes_it(host: MemoryHost) -> None:
         "\tmultipath {",
         '\t\twwid "3600"',
         '\t\talias "data"',
-        '\t\tpath_grouping_policy "failover"',
-        '\t\tpath_selector "service-time 0"',
-        '\t\tno_path_retry "fail"',
         "\t}",
         "}",
     ]
@@ -103,7 +100,7 @@ def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> 
         "dev_loss_tmo": "infinity",
     }
     host.run("multipath_map", **TASK, **stated)
-    assert host.kernel.daemon.files[FILE].splitlines()[10:] == [
+    assert host.kernel.daemon.files[FILE].splitlines()[7:] == [
         "devices {",
         "\tdevice {",
         '\t\tvendor "^ACME$"',
@@ -151,12 +148,12 @@ def test_the_smallest_request_is_made(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
     host.kernel.tell_multipathd("del map data")
     requests = host.kernel.daemon.requests
-    assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd add map 3600"
+    assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd add map data"
     for device in (SDA, SDB):
         host.kernel.disks[device] = Disk(4096)
     host.block_devices = tuple(replace(each, sectors=4096) for each in host.block_devices)
     assert host.run("multipath_map", **TASK)["plan"][0] == "multipathd resize map data"
-    assert requests[-2:] == ["add map 3600", "resize map data"]
+    assert requests[-2:] == ["add map data", "resize map data"]
 
 
 def test_the_wait_for_a_map_reads_no_other(host: MemoryHost) -> None:
@@ -186,7 +183,9 @@ def test_names_are_not_passed_on_in_one_task(host: MemoryHost) -> None:
         host.run("multipath_map", maps=passed_on)
 
 
-@pytest.mark.parametrize(("version", "times"), [((0, 9, 4), 2), ((0, 9, 5), 1), ((0, 15, 1), 1)])
+@pytest.mark.parametrize(
+    ("version", "times"), [((0, 8, 5), 1), ((0, 9, 4), 2), ((0, 9, 5), 1), ((0, 15, 1), 1)]
+)
 def test_a_map_is_renamed_and_changed_in_place(
     host: MemoryHost, version: tuple[int, ...], times: int
 ) -> None:
@@ -275,6 +274,7 @@ def test_what_the_daemon_cannot_be_told_is_refused(
         {"dev_loss_tmo": "60"},
         {"fast_io_fail_tmo": "5"},
         {"adopt": True},
+        {"settings": {"ghost_delay": 5}},
     ],
 )
 @pytest.mark.parametrize("manager", ["auto", "kernel"])
@@ -306,7 +306,11 @@ def test_values_that_no_daemon_takes_are_refused(host: MemoryHost, option: str, 
 def test_a_daemon_that_is_not_fit_is_refused(host: MemoryHost) -> None:
     daemon = host.kernel.daemon
     daemon.version = (0, 8, 4)
-    assert "0.8.4, older than 0.9" in refusal(host).found
+    assert host.run("multipath_map", check_mode=True, **TASK)["changed"]
+    daemon.version = (0, 8, 3)
+    assert "0.8.3, older than 0.8.4" in refusal(host).found
+    daemon.version = ()
+    assert "does not say which version" in refusal(host).found
     daemon.version = (0, 9, 4)
     daemon.complaints = ("/etc/multipath.conf line 3, invalid keyword: foo",)
     assert "/etc/multipath.conf line 3" in refusal(host).found
@@ -355,7 +359,7 @@ def test_what_defeats_the_task_is_named(
 ) -> None:
     host.kernel.daemon.files[path] = text
     host.kernel.daemon.known = host.kernel.daemon.said()
-    refused = refusal(host, **options)
+    refused = refusal(host, **{"no_path_retry": "fail", **options})
     assert found in str(refused)
     assert host.kernel.daemon.files[path] == text
 
@@ -416,7 +420,7 @@ def test_a_policy_that_the_daemon_finds_itself_is_refused(host: MemoryHost) -> N
     assert "detect_pgpolicy is yes (multipathd's default)" in refused.found
     assert "by group_by_prio, in other groups" in refused.found
     daemon.files[CONF] = "defaults {\ndetect_pgpolicy_use_tpg yes\ndetect_pgpolicy yes\n}\n"
-    refused = refusal(host)
+    refused = refusal(host, path_grouping_policy="failover")
     assert f"({CONF} line 3)" in refused.found
     assert "by group_by_tpg, in other groups" in refused.found
     for alike in ("multibus", "group_by_tpg"):
@@ -549,3 +553,120 @@ def test_a_blacklist_counts_without_the_daemon(
     daemon.installed = True
     assert not host.run("multipath_map", **TASK)["changed"]
     assert host.run("multipath_map", **TASK, state="absent")["changed"]
+
+
+VENDOR = (
+    'devices {\ndevice {\nvendor "ACME"\nproduct ".*"\npath_grouping_policy multibus\n'
+    'path_selector "queue-length 0"\nno_path_retry queue\n}\n}\n'
+)
+
+
+def test_what_a_task_does_not_state_is_the_daemons(host: MemoryHost) -> None:
+    host.kernel.daemon.files[CONF] = VENDOR
+    host.kernel.daemon.known = host.kernel.daemon.said()
+    expected = host.run("multipath_map", check_mode=True, **TASK)
+    made = host.run("multipath_map", **TASK)
+    table = made["maps"][0]["table"][0]["parameters"]
+    assert table.startswith("1 queue_if_no_path 0 1 1 queue-length 0 2 1")
+    assert made["diff"] == expected["diff"]
+    assert len(host.kernel.daemon.files[FILE].splitlines()) == 7
+    failing = host.run("multipath_map", **TASK, no_path_retry="fail")
+    assert failing["maps"][0]["table"][0]["parameters"].startswith("0 0 1 1 queue-length 0 2 1")
+    back = host.run("multipath_map", **TASK)
+    assert back["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
+    assert back["maps"][0]["table"][0]["parameters"] == table
+
+
+def test_a_task_that_states_only_a_wwid_has_nothing_read_and_keeps_the_name(
+    host: MemoryHost,
+) -> None:
+    made = host.run("multipath_map", wwid="3600")
+    assert made["plan"][:3] == [*("multipath -a 3600", f"write {FILE}", "multipathd add map 3600")]
+    assert host.run("multipath_map", wwid="3600")["plan"] == []
+    host.run("multipath_map", **TASK)
+    assert host.run("multipath_map", wwid="3600")["plan"] == []
+    assert host.kernel.maps()[0].name == "data"
+
+
+def test_a_file_of_1_0_0_says_less_once_its_task_does(host: MemoryHost) -> None:
+    host.run("multipath_map", **TASK)
+    stated = '\t\tno_path_retry "fail"\n\t}\n'
+    host.kernel.daemon.files[FILE] = host.kernel.daemon.files[FILE].replace("\t}\n", stated)
+    host.kernel.tell_multipathd("reconfigure")
+    changed = host.run("multipath_map", **TASK)
+    assert changed["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
+    assert "no_path_retry" not in host.kernel.daemon.files[FILE]
+
+
+def test_groups_that_follow_from_what_the_daemon_knows_are_right(host: MemoryHost) -> None:
+    daemon = host.kernel.daemon
+    daemon.priorities = {"sda": 60, "sdb": 10}
+    stated: dict[str, Any] = {**TASK, "path_grouping_policy": "group_by_prio"}
+    assert len(host.run("multipath_map", **stated)["maps"][0]["path_groups"]) == 2
+    assert host.run("multipath_map", **stated)["plan"] == []
+    daemon.priorities = {}
+    stated["path_grouping_policy"] = "multibus"
+    host.run("multipath_map", **stated)
+    daemon.marginal = {"sdb"}
+    host.kernel.tell_multipathd("reload map data")
+    assert host.run("multipath_map", **stated)["plan"] == []
+    daemon.marginal = set()
+    assert host.run("multipath_map", **stated)["plan"][0] == "multipathd reload map data"
+
+
+def test_paths_that_were_failed_for_maintenance_stay_failed(host: MemoryHost) -> None:
+    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
+    host.block_devices = (*host.block_devices, other)
+    host.kernel.disks[other.device] = Disk(other.sectors)
+    host.run("multipath_map", **TASK)
+    host.kernel.tell_multipathd("fail path sda")
+    refused = refusal(host, name="log", wwid="3601")
+    assert "`multipathd reconfigure` would take paths back into use" in refused.found
+    assert refused.found.endswith("sda of data")
+    # What needs no reading of files leaves the path alone; so does a task that changes nothing.
+    assert host.run("multipath_map", wwid="3601")["plan"][-2] == "multipathd add map 3601"
+    assert host.run("multipath_map", **TASK)["plan"] == []
+    host.kernel.tell_multipathd("reinstate path sda")
+    assert host.run("multipath_map", name="log", wwid="3601")["changed"]
+
+
+def test_further_settings_are_told_as_they_are_stated(host: MemoryHost) -> None:
+    settings = {"reservation_key": "0x1a", "ghost_delay": 5, "deferred_remove": True}
+    host.run("multipath_map", **TASK, settings=settings)
+    assert host.kernel.daemon.files[FILE].splitlines()[5:8] == [
+        '\t\tdeferred_remove "yes"',
+        '\t\tghost_delay "5"',
+        '\t\treservation_key "0x1a"',
+    ]
+    assert host.run("multipath_map", **TASK, settings=settings)["plan"] == []
+    less = host.run("multipath_map", **TASK, settings={"ghost_delay": 5})
+    assert less["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "found"),
+    [
+        ("no_path_retry", "queue", "the option no_path_retry sets it"),
+        ("alias", "log", "the option name sets it"),
+        ("detect_prio", "no", "in the devices section"),
+        ("polling_interval", 5, "in the defaults section"),
+        ("Mode", "0600", "not a keyword"),
+        ("a b", "1", "not a keyword"),
+        ("ghost_delay", ["5"], "not a word"),
+        ("ghost_delay", "5\n}", "not a word"),
+        ("ghost_delay", "", "not a word"),
+    ],
+)
+def test_settings_that_no_multipath_section_has_are_refused(
+    host: MemoryHost, keyword: str, value: Any, found: str
+) -> None:
+    refused = refusal(host, settings={keyword: value})
+    assert refused.option == "settings"
+    assert found in refused.found
+
+
+def test_a_daemon_that_waits_for_its_configuration_is_told_of(host: MemoryHost) -> None:
+    host.kernel.daemon.runs = False
+    assert "Start it (systemctl start" in refusal(host, manager="multipathd").way_out
+    host.kernel.daemon.awaited_file = CONF
+    assert f"Make {CONF}, without which" in refusal(host, manager="multipathd").way_out

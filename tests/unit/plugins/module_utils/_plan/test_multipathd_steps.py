@@ -18,13 +18,15 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
 STATED = "0 2048 multipath 0 0 2 1 service-time 0 2 0 8:0 8:16 service-time 0 1 0 8:32"
+ALL = frozenset({"path_grouping_policy", "path_selector", "no_path_retry"})
 DOWN = MultipathStatus.parse("2 0 0 0 2 1 E 0 2 2 8:0 F 1 0 1 8:16 F 1 0 1 E 0 1 2 8:32 F 1 0 1")
 
 
 def is_met(found: str, changes: dict[str, Any] | None = None, **stated: Any) -> bool:
     """Tell whether a map with the table `found` is what the task means."""
     live = parse_table(f"0 2048 multipath {found}")
-    managed = Managed("data", "3600", parse_table(STATED), **stated)
+    options = {"read_only": False, "stated": ALL, "policy": "multibus", **stated}
+    managed = Managed("data", "3600", parse_table(STATED), **options)
     fields = {"name": "data", "uuid": "mpath-3600", "live": live, **(changes or {})}
     return managed.is_met(Map(device=DeviceNumber(253, 0), **fields))
 
@@ -65,7 +67,7 @@ def test_stated_features_and_handlers_count() -> None:
     retries = frozenset({"pg_init_retries"})
     assert not is_met(f"2 pg_init_retries 50 0 {GROUPS}", stated_features=retries)
     assert is_met(f"2 pg_init_delay_msecs 9 0 {GROUPS}", stated_features=retries)
-    assert not is_met(f"0 1 alua {GROUPS}", handler_stated=True)
+    assert not is_met(f"0 1 alua {GROUPS}", stated=frozenset({"hardware_handler"}))
 
 
 def test_queueing_counts_unless_retries_are_used_up() -> None:

@@ -38,9 +38,9 @@ ANSWERS = {
     "show daemon": "pid 566 idle\n",
     "show status": "path checker states:\nup                  8\n\npaths: 8\nbusy: False\n",
     'show maps raw format "%n|%w|%F"': "data|35525400000000001|immediate\n",
-    'show paths raw format "%d|%D|%w|%T|%m|%s|%P"': (
-        "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK|scsi:unspec\n"
-        "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK|scsi:unspec\n"
+    'show paths raw format "%d|%D|%w|%T|%m|%s|%P|%p|%M"': (
+        "sda|8:0|35525400000000001|ready|data|QEMU,QEMU HARDDISK|scsi:unspec|50|marginal\n"
+        "sdb|8:16|35525400000000002|undef|[orphan]|QEMU,QEMU HARDDISK|scsi:unspec|-1|normal\n"
         "sdc|0:0|x\n"
     ),
     "show config": (
@@ -117,19 +117,21 @@ def test_the_view_of_a_daemon(daemon: FakeDaemon) -> None:
     assert not view.fails_back_at_once("35525400000000002")
     assert (view.installed, view.runs, view.version) == (True, True, (0, 9, 4))
     assert view.maps == (DaemonMap("data", "35525400000000001", "immediate"),)
-    assert view.paths == tuple(
-        DaemonPath(*known, storage=("QEMU", "QEMU HARDDISK"), protocol="scsi:unspec")
-        for known in (
-            ("sda", DeviceNumber(8, 0), "35525400000000001", "ready", "data"),
-            ("sdb", DeviceNumber(8, 16), "35525400000000002", "undef", "[orphan]"),
-        )
+    storage, protocol = ("QEMU", "QEMU HARDDISK"), "scsi:unspec"
+    first, second = DeviceNumber(8, 0), DeviceNumber(8, 16)
+    lun, other = "35525400000000001", "35525400000000002"
+    assert view.paths == (
+        DaemonPath("sda", first, lun, "ready", "data", storage, protocol, 50, marginal=True),
+        DaemonPath("sdb", second, other, "undef", "[orphan]", storage, protocol),
     )
 
 
 def test_storage_is_told_with_its_revision_since_0_9_9(daemon: FakeDaemon) -> None:
     daemon.answers["help"] = "help: not found\nmultipath-tools v0.11.1 (01/29, 2025)\n"
-    request = 'show paths raw format "%d|%D|%w|%T|%m|%s|%P"'
-    daemon.answers[request] = "sda|8:0|3600|ready|data|QEMU,QEMU HARDDISK,2.5+|scsi:unspec\n"
+    request = 'show paths raw format "%d|%D|%w|%T|%m|%s|%P|%p|%M"'
+    daemon.answers[request] = (
+        "sda|8:0|3600|ready|data|QEMU,QEMU HARDDISK,2.5+|scsi:unspec|1|normal\n"
+    )
     (path,) = MultipathDaemon().multipathd_view(5).paths
     assert path.storage == ("QEMU", "QEMU HARDDISK")
 
@@ -292,9 +294,9 @@ def test_reading_asks_and_tells_nothing(daemon: FakeDaemon, tmp_path: Path) -> N
 def test_a_wait_is_for_an_idle_daemon(daemon: FakeDaemon, busy: str) -> None:
     daemon.answers[busy] = {"show daemon": "pid 1 configure\n", "show status": "busy: True\n"}[busy]
     changes = MultipathDaemon()
-    assert not changes.multipathd_once(lambda _known: True, 0.3)
+    assert not changes.multipathd_once(lambda _known, _paths: True, 0.3)
     daemon.answers.update(ANSWERS)
-    assert changes.multipathd_once(lambda _known: True, 5)
+    assert changes.multipathd_once(lambda _known, _paths: True, 5)
 
 
 def test_whether_the_daemon_runs_and_is_there_at_all(
@@ -315,8 +317,8 @@ def test_whether_the_daemon_runs_and_is_there_at_all(
 
 def test_a_wait_ends_when_it_is_enough_or_late(daemon: FakeDaemon) -> None:
     changes = MultipathDaemon()
-    assert changes.multipathd_once(lambda known: bool(known.aliased("data")), 5)
-    assert not changes.multipathd_once(lambda _known: False, 0.3)
+    assert changes.multipathd_once(lambda known, _paths: bool(known.aliased("data")), 5)
+    assert not changes.multipathd_once(lambda _known, _paths: False, 0.3)
 
 
 def test_what_the_daemon_has_against_disks_and_has_logged(
@@ -352,3 +354,18 @@ def test_a_configuration_that_has_not_changed_is_not_parsed_again(daemon: FakeDa
     changes = MultipathDaemon()
     read = [changes.multipathd_now(frozenset()).known for _time in range(2)]
     assert read[0] is read[1]
+
+
+@pytest.mark.parametrize("condition", ["ConditionPathExists=", "ConditionPathExists=!", "# "])
+def test_a_unit_that_waits_for_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, condition: str
+) -> None:
+    conf, unit = str(tmp_path / "multipath.conf"), tmp_path / "multipathd.service"
+    unit.write_text(f"[Unit]\n{condition}{conf}\n")
+    monkeypatch.setattr(multipathd, "_CONFIGURATION", conf)
+    monkeypatch.setattr(multipathd, "_UNITS", (str(tmp_path / "none"), str(unit)))
+    monkeypatch.setattr(multipathd, "_is_running", lambda: False)
+    there = MultipathDaemon().multipathd(5, frozenset(), checked=False)
+    assert there.awaited_file == (conf if condition == "ConditionPathExists=" else "")
+    (tmp_path / "multipath.conf").write_text("")
+    assert MultipathDaemon().multipathd(5, frozenset(), checked=False).awaited_file == ""

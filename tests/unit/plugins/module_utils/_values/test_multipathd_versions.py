@@ -9,6 +9,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
     detects_policy,
     parse_storage,
     parse_version,
+    reloads_all,
     renames_and_reloads,
     version_text,
 )
@@ -52,6 +53,12 @@ def test_since_when_the_daemon_groups_by_alua_by_itself() -> None:
 
 
 def test_since_when_the_daemon_renames_and_reloads_at_once() -> None:
-    assert [renames_and_reloads(each) for each in ((), (0, 9, 4), (0, 9, 5), (0, 15, 1))] == [
-        *(False, False, True, True)
-    ]
+    versions = ((), (0, 9, 4), (0, 9, 5), (0, 15, 1))
+    assert [renames_and_reloads(each, False) for each in versions] == [False, False, True, True]
+    assert renames_and_reloads((0, 8, 5), True)
+
+
+def test_a_daemon_without_reconfigure_all_reloads_all_maps() -> None:
+    commands = "CLI commands reference:\n list|show daemon\n reconfigure\n suspend map $map\n"
+    assert reloads_all(commands)
+    assert not reloads_all(commands.replace("reconfigure", "reconfigure\n reconfigure all"))
