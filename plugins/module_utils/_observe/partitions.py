@@ -152,8 +152,25 @@ def _image(
     )
     if timeout is None:
         return parent
+    if file and file.packed:
+        _refuse_packed(stated, file.packed)
     path, number = (f"/dev/{parent.name}", device) if shown else (image, None)
     return replace(parent, partition_table=readings.partition_table(path, number, timeout))
+
+
+def _refuse_packed(stated: str, packed: str) -> None:
+    """Refuse an image of which a loop device would show something other than the disk."""
+    unpacked = packed in ("xz", "gzip")
+    raise Refused(
+        option="device",
+        value=stated,
+        found=f"it is a disk image in the format {packed}, and a loop device shows raw images only",
+        way_out=(
+            f"Decompress it ({packed} --decompress --keep)"
+            if unpacked
+            else "Convert it (qemu-img convert -O raw), or connect it with qemu-nbd"
+        ),
+    )
 
 
 def _refuse_dasd(stated: str, number: DeviceNumber, host: Host, readings: Readings) -> None:

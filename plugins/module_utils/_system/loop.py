@@ -22,6 +22,16 @@ if t.TYPE_CHECKING:
 
 _MAJOR = 7  # LOOP_MAJOR
 
+_PACKED = (
+    (0, b"QFI\xfb", "qcow2"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (64, b"\x7f\x10\xda\xbe", "vdi"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x1f\x8b\x08", "gzip"),
+)
+"""What a file begins with that is not the disk itself: offset, bytes, format."""
+
 
 class LoopDevices:
     """The loop devices of the running kernel, and the files that they can show."""
@@ -31,7 +41,8 @@ class LoopDevices:
         real = os.path.realpath(path)
         if not os.path.isfile(real):
             return None
-        return ImageFile(real, os.stat(real).st_size // SECTOR, not os.access(real, os.W_OK))
+        read_only = not os.access(real, os.W_OK)
+        return ImageFile(real, os.stat(real).st_size // SECTOR, read_only, _packed(real))
 
     def loop_devices(self, path: str) -> tuple[LoopDevice, ...]:
         """Return the loop devices that show the whole file `path`, which may be gone, by number."""
@@ -63,6 +74,17 @@ class LoopDevices:
     def detach(self, device: DeviceNumber) -> None:
         """Let the loop device go, at the latest with its last user; KernelError if it cannot."""
         _losetup("detach", device, "--detach", f"/dev/loop{device.minor}")
+
+
+def _packed(path: str) -> str:
+    """Return the format in which a file holds a disk; empty if it is the disk itself."""
+    start = b""
+    with contextlib.suppress(OSError), open(path, "rb") as file:  # It is named once it is read.
+        start = file.read(128)
+    for offset, magic, name in _PACKED:
+        if start[offset:].startswith(magic):
+            return name
+    return ""
 
 
 def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:

@@ -86,11 +86,15 @@ class Parent:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A regular file with a disk image: its real path, its size in sectors of 512 bytes."""
+    """A regular file with a disk image: its real path, its size in sectors of 512 bytes.
+
+    `packed` is the format in which it holds the disk, `qcow2` or `xz`; empty if it is the disk.
+    """
 
     path: str
     sectors: int
     read_only: bool
+    packed: str = ""
 
 
 @dataclass(frozen=True)

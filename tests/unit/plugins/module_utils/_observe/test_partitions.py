@@ -17,6 +17,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._observe.partiti
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    ImageFile,
     Partition,
     PartitionTable,
 )
@@ -96,6 +97,22 @@ def test_udev_is_not_waited_for_where_a_device_is_refused_in_any_case(
     assert waits == [30.0]
     observe_partitions(ReadHost(kernel), ["data"], reading=False, timeout=60)
     assert waits == [30.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("packed", "way_out"), [("qcow2", "qemu-img convert -O raw"), ("xz", "xz --decompress")]
+)
+def test_an_image_that_is_not_the_disk_itself_is_refused(
+    kernel: MemoryKernel, monkeypatch: pytest.MonkeyPatch, packed: str, way_out: str
+) -> None:
+    file = ImageFile("/srv/image", 2048, False, packed)
+    monkeypatch.setattr(ReadHost, "image_file", lambda _self, _path: file)
+    monkeypatch.setattr(
+        ReadHost, "free_loop_device", lambda _self, _besides: DeviceNumber(7, 0), raising=False
+    )
+    refused = refusal(kernel, "/srv/image")
+    assert f"in the format {packed}" in refused.found
+    assert way_out in refused.way_out
 
 
 @pytest.mark.usefixtures("data")
