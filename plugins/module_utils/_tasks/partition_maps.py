@@ -43,6 +43,7 @@ class Request:
     purge: bool = True
     read_only: bool = False
     skip_extended: bool = False
+    sector_size: int = 0
 
 
 def parse(options: ModuleOptions) -> Request:
@@ -84,6 +85,7 @@ def parse(options: ModuleOptions) -> Request:
         purge=options["purge"],
         read_only=options["read_only"],
         skip_extended=options["extended"] == "skip",
+        sector_size=options["sector_size"] or 0,
     )
 
 
@@ -123,7 +125,13 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
 
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these devices' partition maps concern it."""
-    return observe_partitions(readings, request.devices, timeout, reading=request.present)
+    return observe_partitions(
+        readings,
+        request.devices,
+        timeout,
+        reading=request.present,
+        sector_size=request.sector_size,
+    )
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
@@ -157,7 +165,8 @@ def _attach(request: Request, stated: Sequence[Desired | Absent], host: Host) ->
     }
     for parent in host.parents:
         if not parent.attached and parent.device in below:
-            yield Attach(parent.device, parent.image, request.read_only or parent.read_only)
+            read_only = request.read_only or parent.read_only
+            yield Attach(parent.device, parent.image, read_only, parent.logical_sector)
 
 
 def _detach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Detach]:

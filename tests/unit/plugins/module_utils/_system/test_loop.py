@@ -10,7 +10,7 @@ import lzma
 from pathlib import Path
 
 import pytest
-from unit.partition_tables import SOUND
+from unit.partition_tables import ODD, SOUND
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system.loop import LoopDevices
 
@@ -48,6 +48,19 @@ def test_a_raw_image_is_the_disk_itself(tmp_path: Path, name: str) -> None:
     found = LoopDevices().image_file(str(image))
     assert found
     assert (found.packed, found.sectors, found.read_only) == ("", SOUND[name].size // 512, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "sector"), [("gpt-of-4096", 4096), ("gpt-grown", 512), ("overlap", 0)]
+)
+def test_the_size_of_sectors_is_found_out_where_the_table_shows_it(
+    tmp_path: Path, name: str, sector: int
+) -> None:
+    image = tmp_path / "image"
+    ODD[name].write(str(image))
+    found = LoopDevices().image_file(str(image))
+    assert found
+    assert found.sector == sector
 
 
 def test_what_is_no_file_is_no_image(tmp_path: Path) -> None:
