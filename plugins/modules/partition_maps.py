@@ -94,6 +94,14 @@ options:
       - Whether the maps refuse writes. Those of a device that refuses them do in any case.
     type: bool
     default: false
+  sector_size:
+    description:
+      - The size in bytes of the sectors of the disk that an image holds, which its loop device is
+        to have. The default is what its GPT shows, and otherwise 512. It has no effect on other
+        devices, which know theirs.
+    type: int
+    choices: [512, 1024, 2048, 4096]
+    version_added: 1.1.0
   timeout:
     description:
       - The seconds to wait at most, each time, for udev, for another task on the same host, and for
@@ -252,6 +260,7 @@ SPECIFICATION = {
         "extended": {"type": "str", "choices": ["map", "skip"], "default": "map"},
         "rename_mounted": {"type": "bool", "default": False},
         "read_only": {"type": "bool", "default": False},
+        "sector_size": {"type": "int", "choices": [512, 1024, 2048, 4096]},
         "timeout": {"type": "int", "default": 60},
     },
     "mutually_exclusive": [("device", "devices")],

@@ -223,7 +223,11 @@ class MemoryHost:
         return self.native_nvme_multipath
 
     def partition_table(
-        self, path: str, _device: DeviceNumber | None, _timeout: float
+        self,
+        path: str,
+        _device: DeviceNumber | None,
+        _timeout: float,
+        _logical_sector: int = 0,
     ) -> PartitionTable:
         """Return the partition table on a map."""
         return self.partition_tables.get(path.rpartition("/")[2], PartitionTable())

@@ -176,7 +176,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         with self._request("remove", path):
             self.files.pop(path, None)
 
-    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
+    def attach(self, device: DeviceNumber, path: str, read_only: bool, logical_sector: int) -> None:
         """Let the loop device show the file `path`; every file has 10,000 sectors."""
         with self._request("attach", path):
             if device in self.loops:

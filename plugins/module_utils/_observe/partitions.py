@@ -26,9 +26,16 @@ _KPARTX_SECONDS = 30.0
 
 
 def observe_partitions(
-    readings: Readings, stated: Sequence[str], timeout: float, *, reading: bool
+    readings: Readings,
+    stated: Sequence[str],
+    timeout: float,
+    *,
+    reading: bool,
+    sector_size: int = 0,
 ) -> Host:
     """Return the host's maps and the `stated` devices, with their partition tables if `reading`.
+
+    `sector_size` is that of the disks in images, 0 for what their tables show.
 
     Waits for udev first where a rule of the host's may be at work on the same maps, `timeout`
     seconds at most, and not for long: an event of any other device may hang, and udev's queue does
@@ -46,7 +53,9 @@ def observe_partitions(
     parents: list[Parent] = []
     for each in stated:
         taken = {other.device for other in parents if other.image}
-        parent = _parent(each, host, taken, readings, timeout if reading else None)
+        parent = _parent(
+            each, host, taken, readings, timeout if reading else None, sector_size=sector_size
+        )
         if parent is not None:
             parents.append(parent)
     children = [child for each in parents for child in host.maps_of_partitions(each.uuid)]
@@ -72,13 +81,19 @@ def _refuse_at_once(stated: Sequence[str], readings: Readings) -> None:
 
 
 def _parent(
-    stated: str, host: Host, taken: set[DeviceNumber], readings: Readings, timeout: float | None
+    stated: str,
+    host: Host,
+    taken: set[DeviceNumber],
+    readings: Readings,
+    timeout: float | None,
+    *,
+    sector_size: int,
 ) -> Parent | None:
     """Return the stated device; its partition table is read, unless `timeout` is None."""
     reading = timeout is not None
     present = _map_stated(stated, host)
     if present is None and _is_image(stated, readings, reading):
-        return _image(stated, host, taken, readings, timeout)
+        return _image(stated, host, taken, readings, timeout, sector_size=sector_size)
     number = present.device if present else readings.device_at(stated) if "/" in stated else None
     there = readings.block_device(number) if number else None
     if number is None or there is None:
@@ -130,7 +145,13 @@ def _is_image(stated: str, readings: Readings, reading: bool) -> bool:
 
 
 def _image(
-    stated: str, host: Host, taken: set[DeviceNumber], readings: Readings, timeout: float | None
+    stated: str,
+    host: Host,
+    taken: set[DeviceNumber],
+    readings: Readings,
+    timeout: float | None,
+    *,
+    sector_size: int,
 ) -> Parent:
     """Return the loop device that shows the file `stated`, or the one that would."""
     file = readings.image_file(stated)
@@ -149,11 +170,42 @@ def _image(
         image=image,
         attached=bool(shown),
         autoclear=bool(shown) and shown[0].autoclear,
+        logical_sector=sector_size or (file.sector if file else 0) or 512,
     )
     if timeout is None:
         return parent
-    path, number = (f"/dev/{parent.name}", device) if shown else (image, None)
-    return replace(parent, partition_table=readings.partition_table(path, number, timeout))
+    if file and file.packed:
+        _refuse_packed(stated, file.packed)
+    if not shown:
+        table = readings.partition_table(image, None, timeout, parent.logical_sector)
+        return replace(parent, partition_table=table)
+    table = readings.partition_table(f"/dev/{parent.name}", device, timeout)
+    if sector_size and table.logical_sector != sector_size:
+        raise Refused(
+            option="sector_size",
+            value=sector_size,
+            found=(
+                f"{parent.name} shows the image {stated} already, with sectors of"
+                f" {table.logical_sector} bytes"
+            ),
+            way_out="Detach it first (state: absent, or losetup --detach); nothing was changed",
+        )
+    return replace(parent, partition_table=table)
+
+
+def _refuse_packed(stated: str, packed: str) -> None:
+    """Refuse an image of which a loop device would show something other than the disk."""
+    unpacked = packed in ("xz", "gzip")
+    raise Refused(
+        option="device",
+        value=stated,
+        found=f"it is a disk image in the format {packed}, and a loop device shows raw images only",
+        way_out=(
+            f"Decompress it ({packed} --decompress --keep)"
+            if unpacked
+            else "Convert it (qemu-img convert -O raw), or connect it with qemu-nbd"
+        ),
+    )
 
 
 def _refuse_dasd(stated: str, number: DeviceNumber, host: Host, readings: Readings) -> None:

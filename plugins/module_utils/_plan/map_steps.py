@@ -259,13 +259,16 @@ class Attach(Unmapped):
     device: DeviceNumber
     image: str
     read_only: bool = False
+    logical_sector: int = 512
 
     def words(self) -> str:
         option = "--read-only " if self.read_only else ""
+        if self.logical_sector != 512:
+            option += f"--sector-size {self.logical_sector} "
         return f"losetup {option}/dev/loop{self.device.minor} {self.image}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.attach(self.device, self.image, self.read_only)
+        kernel.attach(self.device, self.image, self.read_only, self.logical_sector)
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,11 @@ class LibBlkid:
     """What libblkid reads of devices and files."""
 
     def partition_table(
-        self, path: str, device: DeviceNumber | None, timeout: float
+        self, path: str, device: DeviceNumber | None, timeout: float, logical_sector: int = 0
     ) -> PartitionTable:
         """Return the partition table on `path`, a block device with the number `device` or a file.
+
+        A file's `logical_sector` is the size in bytes of the sectors of the disk that it holds.
 
         Reads a few sectors. Raises Refused when the device cannot be read, or has a partition table
         that this host's libblkid reads wrongly, and DeviceMapperError when it is another one by
@@ -60,7 +62,7 @@ class LibBlkid:
 
         def read() -> None:
             try:
-                outcome.append(_read_partition_table(path, device))
+                outcome.append(_read_partition_table(path, device, logical_sector))
             except Exception as error:  # It is raised by the thread that waits.
                 outcome.append(error)
 
@@ -85,8 +87,12 @@ class LibBlkid:
         return _version(_load_library())
 
 
-def _read_partition_table(path: str, device: DeviceNumber | None) -> PartitionTable:
+def _read_partition_table(
+    path: str, device: DeviceNumber | None, logical_sector: int
+) -> PartitionTable:
     with _opened(path, device) as descriptor, _probe(path, descriptor) as (library, probe):
+        if logical_sector:
+            library.blkid_probe_set_sectorsize(probe, logical_sector)
         if device:
             # libblkid reads through the page cache, which lasts as long as anything has the device
             # open, be it a map on top: what another node, or another path, has written since is
@@ -283,6 +289,7 @@ def _load_library() -> ctypes.CDLL:
         ("blkid_probe_set_partitions_flags", number, [pointer, number]),
         ("blkid_do_safeprobe", number, [pointer]),
         ("blkid_probe_get_sectorsize", ctypes.c_uint, [pointer]),
+        ("blkid_probe_set_sectorsize", number, [pointer, ctypes.c_uint]),
         ("blkid_probe_get_partitions", pointer, [pointer]),
         ("blkid_probe_lookup_value", number, [pointer, text, pointer, pointer]),
         ("blkid_partlist_numof_partitions", number, [pointer]),

@@ -23,6 +23,19 @@ if t.TYPE_CHECKING:
 
 _MAJOR = 7  # LOOP_MAJOR
 
+_SECTORS = (512, 1024, 2048, 4096)
+"""The sizes of sectors that a loop device takes, in bytes."""
+
+_PACKED = (
+    (0, b"QFI\xfb", "qcow2"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (64, b"\x7f\x10\xda\xbe", "vdi"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x1f\x8b\x08", "gzip"),
+)
+"""What a file begins with that is not the disk itself: offset, bytes, format."""
+
 
 class LoopDevices:
     """The loop devices of the running kernel, and the files that they can show."""
@@ -32,7 +45,11 @@ class LoopDevices:
         real = os.path.realpath(path)
         if not os.path.isfile(real):
             return None
-        return ImageFile(real, os.stat(real).st_size // SECTOR, not os.access(real, os.W_OK))
+        read_only = not os.access(real, os.W_OK)
+        start = _start(real)
+        return ImageFile(
+            real, os.stat(real).st_size // SECTOR, read_only, _packed(start), _sector(start)
+        )
 
     def loop_devices(self, path: str) -> tuple[LoopDevice, ...]:
         """Return the loop devices that show the whole file `path`, which may be gone, by number."""
@@ -56,10 +73,12 @@ class LoopDevices:
                 return device
             minor += 1
 
-    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
+    def attach(self, device: DeviceNumber, path: str, read_only: bool, logical_sector: int) -> None:
         """Let the loop device show the file `path`; KernelError if it cannot."""
-        option = ["--read-only"] if read_only else []
-        _losetup("attach", device, *option, f"/dev/loop{device.minor}", path)
+        options = ["--read-only"] if read_only else []
+        if logical_sector != SECTOR:
+            options += ["--sector-size", str(logical_sector)]
+        _losetup("attach", device, *options, f"/dev/loop{device.minor}", path)
 
     def detach(self, device: DeviceNumber) -> None:
         """Let the loop device go, at the latest with its last user; KernelError if it cannot."""
@@ -74,6 +93,29 @@ def _is_same_file(shown: str, path: str) -> bool:
     number = os.stat(path).st_dev
     here = DeviceNumber(os.major(number), os.minor(number))
     return mounted_at(shown) == here and os.path.samefile(shown, path)
+
+
+def _start(path: str) -> bytes:
+    """Return what a file begins with; nothing if it cannot be read, which is named later."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(2 * _SECTORS[-1])
+    return b""
+
+
+def _packed(start: bytes) -> str:
+    """Return the format in which a file holds a disk; empty if it is the disk itself."""
+    for offset, magic, name in _PACKED:
+        if start[offset:].startswith(magic):
+            return name
+    return ""
+
+
+def _sector(start: bytes) -> int:
+    """Return the size of the sectors for which a GPT was written, whose header is in the second.
+
+    Return 0 if there is none: no other partition table says it.
+    """
+    return next((size for size in _SECTORS if start[size:].startswith(b"EFI PART")), 0)
 
 
 def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:

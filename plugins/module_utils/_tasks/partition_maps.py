@@ -49,6 +49,7 @@ class Request:
     read_only: bool = False
     skip_extended: bool = False
     rename_mounted: bool = False
+    sector_size: int = 0
 
 
 def parse(options: ModuleOptions) -> Request:
@@ -91,6 +92,7 @@ def parse(options: ModuleOptions) -> Request:
         read_only=options["read_only"],
         skip_extended=options["extended"] == "skip",
         rename_mounted=options["rename_mounted"],
+        sector_size=options["sector_size"] or 0,
     )
 
 
@@ -132,7 +134,13 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
 
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these devices' partition maps concern it."""
-    host = observe_partitions(readings, request.devices, timeout, reading=request.present)
+    host = observe_partitions(
+        readings,
+        request.devices,
+        timeout,
+        reading=request.present,
+        sector_size=request.sector_size,
+    )
     return observe_names(host, desire(request, host), readings, timeout)
 
 
@@ -167,7 +175,8 @@ def _attach(request: Request, stated: Sequence[Desired | Absent], host: Host) ->
     }
     for parent in host.parents:
         if not parent.attached and parent.device in below:
-            yield Attach(parent.device, parent.image, request.read_only or parent.read_only)
+            read_only = request.read_only or parent.read_only
+            yield Attach(parent.device, parent.image, read_only, parent.logical_sector)
 
 
 def _detach(request: Request, stated: Sequence[Desired | Absent], host: Host) -> Iterator[Detach]:

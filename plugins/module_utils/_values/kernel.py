@@ -140,9 +140,11 @@ class Readings(t.Protocol):
     # Partition tables and images
 
     def partition_table(
-        self, path: str, device: DeviceNumber | None, timeout: float
+        self, path: str, device: DeviceNumber | None, timeout: float, logical_sector: int = 0
     ) -> PartitionTable:
         """Return the partition table on `path`, a block device with this number, or a file.
+
+        A file's `logical_sector` is the size in bytes of the sectors of the disk that it holds.
 
         Callers must first rule out devices that are known to hang. Raises Refused for a device that
         cannot be read within `timeout` seconds, or whose table is not read rightly.
@@ -298,8 +300,8 @@ class Kernel(Readings, t.Protocol):
     def udev_batch(self, timeout: float) -> AbstractContextManager[None]:
         """Wait at the end, `timeout` seconds at most, until udev is done with all changes."""
 
-    def attach(self, device: DeviceNumber, path: str, read_only: bool) -> None:
-        """Let the loop device show the file `path`."""
+    def attach(self, device: DeviceNumber, path: str, read_only: bool, logical_sector: int) -> None:
+        """Let the loop device show the file `path`, as a disk with sectors of so many bytes."""
 
     def detach(self, device: DeviceNumber) -> None:
         """Let the loop device go, at the latest with its last user."""

@@ -69,7 +69,8 @@ class Parent:
 
     `uuid` is what the uuids of its partition maps end in. `image` is the regular file that was
     stated; `device` then is the loop device that shows it, or, where it is not `attached`, the one
-    that would. A loop device with `autoclear` goes with its last user.
+    that would, with sectors of `logical_sector` bytes. A loop device with `autoclear` goes with its
+    last user.
     """
 
     stated: str
@@ -82,15 +83,22 @@ class Parent:
     image: str = ""
     attached: bool = True
     autoclear: bool = False
+    logical_sector: int = 512
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A regular file with a disk image: its real path, its size in sectors of 512 bytes."""
+    """A regular file with a disk image: its real path, its size in sectors of 512 bytes.
+
+    `packed` is the format in which it holds the disk, `qcow2` or `xz`; empty if it is the disk.
+    `sector` is the size in bytes of the disk's sectors where its partition table shows it, else 0.
+    """
 
     path: str
     sectors: int
     read_only: bool
+    packed: str = ""
+    sector: int = 0
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ def test_arguments_that_are_not_the_modules_are_refused(
             "target_ports: target99:9:9: this host reaches no disk",
         ),
         ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no such map"),
-        ("partition_maps", {"devices": []}, "device: "),
+        ("partition_maps", {"devices": []}, "devices: []: the list is empty"),
         ("device_mapper_info", {"timeout": 0}, "timeout: 0: it is no time to wait"),
         ("device_mapper_info", {"maps": []}, "maps: []: it is empty"),
         ("device_mapper_info", {"expected_paths": 0}, "expected_paths: 0: a map needs a path"),

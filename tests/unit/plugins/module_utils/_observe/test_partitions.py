@@ -17,6 +17,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._observe.partiti
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
+    ImageFile,
+    LoopDevice,
     Partition,
     PartitionTable,
 )
@@ -35,7 +37,7 @@ class ReadHost(MemoryHost):
         self.read: list[tuple[str, DeviceNumber | None]] = []
 
     def partition_table(
-        self, path: str, device: DeviceNumber | None, timeout: float
+        self, path: str, device: DeviceNumber | None, timeout: float, logical_sector: int = 0
     ) -> PartitionTable:
         self.read.append((path, device))
         return super().partition_table(path, device, timeout)
@@ -96,6 +98,62 @@ def test_udev_is_not_waited_for_where_a_device_is_refused_in_any_case(
     assert waits == [30.0]
     observe_partitions(ReadHost(kernel), ["data"], reading=False, timeout=60)
     assert waits == [30.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("packed", "way_out"), [("qcow2", "qemu-img convert -O raw"), ("xz", "xz --decompress")]
+)
+def test_an_image_that_is_not_the_disk_itself_is_refused(
+    kernel: MemoryKernel, monkeypatch: pytest.MonkeyPatch, packed: str, way_out: str
+) -> None:
+    file = ImageFile("/srv/image", 2048, False, packed)
+    monkeypatch.setattr(ReadHost, "image_file", lambda _self, _path: file)
+    monkeypatch.setattr(
+        ReadHost, "free_loop_device", lambda _self, _besides: DeviceNumber(7, 0), raising=False
+    )
+    refused = refusal(kernel, "/srv/image")
+    assert f"in the format {packed}" in refused.found
+    assert way_out in refused.way_out
+
+
+@pytest.mark.parametrize(
+    ("found", "stated", "used"), [(0, 0, 512), (4096, 0, 4096), (0, 2048, 2048), (4096, 512, 512)]
+)
+def test_an_image_is_read_with_sectors_of_the_stated_size_or_of_its_tables(
+    kernel: MemoryKernel, monkeypatch: pytest.MonkeyPatch, found: int, stated: int, used: int
+) -> None:
+    read: list[int] = []
+
+    def table(
+        _self: object, _path: str, _device: None, _timeout: float, sector: int
+    ) -> PartitionTable:
+        read.append(sector)
+        return TABLE
+
+    file = ImageFile("/srv/image", 2048, False, sector=found)
+    monkeypatch.setattr(MemoryHost, "image_file", lambda _self, _path: file)
+    monkeypatch.setattr(MemoryHost, "partition_table", table)
+    monkeypatch.setattr(
+        MemoryHost, "free_loop_device", lambda _self, _besides: DeviceNumber(7, 0), raising=False
+    )
+    (parent,) = observe_partitions(
+        MemoryHost(kernel), ["/srv/image"], reading=True, timeout=1, sector_size=stated
+    ).parents
+    assert (parent.logical_sector, read) == (used, [used])
+
+
+def test_an_image_that_is_shown_with_sectors_of_another_size_is_refused(
+    kernel: MemoryKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, shown = ImageFile("/srv/image", 2048, False), LoopDevice(DeviceNumber(7, 3), False)
+    monkeypatch.setattr(MemoryHost, "image_file", lambda _self, _path: file)
+    monkeypatch.setattr(MemoryHost, "loop_devices", lambda _self, _path: (shown,))
+    host = MemoryHost(kernel)
+    (parent,) = observe_partitions(host, ["/srv/image"], reading=True, timeout=1).parents
+    assert parent.attached
+    with pytest.raises(Refused, match="loop3 shows the image /srv/image already") as refused:
+        observe_partitions(host, ["/srv/image"], reading=True, timeout=1, sector_size=4096)
+    assert (refused.value.option, refused.value.value) == ("sector_size", 4096)
 
 
 @pytest.mark.usefixtures("data")

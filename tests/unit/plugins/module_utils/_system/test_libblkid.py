@@ -276,6 +276,16 @@ def partitions_that_would_have_maps(path: Path) -> list[Desired]:
     return stated
 
 
+def test_a_file_is_read_as_a_disk_with_sectors_of_another_size(image: Path) -> None:
+    ODD["gpt-of-4096"].write(str(image))
+    assert read(image).kind == "PMBR"
+    table = LibBlkid().partition_table(str(image), None, 60, 4096)
+    assert (table.kind, table.logical_sector) == ("gpt", 4096)
+    assert [(each.number, each.start, each.sectors) for each in table.partitions] == [
+        (1, 2048, 2048)
+    ]
+
+
 def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DeviceMapperError, match="nosuch: cannot be opened: No such file"):
         read(tmp_path / "nosuch")
@@ -306,7 +316,7 @@ def test_a_host_without_the_library_is_told_what_to_install(
 def test_a_read_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a map that queues whose last path is gone, which nobody has noticed yet."""
     answered = threading.Event()
-    monkeypatch.setattr(libblkid, "_read_partition_table", lambda _path, _device: answered.wait())
+    monkeypatch.setattr(libblkid, "_read_partition_table", lambda *_what: answered.wait())
     with pytest.raises(Refused, match="not been answered"):
         LibBlkid().partition_table("/dev/mapper/data", None, 0.1)
     answered.set()

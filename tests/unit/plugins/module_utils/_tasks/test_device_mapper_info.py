@@ -169,7 +169,11 @@ class Unreliable(MemoryHost):
     read: tuple[str, ...] = ()
 
     def partition_table(
-        self, path: str, _device: DeviceNumber | None, _timeout: float
+        self,
+        path: str,
+        _device: DeviceNumber | None,
+        _timeout: float,
+        _logical_sector: int = 0,
     ) -> PartitionTable:
         self.read = (*self.read, path)
         if len(self.read) > 1:

@@ -221,6 +221,8 @@ def test_an_image_gets_a_loop_device_before_its_maps() -> None:
     plan = image_words(IMAGE, partitions=[1])
     assert plan[0] == "losetup /dev/loop3 /srv/image"
     assert plan[1] == "create loop3p1 --uuid part1-devnode_7:3_Wh5pYvM --notable"
+    large = replace(IMAGE, logical_sector=4096)
+    assert image_words(large)[0] == "losetup --sector-size 4096 /dev/loop3 /srv/image"
     assert image_words(IMAGE, read_only=True)[0] == "losetup --read-only /dev/loop3 /srv/image"
     assert image_words(replace(IMAGE, read_only=True))[0].startswith("losetup --read-only ")
     assert not any("losetup" in each for each in image_words(SHOWN))
