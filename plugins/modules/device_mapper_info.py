@@ -175,10 +175,10 @@ maps:
               V(no_usable_path), V(suspended), V(inactive_table), V(path_failed) (the kernel uses it
               no more), V(path_gone) (the table has it, its device is gone), V(path_down) (its
               device is not running, or its ALUA state does not allow I/O), V(path_of_other_lun)
-              (its SCSI page 0x83, or without one its WWID, names the LUN C(found): what is written
-              to the map may go there), V(path_renamed) (udev has the name C(found) for it, such as
-              the one it makes of page 0x80, while page 0x83 names the LUN of the map; the path is
-              as good as the others), V(path_size) (its size in bytes is not the map's), or
+              (its SCSI page 0x83, or without one its WWID, names the LUN C(found), so that what is
+              written to the map may go there), V(path_renamed) (udev has the name C(found) for it,
+              such as the one it makes of page 0x80, while page 0x83 names the LUN of the map; the
+              path is as good as the others), V(path_size) (its size in bytes is not the map's), or
               V(path_not_in_map) (it has the WWID, and the table does not have it).
             - Or V(path_in_transition) (the array changes the path's ALUA state, as in a takeover;
               added in 1.1.0).

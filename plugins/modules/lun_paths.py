@@ -17,6 +17,10 @@ description:
   - SCSI hosts are scanned only if paths are missing. Paths whose size is stale are rescanned; a
     size is stale if the disk itself states another one (READ CAPACITY, which changes nothing), or,
     where it cannot be asked so, if the paths of the LUN do not agree.
+  - The paths of a LUN that is to be present are asked who they are (INQUIRY, SCSI page 0x83); where
+    paths are missing, all disks of the SAN are. A disk that is another LUN now than udev remembers,
+    because the array has given its LUN number to another one, is deleted and scanned back if
+    nothing uses it. If something does, the task is refused, and names the disk and its user.
   - No I/O is sent to a path that is not running, be it offline, blocked or in error recovery.
   - Namespaces of NVMe count as paths where the kernel does not join them itself
     (C(nvme_core.multipath=N)). Their controllers are rescanned instead of SCSI hosts. They cannot
@@ -61,7 +65,8 @@ options:
   hosts:
     description:
       - The SCSI hosts to scan, by number or name, such as V(0) or V(host0); for NVMe the
-        controllers, such as V(nvme0). The default is all of them.
+        controllers, such as V(nvme0). The default is all of them, except SCSI hosts of ATA, USB and
+        FireWire, because a scan of an ATA host resets its links.
     type: list
     elements: str
   timeout:

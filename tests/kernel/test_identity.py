@@ -62,3 +62,27 @@ def test_a_path_with_another_name_in_udev_stays(host: Host) -> None:
             assert not host.applied("multipath_map", name="reused", wwid=lun["wwid"])["changed"]
         finally:
             host.shell(f"rm {RULES}; udevadm control --reload")
+
+
+def test_a_new_lun_behind_a_stale_number(host: Host) -> None:
+    """The disk is asked who it is; it is named while it is in use, and replaced when it is not."""
+    with host.debug_lun("add_host=1") as lun:
+        (path,) = lun["paths"]
+        host.shell("echo 1 > /sys/bus/pseudo/drivers/scsi_debug/vpd_use_hostno")
+        unit = (int(path["address"].partition(":")[0]) + 1) * 2000  # scsi_debug.c resp_inquiry
+        names = {"1": f"1Linux_scsi_debug_{unit}", "3": f"3{0x3333333000000000 + unit:016x}"}
+        wwid = names[lun["wwid"][0]]
+        with host.opened(path["path"]):
+            message = host.refused("lun_paths", wwid=wwid)
+            assert f"udev takes {path['name']} ({path['address']}) for {lun['wwid']}" in message
+            assert f"says {wwid}, and it is in use" in message
+        checked = host.applied("lun_paths", check_mode=True, wwid=wwid)
+        done = host.applied("lun_paths", wwid=wwid)
+        assert done["plan"] == checked["plan"]
+        assert done["plan"][0] == f"echo 1 > /sys/class/block/{path['name']}/device/delete"
+        (found,) = done["luns"]
+        assert [each["address"] for each in found["paths"]] == [path["address"]]
+        assert not host.applied("lun_paths", wwid=wwid)["changed"]
+        wwids = [each["wwid"] for each in host.applied("device_mapper_info")["luns"]]
+        assert wwid in wwids
+        assert lun["wwid"] not in wwids

@@ -81,6 +81,8 @@ class MemoryHost:
         self.names_of_ports: dict[DeviceNumber, Transport] = {}
         self.native_nvme_multipath = native_nvme_multipath
         self.links: dict[str, DeviceNumber] = {}
+        self.pages: dict[DeviceNumber, tuple[str, ...]] = {}
+        self.local_hosts: frozenset[str] = frozenset()
         self.properties: dict[str, str] = {}
         self.seen_by_the_kernel: dict[DeviceNumber, tuple[tuple[int, int, int], ...]] = {}
         self.observations = 0
@@ -210,6 +212,11 @@ class MemoryHost:
         """Return the sizes that disks report."""
         return {each.device: each.reported_sectors for each in disks if each.reported_sectors}
 
+    def reported_wwids(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, tuple[str, ...]]:
+        """Return what the test says that disks are now."""
+        asked = {each.device for each in disks}
+        return {number: page for number, page in self.pages.items() if number in asked}
+
     def transports(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Transport]:
         """Return the names of the ports."""
         return {each.device: self.names_of_ports.get(each.device, Transport()) for each in disks}
@@ -217,6 +224,10 @@ class MemoryHost:
     def controllers(self) -> tuple[str, ...]:
         """Return the SCSI hosts and NVMe controllers."""
         return self.scsi_hosts
+
+    def san_controllers(self) -> tuple[str, ...]:
+        """Return the controllers, without those that the test takes for local ones."""
+        return tuple(each for each in self.scsi_hosts if each not in self.local_hosts)
 
     def has_native_nvme_multipath(self) -> bool:
         """Return whether the kernel joins NVMe paths itself."""

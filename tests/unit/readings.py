@@ -49,6 +49,7 @@ def whole(**parts: Any) -> Host:
         "multipathd": daemon(),
         "missing_modules": frozenset(),
         "controllers": (),
+        "san_controllers": (),
         "native_nvme_multipath": False,
         "transports": {},
         "missing_links": {},

@@ -190,6 +190,7 @@ def lun_paths(luns: int, host: Host, present: bool = True) -> Host:
         "luns": [{"wwid": wwid(lun)} for lun in range(luns)],
         "state": "present" if present else "absent",
         "min_paths": PATHS,
+        "max_paths": None,
         "hosts": None,
         "timeout": 60,
     }

@@ -14,7 +14,7 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 39,
-    "lun_paths": 22,
+    "lun_paths": 23,
     "multipath_map": 57,
     "multipath_path": 40,
     "partition_maps": 38,

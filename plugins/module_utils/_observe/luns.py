@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import replace
 
 from .._values.host import Host
@@ -19,24 +20,54 @@ if t.TYPE_CHECKING:
 
 
 def observe_luns(
-    readings: Readings, present: Container[str], absent: Container[str], timeout: float
+    readings: Readings, present: Mapping[str, int], absent: Container[str], timeout: float
 ) -> Host:
     """Return the host's disks, controllers, and who uses the disks.
 
-    The paths of the WWIDs in `present` are asked for their size, of those in `absent` all users are
-    found: processes as well, and what is mounted in other namespaces.
+    `present` has a number of paths for each WWID. Those paths are asked for their size and for who
+    they are; where paths are missing, each disk that a SAN may lead to is asked who it is: a scan
+    finds nothing behind a LUN number that the kernel has a disk for. The users of the paths of
+    `absent`, and of those disks that are another LUN now, are all found: processes as well, and
+    what is mounted in other namespaces.
     """
     uses = readings.uses()
     found = readings.disks(timeout)
     sizes = readings.reported_sectors(each for each in found if each.wwid in present)
+    controllers = readings.san_controllers()
     disks = tuple(replace(each, reported_sectors=sizes.get(each.device, 0)) for each in found)
-    leaving = [each for each in disks if each.wwid in absent]
+    disks = _identified(disks, [each for each in disks if each.wwid in present], readings)
+    paths = Counter(each.wwid for each in disks if not each.is_stale)
+    if any(paths[wwid] < number for wwid, number in present.items()):
+        others = [each for each in disks if each.wwid not in present]
+        reachable = [each for each in others if _host_of(each) in controllers]
+        disks = _identified(disks, reachable, readings)
+    leaving = [
+        each
+        for each in disks
+        if each.wwid in absent or (each.is_stale and any(map(each.names_lun, present)))
+    ]
     return Host(
         block_devices=disks,
         uses={**uses, **_all_uses(leaving, uses, readings)},
         controllers=readings.controllers(),
+        san_controllers=controllers,
         native_nvme_multipath=readings.has_native_nvme_multipath(),
     )
+
+
+def _identified(
+    disks: Sequence[BlockDevice], asked: Sequence[BlockDevice], readings: Readings
+) -> tuple[BlockDevice, ...]:
+    """Return `disks`, of which those that are `asked` have the page 0x83 that they state now."""
+    pages = readings.reported_wwids(asked)
+    return tuple(
+        replace(each, page_wwids=pages[each.device]) if each.device in pages else each
+        for each in disks
+    )
+
+
+def _host_of(disk: BlockDevice) -> str:
+    return f"host{disk.address.partition(':')[0]}"
 
 
 def _all_uses(

@@ -113,7 +113,8 @@ class AwaitPaths(Unmapped):
         def found(disks: Sequence[BlockDevice]) -> Iterator[tuple[Wanted, list[BlockDevice]]]:
             paths: dict[str, list[BlockDevice]] = {each.wwid: [] for each in self.wanted}
             for disk in disks:
-                paths.get(disk.wwid, []).append(disk)
+                if not disk.other_wwid(disk.wwid):
+                    paths.get(disk.wwid, []).append(disk)
             return ((each, paths[each.wwid]) for each in self.wanted)
 
         def enough(disks: Sequence[BlockDevice]) -> bool:

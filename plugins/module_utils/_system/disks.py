@@ -45,6 +45,11 @@ _ADDRESS = re.compile(r"[0-9]+:[0-9]+:[0-9]+:[0-9]+", re.ASCII)
 _VIRTUAL = ("dm-", "loop", "md", "ram", "zram", "sr", "fd", "nbd", "drbd")
 Found = t.TypeVar("Found")
 
+_LOCAL = re.compile(r"(?:ata|usb|fw)[0-9]+", re.ASCII)
+_AT_ONCE = 8
+"""Disks that are asked something at the same time."""
+_ASKING = 60.0
+"""Seconds after which no more disks are asked; a command may take half of it until it fails."""
 _LOOK_AGAIN = 1.0  # Seconds; what udev has no event for is looked for as often.
 
 
@@ -79,15 +84,14 @@ class Disks(LibUdev):
         asked: what is offline, blocked, or in error recovery, would let the question wait. A disk
         that does not answer is left out.
         """
-        asked = [
-            each for each in disks if each.state == "running" and not _is_recovering(each.address)
-        ]
-        if not asked:
-            return {}
-        # A path that has just died answers late; all of one fabric may do so, each for itself.
-        with futures.ThreadPoolExecutor(max_workers=len(asked)) as pool:
-            answers = pool.map(scsi_generic.reported_sectors, asked)
-        return {disk.device: sectors for disk, sectors in zip(asked, answers) if sectors}
+        return _answers(scsi_generic.reported_sectors, disks)
+
+    def reported_wwids(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, tuple[str, ...]]:
+        """Return the WWIDs by the page 0x83 that SCSI disks state now; it is asked as their size.
+
+        The kernel's own page is that of the disk's last scan.
+        """
+        return _answers(scsi_generic.reported_wwids, disks)
 
     def transports(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Transport]:
         """Return what the transports of `disks` call their ports."""
@@ -97,6 +101,19 @@ class Disks(LibUdev):
         """Return the SCSI hosts (host0) and NVMe controllers (nvme0) in their numbers' order."""
         found = [*listed("/sys/class/scsi_host"), *listed("/sys/class/nvme")]
         return tuple(sorted(found, key=lambda name: (name.rstrip("0123456789"), len(name), name)))
+
+    def san_controllers(self) -> tuple[str, ...]:
+        """Return those of the controllers that may lead to a SAN: not ATA, USB or FireWire.
+
+        A scan of all targets resets the links of an ATA port (libata-scsi.c ata_scsi_user_scan).
+        The hosts of an ATA port lie below it in sysfs (libata-scsi.c ata_scsi_add_hosts), those of
+        a USB or FireWire device below their bus.
+        """
+        return tuple(
+            each
+            for each in self.controllers()
+            if not any(map(_LOCAL.fullmatch, place(f"/sys/class/scsi_host/{each}").split("/")))
+        )
 
     def has_native_nvme_multipath(self) -> bool:
         """Return whether the kernel joins the paths of NVMe namespaces itself."""
@@ -161,6 +178,26 @@ class Disks(LibUdev):
             )
 
         return _once(lambda found: not found, left, timeout, self)
+
+
+def _answers(
+    question: Callable[[BlockDevice], Found], disks: Iterable[BlockDevice]
+) -> dict[DeviceNumber, Found]:
+    """Return what running disks answer, few at a time, and not for ever."""
+    asked = [each for each in disks if each.state == "running" and not _is_recovering(each.address)]
+    # A path that has just died answers late; all of one fabric may do so.
+    pool = futures.ThreadPoolExecutor(max_workers=_AT_ONCE)
+    try:
+        waiting = {each.device: pool.submit(question, each) for each in asked}
+        futures.wait(waiting.values(), timeout=_ASKING)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    found = {number: each.result() for number, each in waiting.items() if _has_answered(each)}
+    return {number: answer for number, answer in found.items() if answer}
+
+
+def _has_answered(each: futures.Future[Found]) -> bool:
+    return each.done() and not each.cancelled()
 
 
 def _once(

@@ -13,7 +13,8 @@ import os
 import typing as t
 
 from .._values.device import SECTOR
-from .block_devices import opened
+from .block_devices import BLOCK, opened
+from .scsi import page_wwids
 
 if t.TYPE_CHECKING:
     from ...plugin_utils._types import BlockDevice
@@ -28,6 +29,8 @@ host: nobody should be less patient than the kernel.
 """
 _READ_CAPACITY_16 = bytes((0x9E, 0x10)) + bytes(11) + bytes((32, 0, 0))
 _READ_CAPACITY_10 = bytes((0x25,)) + bytes(9)
+_PAGE = 1024  # Bytes; more than any page of designators has.
+_INQUIRY_83 = bytes((0x12, 1, 0x83, *_PAGE.to_bytes(2, "big"), 0))
 _UNIT_ATTENTION = 6
 _ATTEMPTS = 5  # Each attention that is pending, such as "capacity has changed", costs one.
 
@@ -74,6 +77,20 @@ def reported_sectors(disk: BlockDevice) -> int:
         finally:
             os.close(descriptor)
     return 0
+
+
+def reported_wwids(disk: BlockDevice) -> tuple[str, ...]:
+    """Return the WWIDs by the page 0x83 that one disk states; none if it does not answer."""
+    with contextlib.suppress(OSError):
+        descriptor = opened(disk.name, disk.device, 0)
+        try:
+            answer = _answer(descriptor, _INQUIRY_83, _PAGE)
+        finally:
+            os.close(descriptor)
+        if answer[1:2] == b"\x83":
+            page = answer[4 : 4 + int.from_bytes(answer[2:4], "big")]
+            return page_wwids(page, f"{BLOCK}/{disk.name}/device")
+    return ()
 
 
 def _capacity(last_block: bytes, block_length: bytes) -> int:

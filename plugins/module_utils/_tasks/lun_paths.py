@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .._observe.luns import observe_luns
 from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted
+from .._plan.stale_disks import other_names, refuse_other_name, replaceable, stale_disks
 from .._report.luns import lun_lines, lun_result
 from .._values.errors import Refused, check_max_paths, refuse_empty, refuse_too_many, refuse_twice
 from .._values.names import check_wwid, controller_name, multipath_uuid
@@ -42,8 +43,12 @@ class StatedLun:
         return self.wwid.startswith(("eui.", "nvme.", "uuid."))
 
     def paths_in(self, host: Host) -> tuple[BlockDevice, ...]:
-        """Return the paths of the LUN, in the order of their names."""
-        return host.disks_of_wwid(self.wwid)
+        """Return the paths of the LUN, in the order of their names.
+
+        A disk that udev takes for one, and that is another LUN by page 0x83, is none.
+        """
+        disks = host.disks_of_wwid(self.wwid)
+        return tuple(each for each in disks if not each.other_wwid(self.wwid))
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def parse(options: ModuleOptions) -> Request:
 
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these LUNs concern it."""
-    present = {lun.wwid for lun in request.luns if lun.present}
+    present = {lun.wwid: lun.min_paths for lun in request.luns if lun.present}
     absent = {lun.wwid for lun in request.luns if not lun.present}
     return observe_luns(readings, present, absent, timeout)
 
@@ -144,25 +149,33 @@ def _appearing(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
     """Return what brings missing paths, and makes stale sizes right."""
     scanned: list[str] = []
     rescans: list[Step] = []
+    replaced: dict[str, BlockDevice] = {}
+    stale, others = stale_disks(host), other_names(host)
     wanted: list[Wanted] = []
     for lun in luns:
         paths = lun.paths_in(host)
         refuse_too_many("wwid", lun.wwid, paths, lun.max_paths)
         eligible = _controllers(lun, host)
         missing = len(paths) < lun.min_paths
+        for disk in replaceable(lun.wwid, stale, host):
+            replaced[disk.name] = disk
+            scanned.append(f"host{disk.address.partition(':')[0]}")
         if missing:
             _refuse_unscannable(lun, eligible, host)
+            refuse_other_name(lun.wwid, others.get(lun.wwid))
             scanned += eligible
-        stale, guessed = _stale(paths)
-        rescans += [Rescan(path.name, path.device, path.reported_sectors) for path in stale]
+        grown, guessed = _stale_sizes(paths)
+        rescans += [Rescan(path.name, path.device, path.reported_sectors) for path in grown]
         if missing or guessed:
             wanted.append(Wanted(lun.wwid, lun.min_paths, lun.max_paths, guessed))
     scans = tuple(each for each in host.controllers if each in scanned)
-    plan: Plan = (*(Scan(each) for each in scans), *rescans)
+    gone = tuple(replaced.values())
+    deletions = (*map(Delete, gone), AwaitGone(gone, timeout)) if gone else ()
+    plan: Plan = (*deletions, *(Scan(each) for each in scans), *rescans)
     return (*plan, AwaitPaths(tuple(wanted), scans, timeout)) if wanted else plan
 
 
-def _stale(paths: Sequence[BlockDevice]) -> tuple[tuple[BlockDevice, ...], bool]:
+def _stale_sizes(paths: Sequence[BlockDevice]) -> tuple[tuple[BlockDevice, ...], bool]:
     """Return the paths whose size the kernel does not know rightly; and whether that is a guess.
 
     A SCSI disk says how large it is. One that cannot be asked (NVMe) is taken for stale if the
@@ -178,7 +191,7 @@ def _stale(paths: Sequence[BlockDevice]) -> tuple[tuple[BlockDevice, ...], bool]
 def _controllers(lun: StatedLun, host: Host) -> tuple[str, ...]:
     """Return what is to be scanned for the LUN; Refused for what is stated, but not there."""
     kind = "nvme" if lun.is_nvme else "host"
-    there = tuple(each for each in host.controllers if each.startswith(kind))
+    there = tuple(each for each in host.san_controllers if each.startswith(kind))
     for each in lun.controllers:
         if each not in host.controllers:
             raise Refused(
@@ -210,7 +223,7 @@ def _refuse_unscannable(lun: StatedLun, eligible: Sequence[str], host: Host) -> 
             value=lun.wwid,
             found=(
                 f"{len(lun.paths_in(host))} of {lun.min_paths} paths are there, and this host has"
-                f" no {'NVMe controller' if lun.is_nvme else 'SCSI host'} to scan for more"
+                f" no {'NVMe controller' if lun.is_nvme else 'SCSI host of a SAN'} to scan for more"
             ),
             way_out=(
                 "Load the HBA's driver, log in to the iSCSI target, or connect the NVMe controller"

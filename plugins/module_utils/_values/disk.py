@@ -90,6 +90,15 @@ class BlockDevice:
         known = self.wwid in ("", wwid) or names(self.page_wwids, self.wwid)
         return "" if known or self.wwid.startswith(_OF_PAGE_80) else self.wwid
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether udev and page 0x83 name different LUNs."""
+        return bool(self.wwid) and bool(self.other_wwid(self.wwid))
+
+    def names_lun(self, wwid: str) -> bool:
+        """Return whether udev or page 0x83 names the LUN."""
+        return self.wwid == wwid or names(self.page_wwids, wwid)
+
     def page_wwid(self, wwid: str) -> str:
         """Return what page 0x83 says beside `wwid`: the same if it does, or the most alike."""
         if names(self.page_wwids, wwid):

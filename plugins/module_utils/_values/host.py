@@ -59,8 +59,9 @@ class Host:
 
     `kpartx_delimiter` is what the host's own udev rule gives to kpartx; None without such a rule.
     `missing_modules` are those modules that the task needs and the kernel does not have.
-    `controllers` are the SCSI hosts and NVMe controllers that can look for new disks. `transports`
-    are those of the disks. `missing_links` are the links that should lead to a map, and do not.
+    `controllers` are the SCSI hosts and NVMe controllers that can look for new disks,
+    `san_controllers` those that may lead to a SAN. `transports` are those of the disks.
+    `missing_links` are the links that should lead to a map, and do not.
     `udev` is what udev shows of paths and maps. `boot_files` are the texts of the files that
     assemble maps at boot, by their paths; `missing_programs` is what they would need and the host
     does not have. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
@@ -77,6 +78,7 @@ class Host:
     multipathd: Multipathd = NOT_READ
     missing_modules: frozenset[str] = NOT_READ
     controllers: tuple[str, ...] = NOT_READ
+    san_controllers: tuple[str, ...] = NOT_READ
     native_nvme_multipath: bool = NOT_READ
     transports: Mapping[DeviceNumber, Transport] = NOT_READ
     missing_links: Mapping[DeviceNumber, tuple[str, ...]] = NOT_READ

@@ -128,11 +128,22 @@ class Readings(t.Protocol):
         A disk that does not answer is left out.
         """
 
+    def reported_wwids(
+        self, disks: Iterable[BlockDevice]
+    ) -> Mapping[DeviceNumber, tuple[str, ...]]:
+        """Return the WWIDs by the page 0x83 that SCSI disks state now.
+
+        A disk that does not answer is left out.
+        """
+
     def transports(self, disks: Iterable[BlockDevice]) -> Mapping[DeviceNumber, Transport]:
         """Return what the transports of `disks` call their ports."""
 
     def controllers(self) -> tuple[str, ...]:
         """Return the SCSI hosts (host0) and NVMe controllers (nvme0) in their numbers' order."""
+
+    def san_controllers(self) -> tuple[str, ...]:
+        """Return those of the controllers that may lead to a SAN: not ATA, USB or FireWire."""
 
     def has_native_nvme_multipath(self) -> bool:
         """Return whether the kernel joins the paths of NVMe namespaces itself."""

@@ -39,7 +39,7 @@ class LunHost(MemoryHost):
 
 
 def test_the_paths_of_luns_that_are_to_be_there_are_asked_for_their_size() -> None:
-    host = observe_luns(LunHost({}), {"3600"}, set(), 1)
+    host = observe_luns(LunHost({}), {"3600": 1}, set(), 1)
     assert [each.reported_sectors for each in host.block_devices] == [16, 0]
     assert host.controllers == ("host0", "host1", "host2", "host3")
     assert host.native_nvme_multipath is False
@@ -49,7 +49,7 @@ def test_the_paths_of_luns_that_are_to_be_there_are_asked_for_their_size() -> No
 def test_all_users_are_found_of_the_paths_of_luns_that_are_to_go() -> None:
     host = LunHost({SDA1: (CAT,), SDB.device: (CAT,)})
     host.used = {SDA.device: (MOUNT,), SDB.device: (MOUNT,)}
-    found = observe_luns(host, set(), {"3600"}, 1)
+    found = observe_luns(host, {}, {"3600"}, 1)
     assert found.uses == {SDA.device: (MOUNT, CAT), SDB.device: (MOUNT,)}
 
 
@@ -59,4 +59,4 @@ def test_a_claim_that_nothing_explains_is_a_use(state: str, found: Uses) -> None
     host = LunHost({})
     host.block_devices = (replace(SDA, state=state), SDB)
     host.kernel.claimed = {SDA.device, SDB.device}
-    assert observe_luns(host, set(), {"3600"}, 1).uses == {SDA.device: found}
+    assert observe_luns(host, {}, {"3600"}, 1).uses == {SDA.device: found}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -127,8 +128,48 @@ def test_to_delete_what_somebody_else_has_deleted_is_no_error() -> None:
 def test_what_is_gone_or_does_not_run_is_asked_nothing() -> None:
     offline = BlockDevice("sda", DeviceNumber(8, 0), 8, state="offline")
     assert Disks().reported_sectors([GONE, offline]) == {}
+    assert Disks().reported_wwids([GONE, offline]) == {}
     assert scsi_generic.reported_sectors(GONE) == 0
+    assert scsi_generic.reported_wwids(GONE) == ()
     assert not BlockDevices().is_claimed(DeviceNumber(4095, 0))
+
+
+def test_few_disks_are_asked_at_a_time_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thousand paths may all have died."""
+    asked, end = [], threading.Event()
+
+    def question(disk: BlockDevice) -> int:
+        asked.append(disk)
+        return 1 if disk.device.minor == 3 else end.wait(60) or 2
+
+    monkeypatch.setattr(disks, "_ASKING", 0.2)
+    monkeypatch.setattr(scsi_generic, "reported_sectors", question)
+    monkeypatch.setattr(disks, "_is_recovering", lambda _address: False)
+    paths = [BlockDevice("sda", DeviceNumber(8, n), 8, state="running") for n in range(2000)]
+    try:
+        assert Disks().reported_sectors(paths) == {DeviceNumber(8, 3): 1}
+    finally:
+        end.set()
+    assert len(asked) <= 9
+
+
+@pytest.mark.parametrize(
+    ("directory", "expected"),
+    [
+        ("/sys/devices/pci0000:00/0000:00:1f.2/ata1/host0/scsi_host/host0", False),
+        ("/sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host0/scsi_host/host0", False),
+        ("/sys/devices/pci0000:00/0000:00:03.0/virtio0/host0/scsi_host/host0", True),
+        ("/sys/devices/platform/host0/session1/../scsi_host/host0", True),
+        ("/sys/devices/pci0000:00/0000:3b:00.0/host0/scsi_host/host0", True),
+        ("", True),
+    ],
+)
+def test_controllers_of_a_san(
+    monkeypatch: pytest.MonkeyPatch, directory: str, expected: bool
+) -> None:
+    monkeypatch.setattr(disks, "place", lambda _link: directory)
+    monkeypatch.setattr(Disks, "controllers", lambda _self: ("host0",))
+    assert Disks().san_controllers() == (("host0",) if expected else ())
 
 
 def test_a_wait_ends_with_what_is_there() -> None:

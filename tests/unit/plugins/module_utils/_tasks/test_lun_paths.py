@@ -175,7 +175,7 @@ def test_bad_options_are_refused(
 
 def test_a_host_without_scsi_cannot_be_scanned() -> None:
     host = San(MemoryKernel({}), scsi_hosts=())
-    with pytest.raises(Refused, match="has no SCSI host to scan"):
+    with pytest.raises(Refused, match="has no SCSI host of a SAN to scan"):
         host.task(wwid=WWID)
 
 
@@ -349,3 +349,67 @@ def test_more_paths_than_max_paths_are_refused() -> None:
     found = {"host0": (SDA, SDB, replace(SDC, wwid=WWID))}
     with pytest.raises(DeviceMapperError, match="more than max_paths"):
         san(**found).task(wwid=WWID, min_paths=2, max_paths=2)
+
+
+LUN, OTHER_LUN = "3600140512345678000112233445566aa", "3600140587654321000112233445566aa"
+OLD = replace(SDA, wwid=OTHER_LUN, page_wwids=(OTHER_LUN,))
+NEW = replace(SDA, wwid=LUN, page_wwids=(LUN,))
+REPLACED = [
+    "echo 1 > /sys/class/block/sda/device/delete",
+    "wait until udev has forgotten sda",
+    SCAN.format("host0"),
+]
+
+
+@pytest.mark.parametrize(
+    "known", [OLD, replace(OLD, page_wwids=(LUN,)), replace(NEW, wwid=OTHER_LUN)]
+)
+def test_a_lun_behind_the_number_of_another_one_is_found(known: BlockDevice) -> None:
+    """The kernel has a disk there, so that no scan finds it; the disk itself says who it is."""
+    host = san(known, host0=(NEW,))
+    host.scsi_hosts = ("host0",)
+    host.pages = {SDA.device: (LUN,)}
+    checked = host.task(check_mode=True, wwid=LUN)
+    done = host.task(wwid=LUN)
+    assert done["plan"] == checked["plan"] == [*REPLACED, f"wait for 1 path of {LUN}"]
+    assert names(done) == [["sda"]]
+    assert not host.task(wwid=LUN)["changed"]
+
+
+def test_a_path_that_is_another_lun_now_neither_grows_nor_counts() -> None:
+    """It may be larger; the map of the LUN must not become so."""
+    grown = replace(NEW, reported_sectors=4096)
+    host = san(grown, replace(SDB, wwid=LUN), host0=(replace(OLD, reported_sectors=4096),))
+    host.pages = {SDA.device: (OTHER_LUN,)}
+    done = host.task(wwid=LUN)
+    assert done["plan"] == REPLACED
+    assert names(done) == [["sdb"]]
+
+
+@pytest.mark.parametrize("known", [OLD, NEW])
+def test_a_disk_that_is_another_lun_now_is_named_while_it_is_used(known: BlockDevice) -> None:
+    host = san(known)
+    host.pages = {SDA.device: (LUN if known is OLD else OTHER_LUN,)}
+    host.used = {SDA.device: (Use("mount", "/srv"),)}
+    with pytest.raises(Refused) as refused:
+        host.task(wwid=LUN)
+    found = refused.value.found
+    assert found.startswith(f"udev takes sda (0:0:0:0) for {known.wwid}, but its SCSI page 0x83")
+    assert found.endswith("and it is in use: mounted at /srv")
+    assert not host.kernel.writes
+
+
+def test_a_lun_that_udev_has_another_name_for_is_not_waited_for() -> None:
+    host = san(replace(NEW, wwid="1VENDOR_disk_1", page_wwids=(LUN, "1VENDOR_disk_1")))
+    with pytest.raises(Refused, match=r"sda .* is a path of it, but udev calls it 1VENDOR_disk_1"):
+        host.task(wwid=LUN)
+
+
+def test_local_hosts_are_scanned_only_if_they_are_stated() -> None:
+    """To scan an ATA port resets its link."""
+    host = san(host0=(SDA,), host1=(SDB,))
+    host.local_hosts = frozenset({"host0", "host10"})
+    assert host.task(wwid=WWID)["plan"][:-1] == [SCAN.format("host1")]
+    host = san(host0=(SDA,), host1=(SDB,))
+    host.local_hosts = frozenset({"host0", "host10"})
+    assert host.task(wwid=WWID, hosts=["host0"])["plan"][:-1] == [SCAN.format("host0")]
