@@ -174,7 +174,7 @@ options:
       - With V(multipathd) the module tells the daemon, in its own terms, and waits until the
         kernel's table is as stated. One file in C(/etc/multipath/conf.d) states one map, and the
         WWID goes to those that the daemon takes for multipath devices; the host's other files are
-        never changed. The file holds the options that the task specifies and no others: everything
+        never changed. The file holds the options that the task specifies and no others; everything
         else, and the order of groups, is left to the daemon.
       - The daemon has to be that of multipath-tools 0.8.4 or later.
       - While the daemon does not run, V(multipathd) only writes its files, for a map that is there
