@@ -515,6 +515,15 @@ def test_what_a_task_does_not_state_is_the_daemons(host: MemoryHost) -> None:
     assert back["maps"][0]["table"][0]["parameters"] == table
 
 
+def test_the_daemons_defaults_are_foreseen(host: MemoryHost) -> None:
+    """As a daemon prints them: features are counted words."""
+    host.kernel.daemon.files[CONF] = 'defaults {\nfeatures "0"\npath_selector "service-time 0"\n}\n'
+    host.kernel.daemon.known = host.kernel.daemon.said()
+    expected = host.run("multipath_map", check_mode=True, **TASK)
+    assert "no features" in expected["diff"]["after"]
+    assert host.run("multipath_map", **TASK)["diff"] == expected["diff"]
+
+
 def test_a_task_that_states_only_a_wwid_has_nothing_read_and_keeps_the_name(
     host: MemoryHost,
 ) -> None:
