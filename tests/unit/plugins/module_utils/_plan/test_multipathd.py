@@ -15,6 +15,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.device i
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     Interrupted,
+    MultipathdError,
     Refused,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
@@ -617,3 +618,17 @@ def test_a_daemon_that_waits_for_its_configuration_is_told_of(host: MemoryHost) 
     assert "Start it (systemctl start" in refusal(host, manager="multipathd").way_out
     host.kernel.daemon.awaited_file = CONF
     assert f"Make {CONF}, without which" in refusal(host, manager="multipathd").way_out
+
+
+def test_a_file_that_the_parser_does_not_take_leaves_nothing_behind(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str, _text: str) -> None:
+        raise MultipathdError(f"take {path}", f"{path} line 6, invalid keyword: no_such")
+
+    monkeypatch.setattr(host.kernel, "write_drop_in", refused)
+    with pytest.raises(Interrupted) as interrupted:
+        host.run("multipath_map", **TASK, settings={"no_such": 1})
+    assert "line 6, invalid keyword: no_such" in str(interrupted.value)
+    assert interrupted.value.done == ()
+    assert (host.kernel.daemon.wwids, host.kernel.daemon.files) == (set(), {})
