@@ -99,8 +99,10 @@ def as_decided(stated: StatedMap, wwid: str, paths: Sequence[BlockDevice], host:
         name = (decided("path_selector") or "service-time").split()[0]
         changes["path_selector"] = replace(stated.path_selector, name=name)
     if "no_path_retry" in left:
-        said = decided("no_path_retry") or decided("features")
-        queues = said.isdigit() or said == "queue" or "queue_if_no_path" in said
+        retry = decided("no_path_retry")
+        queues = retry == "queue" or (retry.isdigit() and retry != "0")
+        if not retry:
+            queues = "queue_if_no_path" in decided("features").split()
         changes["features"] = replace(stated.features, queue_if_no_path=queues)
     if "read_only" in left:
         changes["read_only"] = all(path.read_only for path in paths)

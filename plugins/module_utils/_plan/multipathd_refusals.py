@@ -306,9 +306,9 @@ def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> No
 def refuse_reinstating(steps: Sequence[Step], host: Host) -> None:
     """Refuse what would take paths back into use that an administrator has failed.
 
-    The kernel has them as failed, and to the daemon they work: it reinstates a path itself only
-    when the state that its checker finds has changed. A map's new table has all paths in use, and
-    `reconfigure` makes the daemon forget which paths it was told to fail, of all maps.
+    The kernel has them as failed, and the daemon's checker has not found them down. A map's new
+    table has all paths in use, and `reconfigure` makes the daemon forget which paths it was told to
+    fail, of all maps.
     """
     for step in steps:
         if not isinstance(step, Tell) or not step.request.startswith(_REINSTATES):
@@ -327,7 +327,7 @@ def refuse_reinstating(steps: Sequence[Step], host: Host) -> None:
                 value="multipathd",
                 found=(
                     f"`{step.words()}` would take paths back into use that are failed although"
-                    f" multipathd finds that they work: {', '.join(failed)}"
+                    f" multipathd has not found them down: {', '.join(failed)}"
                 ),
                 way_out=(
                     "If they were failed for maintenance, run the task when that is over, or"
@@ -338,7 +338,9 @@ def refuse_reinstating(steps: Sequence[Step], host: Host) -> None:
 
 
 _REINSTATES = ("reconfigure", "reload map", "resize map")
-_WORKING = ("ready", "ghost")
+_WORKING = ("ready", "ghost", "undef")
+"""What the checker says of a path that it has not found down; it checks none that was failed by
+request (multipathd/cli_handlers.c cli_fail), and says `undef` of it from its next turn on."""
 
 
 def refuse_renames(managed: Sequence[Managed], host: Host) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.device i
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     Interrupted,
+    MultipathdError,
     Refused,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
@@ -577,6 +578,15 @@ def test_what_a_task_does_not_state_is_the_daemons(host: MemoryHost) -> None:
     assert back["maps"][0]["table"][0]["parameters"] == table
 
 
+def test_the_daemons_defaults_are_foreseen(host: MemoryHost) -> None:
+    """As a daemon prints them: features are counted words."""
+    host.kernel.daemon.files[CONF] = 'defaults {\nfeatures "0"\npath_selector "service-time 0"\n}\n'
+    host.kernel.daemon.known = host.kernel.daemon.said()
+    expected = host.run("multipath_map", check_mode=True, **TASK)
+    assert "no features" in expected["diff"]["after"]
+    assert host.run("multipath_map", **TASK)["diff"] == expected["diff"]
+
+
 def test_a_task_that_states_only_a_wwid_has_nothing_read_and_keeps_the_name(
     host: MemoryHost,
 ) -> None:
@@ -670,3 +680,17 @@ def test_a_daemon_that_waits_for_its_configuration_is_told_of(host: MemoryHost) 
     assert "Start it (systemctl start" in refusal(host, manager="multipathd").way_out
     host.kernel.daemon.awaited_file = CONF
     assert f"Make {CONF}, without which" in refusal(host, manager="multipathd").way_out
+
+
+def test_a_file_that_the_parser_does_not_take_leaves_nothing_behind(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str, _text: str) -> None:
+        raise MultipathdError(f"take {path}", f"{path} line 6, invalid keyword: no_such")
+
+    monkeypatch.setattr(host.kernel, "write_drop_in", refused)
+    with pytest.raises(Interrupted) as interrupted:
+        host.run("multipath_map", **TASK, settings={"no_such": 1})
+    assert "line 6, invalid keyword: no_such" in str(interrupted.value)
+    assert interrupted.value.done == ()
+    assert (host.kernel.daemon.wwids, host.kernel.daemon.files) == (set(), {})
