@@ -34,6 +34,10 @@ options:
       - The WWID of the LUN, as udev knows it (C(ID_SERIAL), for NVMe C(ID_WWN)) and
         M(san.device_mapper.device_mapper_info) lists it.
       - Follows from O(paths) or O(path_groups) if left out.
+      - SCSI page 0x83 decides which LUN a path belongs to. A path on which it contradicts udev is
+        refused, because the array may have given its LUN number to another LUN.
+      - Paths with different unit serial numbers (SCSI page 0x80) are refused, unless
+        O(path_grouping_policy=group_by_serial).
     type: str
   state:
     description:

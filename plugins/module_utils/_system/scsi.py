@@ -64,6 +64,9 @@ def page_wwids(page: bytes, directory: str) -> tuple[str, ...]:
     vendor, model = line(f"{directory}/vendor"), line(f"{directory}/model")
     if vendor == "ATA":
         return ()
+    if page[2:3].strip(b"\0"):
+        # Older than SPC-3, without designators (scsi_serial.c check_fill_0x83_prespc3).
+        return (f"3{page.hex()}",)
     product = f"{vendor:8.8}{model:16.16}"
     found = [
         each for header, value in _designators(page) for each in _names(header, value, product)

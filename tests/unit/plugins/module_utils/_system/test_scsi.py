@@ -127,6 +127,7 @@ OWN = b"\x02\x00\x00\x04ab c"
         (EXTENDED, "ATA", []),
         (PORT_NAA, "any", []),
         (LOCAL[:7], "any", ["3333333"]),
+        (b"\x60\x06\x01\x60old unit", "any", ["3600601606f6c6420756e6974"]),
         (b"\x01\x03\x00", "any", []),
         (b"", "any", []),
     ],
