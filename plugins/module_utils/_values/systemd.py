@@ -73,6 +73,7 @@ def _devices(shown: dict[str, str]) -> Iterable[str]:
 
 
 def _listed(shown: dict[str, str], name: str) -> Iterable[str]:
-    # systemctl escapes the backslashes of lists, and not those of a single name (bus-print-
-    # properties.c, xescape).
-    return shown.get(name, "").replace(r"\x5c", "\\").split()
+    # systemctl escapes the backslashes of lists: as \x5c, or doubled and in quotes. A unit's
+    # name has neither quotes nor blanks, and no other backslash than that of an escape.
+    for word in shown.get(name, "").split():
+        yield word.lstrip("$").strip("\"'").replace(r"\x5c", "\\").replace("\\\\", "\\")

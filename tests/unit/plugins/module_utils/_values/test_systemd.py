@@ -67,3 +67,11 @@ def test_active_units_end_with_their_device_units() -> None:
 def test_device_units_are_escaped(path: str, unit: str) -> None:
     """As systemd-escape --path does."""
     assert device_unit(path) == unit
+
+
+@pytest.mark.parametrize(
+    "listed", [r"dev-a\x2db.device", r"dev-a\x5cx2db.device", r'"dev-a\\x2db.device"']
+)
+def test_lists_are_escaped_in_more_than_one_way(listed: str) -> None:
+    (unit,) = parse_units(f"Id=srv.mount\nActiveState=active\nBindsTo={listed} dev-c.device\n")
+    assert unit.devices == {r"dev-a\x2db.device", "dev-c.device"}
