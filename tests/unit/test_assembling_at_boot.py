@@ -183,9 +183,13 @@ SERVICE_TIME = {"relative_throughput": {"sda": 10}}
 def test_the_table_is_what_the_module_makes(
     root: Root, options: dict[str, Any], handlers: Sequence[str]
 ) -> None:
+    units = 2 if options.get("path_grouping_policy") == "group_by_serial" else 1
     disks = [
         disk(
-            number, hardware_handler=handler, serial=f"S{number % 2}", target_port_group=number % 2
+            number,
+            hardware_handler=handler,
+            serial=f"S{number % units}",
+            target_port_group=number % 2,
         )
         for number, handler in enumerate(handlers)
     ]
