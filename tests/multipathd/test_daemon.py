@@ -97,7 +97,7 @@ def test_an_admins_section(host: DaemonHost) -> None:
     later = f"{DIRECTORY}/z.conf"
     host.run("tee", later, input=SECTION)
     assert f"{later} line 4 says no_path_retry queue" in host.message(
-        adopt=True, no_path_retry="fail"
+        adopt=True, name="other", no_path_retry="fail"
     )
     host.run("rm", later)
     host.run("tee", drop_in(WWIDS[0]), input=SECTION)
