@@ -218,19 +218,6 @@ def test_a_map_that_is_only_a_wwid_needs_no_reading_of_files(host: DaemonHost) -
     assert host.twice()["maps"][0]["name"] == "data"
 
 
-def test_a_path_that_was_failed_by_hand_stays_failed(host: DaemonHost) -> None:
-    """No task about another LUN takes it back into use: it is refused, or does without."""
-    host.applied("multipath_map", **TASK)
-    disk = host.disks(0)[0]
-    host.shell(f"multipathd fail path {disk}")
-    refused = host.refused("multipath_map", name="log", wwid=WWIDS[1])
-    assert f"not found them down: {disk} of data" in refused
-    host.applied("multipath_map", wwid=WWIDS[1])
-    assert host.run("dmsetup", "status", "data").split().count("F") == 1
-    host.shell(f"multipathd reinstate path {disk}")
-    host.applied("multipath_map", name="log", wwid=WWIDS[1])
-
-
 def test_settings_that_are_no_options_reach_the_daemon(host: DaemonHost) -> None:
     """It has them afterwards; what its parser does not know is not left behind."""
     host.twice(settings={"ghost_delay": 7, "deferred_remove": True, "san_path_err_threshold": 3})

@@ -76,7 +76,6 @@ class Daemon:
     failback: str = "-"
     priorities: dict[str, int] = field(default_factory=dict)
     marginal: set[str] = field(default_factory=set)
-    unchecked: set[str] = field(default_factory=set)
     log: tuple[str, ...] = ()
 
     def said(self) -> Configuration:
@@ -113,7 +112,7 @@ class Daemon:
             paths=tuple(
                 DaemonPath(
                     *(each.name, each.device, each.wwid),
-                    *("undef" if each.name in self.unchecked else "ready", "", STORAGE),
+                    *("ready", "", STORAGE),
                     protocol="scsi:fcp",
                     priority=self.priorities.get(each.name, priority(each)),
                     marginal=each.name in self.marginal,
@@ -236,9 +235,6 @@ class MemoryMultipathd:
             found = next(each for each in self._maps if each.name == words[2])
             self.message(found.uuid, f"switch_group {words[4]}")
             return
-        (self.daemon.unchecked.add if words[0] == "fail" else self.daemon.unchecked.discard)(
-            words[2]
-        )
         device = next(each.device for each in self.daemon.disks if each.name == words[2])
         for each in self._maps:
             if each.live and each.live.multipath and device in each.live.devices():

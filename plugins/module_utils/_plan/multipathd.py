@@ -38,7 +38,6 @@ from .multipathd_refusals import (
     refuse_handler,
     refuse_no_daemon,
     refuse_overridden,
-    refuse_reinstating,
     refuse_renames,
     refuse_unmanaged_paths,
 )
@@ -211,7 +210,6 @@ def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
         steps += _waits(waiting, host)
     if steps:
         refuse_daemon_unfit(steps, host.multipathd)
-        refuse_reinstating(steps, host)
     for stated, wanted in waiting:
         refuse_defeated(stated, wanted, host)
         refuse_unmanaged_paths(stated, wanted, host)

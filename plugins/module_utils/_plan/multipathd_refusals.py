@@ -14,7 +14,7 @@ from .._values.multipath_conf import drop_in_path, matches
 from .._values.multipathd_versions import OLDEST, detects_policy, version_text
 from .._values.table import devices
 from .multipathd_reasons import left_out, to_be_left_out
-from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, Tell, WriteDropIn
+from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
 from .path_groups import groups
 
 if t.TYPE_CHECKING:
@@ -301,46 +301,6 @@ def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> No
                     " changed"
                 ),
             )
-
-
-def refuse_reinstating(steps: Sequence[Step], host: Host) -> None:
-    """Refuse what would take paths back into use that an administrator has failed.
-
-    The kernel has them as failed, and the daemon's checker has not found them down. A map's new
-    table has all paths in use, and `reconfigure` makes the daemon forget which paths it was told to
-    fail, of all maps.
-    """
-    for step in steps:
-        if not isinstance(step, Tell) or not step.request.startswith(_REINSTATES):
-            continue
-        concerned = [map_ for map_ in host.maps if step.uuid in ("", map_.uuid)]
-        failed = sorted(
-            f"{path.name} of {each.name}"
-            for each in concerned
-            for device, state in each.path_states.items()
-            for path in (host.multipathd.path_at(device),)
-            if not state.active and path and path.state in _WORKING
-        )
-        if failed:
-            raise Refused(
-                option="manager",
-                value="multipathd",
-                found=(
-                    f"`{step.words()}` would take paths back into use that are failed although"
-                    f" multipathd has not found them down: {', '.join(failed)}"
-                ),
-                way_out=(
-                    "If they were failed for maintenance, run the task when that is over, or"
-                    " reinstate them first (multipath_path, state: active). If they failed just"
-                    " now, multipathd reinstates them with its next check; nothing was changed"
-                ),
-            )
-
-
-_REINSTATES = ("reconfigure", "reload map", "resize map")
-_WORKING = ("ready", "ghost", "undef")
-"""What the checker says of a path that it has not found down; it checks none that was failed by
-request (multipathd/cli_handlers.c cli_fail), and says `undef` of it from its next turn on."""
 
 
 def refuse_renames(managed: Sequence[Managed], host: Host) -> None:

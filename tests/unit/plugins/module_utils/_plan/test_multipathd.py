@@ -624,22 +624,6 @@ def test_groups_that_follow_from_what_the_daemon_knows_are_right(host: MemoryHos
     assert host.run("multipath_map", **stated)["plan"][0] == "multipathd reload map data"
 
 
-def test_paths_that_were_failed_for_maintenance_stay_failed(host: MemoryHost) -> None:
-    other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
-    host.block_devices = (*host.block_devices, other)
-    host.kernel.disks[other.device] = Disk(other.sectors)
-    host.run("multipath_map", **TASK)
-    host.kernel.tell_multipathd("fail path sda")
-    refused = refusal(host, name="log", wwid="3601")
-    assert "`multipathd reconfigure` would take paths back into use" in refused.found
-    assert refused.found.endswith("sda of data")
-    # What needs no reading of files leaves the path alone; so does a task that changes nothing.
-    assert host.run("multipath_map", wwid="3601")["plan"][-2] == "multipathd add map 3601"
-    assert host.run("multipath_map", **TASK)["plan"] == []
-    host.kernel.tell_multipathd("reinstate path sda")
-    assert host.run("multipath_map", name="log", wwid="3601")["changed"]
-
-
 def test_further_settings_are_told_as_they_are_stated(host: MemoryHost) -> None:
     settings = {"reservation_key": "0x1a", "ghost_delay": 5, "deferred_remove": True}
     host.run("multipath_map", **TASK, settings=settings)
