@@ -181,6 +181,11 @@ def _answer(text: str) -> dict[str, t.Any]:
     assert text.startswith("\n{") or text.startswith("{"), text
     answer: dict[str, t.Any] = json.loads(text)
     assert "Traceback" not in text, text
+    if "warnings" in answer:
+        # ansible-core since 2.19 sends its controller objects.
+        answer["warnings"] = [
+            each["event"]["msg"] if isinstance(each, dict) else each for each in answer["warnings"]
+        ]
     return answer
 
 
