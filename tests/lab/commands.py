@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--memory", help="of the host; default: 1G")
     machine.add_argument("--layout", type=Path, help="a file that says all that, and more")
     suite = argparse.ArgumentParser(add_help=False)
-    suite.add_argument("--suite", choices=layout.SUITES, help=f"default: {plain.suite}")
+    suite.add_argument("--suite", choices=qemu.SUITES, help=f"default: {plain.suite}")
 
     command = commands.add_parser("image", parents=[suite], help="build the image")
     command.set_defaults(command=_image)

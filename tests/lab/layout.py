@@ -22,11 +22,10 @@ import typing as t
 from pathlib import Path
 
 from .errors import LabError
-from .qemu import Machine
+from .qemu import SUITES, Machine
 
 SECTOR = 512
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-SUITES = ("bullseye", "bookworm", "trixie", "sid")
 SIZES = {"luns": (1 << 20, 16 << 40), "memory": (512 << 20, 64 << 30)}
 """The smallest and the largest, in bytes."""
 # The HBAs have fixed PCI slots, of which there are 32. The rest is what an emulated host can bear:

@@ -21,6 +21,8 @@ from .errors import LabError
 from .qmp import Monitor
 
 QUIT_TIMEOUT = 15.0
+SUITES = ("bullseye", "bookworm", "trixie", "sid")
+"""Debian's, the oldest first."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from check.supported import CONTROLLERS, DEBIANS, HOSTS, MANAGED, OTHER_HOSTS, WHOLE, table
-from lab.layout import SUITES
+from lab.qemu import SUITES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
