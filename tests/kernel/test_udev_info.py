@@ -86,18 +86,19 @@ def test_the_hook_puts_the_rules_into_an_image(host: Host) -> None:
     templates = HERE.parents[1] / "roles/udev_rules/templates"
     loader = jinja2.FileSystemLoader(templates)
     hook = jinja2.Environment(loader=loader, trim_blocks=True).get_template("initramfs-tools.j2")
-    other = "/usr/lib/udev/rules.d/60-persistent-storage.rules"  # It stands for multipath-tools'.
-    names = {"multipath_rules": [other]}
+    # It stands for multipath-tools'. An image has all in /usr, also where the host has not.
+    other = "/lib/udev/rules.d/60-persistent-storage.rules"
+    names = {"multipath_rules": [host.run("realpath", other).strip()]}
     text = hook.render(__udev_rules_names=[NAME], __udev_rules_host=names)
     host.run("sh", "-euc", "cat >/run/hook", input=text)
     build = "DESTDIR=/run/image verbose=n version=$(uname -r) sh /run/hook"
     host.shell(
         f"echo '# of the role' >/etc/udev/rules.d/{NAME}; mkdir -p /run/image/sbin;"
-        f" {build}; test ! -e /run/image{other}; sh /run/hook prereqs"
+        f" {build}; test ! -e /run/image/usr{other}; sh /run/hook prereqs"
     )
     assert host.run("cat", f"/run/image/etc/udev/rules.d/{NAME}") == "# of the role\n"
     again = f"rm /run/image/etc/udev/rules.d/{NAME}; {build}"
-    host.shell(f"touch /run/image/sbin/multipath; {again}; test -e /run/image{other}; {again}")
+    host.shell(f"touch /run/image/sbin/multipath; {again}; test -e /run/image/usr{other}; {again}")
     host.shell(f"rm -r /run/image /run/hook /etc/udev/rules.d/{NAME}")
 
 
