@@ -14,10 +14,12 @@ import time
 import typing as t
 
 from ansible.executor.stats import AggregateStats
-from ansible.executor.task_result import CallbackTaskResult
 from ansible.inventory.host import Host
 from ansible.playbook.task import Task
 from ansible.plugins.callback import CallbackBase
+
+if t.TYPE_CHECKING:
+    from ansible.executor.task_result import CallbackTaskResult
 
 DOCUMENTATION = r"""
 name: results
@@ -26,6 +28,10 @@ short_description: Write what each task returned to a file
 description:
   - Writes a line of JSON for each result, and one with the numbers per host at the end.
 """
+
+
+PARTS = ("task", "host", "result")
+"""Of what a callback gets of a task."""
 
 
 class CallbackModule(CallbackBase):
@@ -60,13 +66,16 @@ class CallbackModule(CallbackBase):
         self._append({"stats": {host: stats.summarize(host) for host in stats.processed}})
 
     def _write(self, status: str, result: CallbackTaskResult) -> None:
+        # ansible-core 2.18 and older name them with an underscore, and have only these names.
+        prefix = "" if hasattr(result, "task") else "_"
+        task, host, returned = (getattr(result, prefix + name) for name in PARTS)
         self._append(
             {
                 "status": status,
-                "task": result.task.get_name(),
-                "host": result.host.get_name(),
-                "result": result.result,
-                "seconds": time.monotonic() - self._started[result.host.get_name()],
+                "task": task.get_name(),
+                "host": host.get_name(),
+                "result": returned,
+                "seconds": time.monotonic() - self._started[host.get_name()],
             }
         )
 

@@ -69,7 +69,7 @@ HOSTS = {
     # the kernel prints back, and two modules by Ansible.
     "smoke": Tests(
         ("bullseye", "sid"),
-        ("kernel/test_tables.py", "integration/test_targets.py::test_target[partition_maps]"),
+        ("kernel/test_tables.py", "integration/test_targets.py::test_target[device_mapper_info]"),
     ),
 }
 """The tests of `make test` on booted hosts; those that take long first."""
