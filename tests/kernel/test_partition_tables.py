@@ -163,7 +163,11 @@ def test_odd_tables(host: Host, read: Read) -> None:
     assert {*MAPPED, *REFUSED, "gpt-128", "gpt-300"} == {*ODD}
     host.applied("partition_maps", devices=list(MAPPED), delimiter="-part")
     found = made(host, *MAPPED)
-    assert {name: shown(maps) for name, maps in found.items()} == MAPPED
+    expected = dict(MAPPED)
+    if "libblkid 2.36." in host.run("blkid", "-V"):
+        # Its prober for FAT gives way to what else could be an MBR (vfat.c, "MBR detected").
+        expected["fat"] = shown(by_libblkid(host, "fat"))
+    assert {name: shown(maps) for name, maps in found.items()} == expected
     for name in AS_THE_KERNEL:
         assert [each[:3] for each in found[name]] == read[name]["kernel"], name
     host.applied("partition_maps", devices=list(MAPPED), state="absent")
