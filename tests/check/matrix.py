@@ -99,20 +99,27 @@ def matrix(workspace: Workspace) -> str:
 
 
 def _cells(programs: Mapping[Row, Path]) -> Iterator[Cell]:
-    """Yield the cells to fill in, those that take long first."""
-    controllers = [row for row in ROWS if row.core]
-    for row in controllers:
-        yield row, BOOTED
-    for core in CONTROLLERS:
-        rows = [row for row in controllers if row.core == core]
-        yield next((row for row in rows if row in programs), rows[0]), SANITY
+    """Yield the cells to fill in, those that take long first.
+
+    Each ansible-core meets the booted host with the newest Python, and sanity with the oldest.
+    """
+    of_cores = [[row for row in ROWS if row.core == core] for core in CONTROLLERS]
+    found_here = [[row for row in rows if row in programs] or rows for rows in of_cores]
+    for rows in found_here:
+        yield rows[-1], BOOTED
+    for rows in found_here:
+        yield rows[0], SANITY
     for row in ROWS:
         yield row, UNIT
 
 
 def _outcomes(workspace: Workspace, programs: Mapping[Row, Path]) -> dict[Cell, str | Failed]:
     """Do what there are programs for; return what each printed, or how it failed."""
-    controllers = {row: place for row, place in programs.items() if row.core}
+    controllers = {
+        row: programs[row]
+        for row, column in _cells(programs)
+        if row in programs and column == BOOTED
+    }
     of_managed = _ansible_of_the_managed_host(workspace)
     jobs = {
         (row, column): functools.partial(

@@ -89,8 +89,8 @@ def table() -> Iterator[str]:
     for version, core in CONTROLLERS.items():
         yield (
             f"| Controller, ansible-core {version} | Python {', '.join(core.pythons)} |"
-            " `make matrix`: unit tests, `ansible-test sanity`, a playbook with the artefact on"
-            " a booted host |"
+            " `make matrix`: unit tests with each, `ansible-test sanity` with the oldest, a"
+            " playbook with the artefact on a booted host with the newest |"
         )
     yield (
         f"| Managed host | Python {', '.join(MANAGED)} | `make matrix`: unit tests,"
