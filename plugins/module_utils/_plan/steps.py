@@ -27,7 +27,8 @@ class Step:
     if t.TYPE_CHECKING:
 
         @property
-        def uuid(self) -> str: ...
+        def uuid(self) -> str:
+            raise NotImplementedError
 
     def words(self) -> str:
         """Return it as an admin knows it, from dmsetup or the shell."""

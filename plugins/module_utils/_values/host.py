@@ -39,7 +39,13 @@ class _NotRead:
     def _look(self, *_arguments: object) -> t.NoReturn:
         raise NotReadError("a task looks at what it has not read of the host")
 
-    __bool__ = __contains__ = __getitem__ = __iter__ = __len__ = __eq__ = __ne__ = __hash__ = _look
+    __bool__ = __contains__ = __getitem__ = __iter__ = __len__ = _look
+
+    def __eq__(self, other: object) -> bool:
+        # Since Python 3.13 a dataclass compares each field, also where both are one object.
+        return self is other or self._look()
+
+    __hash__ = _look
 
     def __getattr__(self, name: str) -> t.NoReturn:
         if name.startswith("__"):
