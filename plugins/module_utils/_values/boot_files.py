@@ -64,9 +64,10 @@ TEST!="/etc/san.device_mapper/mpath-$env{.SAN_DEVICE_MAPPER_PATH}.map", \
 ENV{SAN_DEVICE_MAPPER_BOOT}="$env{.SAN_DEVICE_MAPPER_PATH}", TAG+="san-device-mapper-boot"
 
 # Not by a wish of the device's unit (SYSTEMD_WANTS): what is hidden has no active unit. A path that
-# a map holds already has many events of no concern.
+# a map holds already has many events of no concern. The shell finds systemctl where /bin is a
+# directory of its own, too.
 ACTION=="change", TEST=="holders/*/dm/uuid", GOTO="san_device_mapper_boot_hide"
-RUN+="/usr/bin/systemctl --no-block start san-device-mapper@%k.service"
+RUN+="/bin/sh -c 'systemctl --no-block start san-device-mapper@%k.service'"
 
 LABEL="san_device_mapper_boot_hide"
 # All links to the map win over those to its paths.
