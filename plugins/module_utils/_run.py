@@ -90,8 +90,8 @@ def outcome(
         raise Refused(
             option="timeout",
             value=options["timeout"],
-            found="it is no time to wait",
-            way_out="State 1 or more",
+            found="must be at least 1 second",
+            way_out="Increase it, or leave it out for the default",
         )
     host = kernel()
     readings = ReadingsOnly(host)

@@ -128,7 +128,7 @@ maps:
       type: bool
       sample: false
     deferred_remove:
-      description: Whether the kernel removes the map once nobody has it open any more.
+      description: Whether the kernel removes the map once it is closed.
       type: bool
       sample: false
     suspended:

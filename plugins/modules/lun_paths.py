@@ -53,8 +53,8 @@ options:
     default: present
   min_paths:
     description:
-      - The number of paths that have to be there. All paths that the kernel knows count, failed
-        ones, too.
+      - The number of paths that have to be there. All paths that the kernel knows count, including
+        failed ones.
     type: int
     default: 1
   max_paths:

@@ -196,7 +196,7 @@ options:
   prio:
     description:
       - The daemon's prioritizer, as C(multipath.conf) names it. The default is the daemon's, for
-        this storage; for paths with ALUA it is found by itself.
+        this storage; for paths with ALUA it is detected.
     type: str
   path_checker:
     description:
@@ -251,7 +251,7 @@ options:
     description:
       - Whether udev is told to make no partition maps of this map, with the meaning that
         C(multipath.conf) gives it. It goes with the events that the task causes, and udev remembers
-        it until the next boot; by itself it changes nothing. For a map that is O(persistent), a
+        it until the next boot; setting it alone changes nothing. For a map that is O(persistent), a
         file says so from then on.
       - If not specified, C(multipathd) decides. Without it, the default is V(false).
     type: bool
@@ -271,8 +271,8 @@ options:
   in_use:
     description:
       - What O(state=absent) does with a map that is in use, itself or one of its partition maps.
-        V(fail) refuses. V(defer) has the kernel remove each of them once nobody has it open any
-        more; until then it is there, with RV(maps[].deferred_remove). O(state=present) takes that
+        V(fail) refuses. V(defer) has the kernel remove each of them once it is closed; until
+        then it is there, with RV(maps[].deferred_remove). O(state=present) takes that
         back.
       - A map that queues and has no path left is told to fail I/O with V(defer), so that a process
         which waits for it ends; not where a file system, swap or another device is on it.
@@ -302,7 +302,7 @@ options:
       - Where it is not stated, a map that is persistent stays so, with what the task states, and
         another one does not become so. There is no other default, because a task that does not
         speak of the next boot should neither install something for it nor take away what another
-        task has stated, which nobody would notice before that boot.
+        task has set, which would only be noticed at that boot.
       - While C(multipathd) runs or is enabled, nothing is assembled; maps are the daemon's, and
         V(false) is refused for them.
     type: bool
@@ -545,7 +545,7 @@ maps:
       type: bool
       sample: false
     deferred_remove:
-      description: Whether the kernel removes the map once nobody has it open any more.
+      description: Whether the kernel removes the map once it is closed.
       type: bool
       sample: false
     persistent:

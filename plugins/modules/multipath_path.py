@@ -37,8 +37,8 @@ options:
   state:
     description:
       - V(failed) lets the kernel send no more I/O to the chosen paths.
-      - V(active) lets it use them again. It does not return to a group of paths with a higher
-        priority by itself; O(path_group) does.
+      - V(active) lets it use them again. It does not switch back to a group of paths
+        with a higher priority; O(path_group) does.
     type: str
     choices: [active, failed]
   path_group:
@@ -90,10 +90,10 @@ options:
   min_active:
     description:
       - The number of active paths that each map in use has to keep, or O(state=failed) is refused.
-        A map is in use while somebody has it open, or a map on top of it. Paths that have failed by
-        themselves do not count as active, nor do those whose device is gone, offline or blocked, or
-        whose ALUA state is V(unavailable) or V(offline).
-      - A map that nobody uses may lose all its paths, but for one that queues then
+        A map is in use while it, or a map on top of it, is open. Paths that have failed do not
+        count as active, nor do those whose device is gone, offline or blocked, or whose
+        ALUA state is V(unavailable) or V(offline).
+      - A map that is not in use may lose all its paths, but for one that queues then
         (C(queue_if_no_path)); udev would read it and hang.
       - With V(0) maps in use may lose all their paths. Their I/O fails then, or waits if they
         queue.
@@ -197,7 +197,7 @@ maps:
       type: int
       sample: 1
     in_use:
-      description: Whether somebody had the map, or a map of its partitions, open before the task.
+      description: Whether the map, or a map of its partitions, was open before the task.
       type: bool
       sample: true
     paths:

@@ -21,7 +21,7 @@ description:
     it. A map with this uuid and another name is renamed in place (but see O(rename_mounted)). Maps
     of this device that the table no longer has are removed; anything else is never touched.
   - The partition maps of a multipath map that is persistent
-    (O(san.device_mapper.multipath_map#module:persistent)) are there again after a reboot, too.
+    (O(san.device_mapper.multipath_map#module:persistent)) are there again after a reboot as well.
 extends_documentation_fragment:
   - san.device_mapper._attributes
   - san.device_mapper._attributes.diff

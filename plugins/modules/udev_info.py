@@ -12,8 +12,8 @@ author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
   - Compares what udev shows of multipath maps, their partition maps and their paths with what
-    should hold, and names each difference. What the role P(san.device_mapper.udev_rules#role)
-    verifies with; it can be asked without the role's rules, too.
+    should hold, and names each difference. The role P(san.device_mapper.udev_rules#role) verifies
+    with it; it also works without the role's rules.
   - Refuses, before anything else, what no rule of udev can hold.
 extends_documentation_fragment:
   - san.device_mapper._attributes

@@ -19,7 +19,7 @@ STATES = ("unknown", "dead", "queueing", "degraded", "healthy")
 _WORDS = {
     "inactive_table": "a second table is loaded",
     "missing_link": "links are missing",
-    "no_multipath_table": "the table is none of multipath",
+    "no_multipath_table": "the table is not a multipath table",
     "no_table": "no table",
     "no_usable_path": "no usable path",
     "not_as_drop_in": "not as its drop-in says",
@@ -134,7 +134,7 @@ def read_host(number: int, name: str, result: Result) -> HostRow:
             return HostRow(anchor, name, problem=f"{problem}: {result['msg']}".strip())
         return HostRow(anchor, name, tuple(_luns(anchor, result)))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        problem = f"what it returned is no result of device_mapper_info ({error!r})"
+        problem = f"its answer is not a result of device_mapper_info ({error!r})"
         return HostRow(anchor, name, problem=problem)
 
 

@@ -279,7 +279,7 @@ def test_a_path_is_no_device_for_partition_maps(host: Host) -> None:
     """A single path of a map is refused, with the map's name."""
     host.applied("multipath_map", name="data", wwid=WWIDS[0])
     disk = host.disks(0)[0]
-    assert "State the map instead: data" in host.refused("partition_maps", device=f"/dev/{disk}")
+    assert "Specify the map instead: data" in host.refused("partition_maps", device=f"/dev/{disk}")
     assert "no such map" in host.refused("partition_maps", device="nothing")
 
 

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from ...plugin_utils._types import Host, Map, Readings
 
 _READY = "MPATH_DEVICE_READY"
-_PATIENCE = 5.0  # Seconds; a daemon that hangs keeps nobody from looking at the host.
+_PATIENCE = 5.0  # Seconds; the host can be looked at even if the daemon hangs.
 
 
 def observe_health(

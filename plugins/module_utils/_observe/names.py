@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from ...plugin_utils._types import Host, Readings
     from .._plan.missing import Absent
 
-_PATIENCE = 10.0  # Seconds for udev to follow a rename of somebody else's.
+_PATIENCE = 10.0  # Seconds for udev to follow a rename by another tool.
 
 
 def observe_names(

@@ -239,7 +239,7 @@ def _refuse_path(stated: str, number: DeviceNumber, host: Host) -> None:
                 option="device",
                 value=stated,
                 found=f"it is a path of the multipath map {each.name}",
-                way_out=f"State the map instead: {each.name}",
+                way_out=f"Specify the map instead: {each.name}",
             )
 
 

@@ -92,7 +92,7 @@ def observe_udev(
 
 
 def _has_maps(device: UdevDevice) -> bool:
-    """Return whether udev makes the partition maps of a map: there are any, and nobody said no."""
+    """Return whether udev makes the partition maps of a map: it has any, and no flag forbids it."""
     properties = device.properties
     forbidden = properties.get("DM_SUBSYSTEM_UDEV_FLAG1") == "1"
     return bool(properties.get("ID_PART_TABLE_TYPE")) and not forbidden

@@ -179,7 +179,7 @@ def _path_lines(stated: StatedMap, target: Multipath, host: Host) -> Iterator[st
                         f"the path {disk.name} has no name in {_BY_PATH} by which to know it again"
                     ),
                     way_out=(
-                        f"State the WWID without {stated.source if stated.listed else 'paths'}"
+                        f"Specify the WWID without {stated.source if stated.listed else 'paths'}"
                         " and arguments of paths, by a policy of priorities, or persistent: false"
                     ),
                 )

@@ -91,8 +91,8 @@ def _refuse_unwhole(present: Map | None) -> None:
         )
     if present and present.inactive:
         raise DeviceMapperError(
-            f"the map {present.name} has a second table, which could not be cleared: whoever"
-            f" resumes it would swap that in. `dmsetup clear {present.name}` throws it away"
+            f"the map {present.name} has a second table, which could not be cleared: the"
+            f" next resume would swap it in. `dmsetup clear {present.name}` throws it away"
         )
 
 
@@ -165,7 +165,7 @@ class Clear(OnMap):
 
 @dataclass(frozen=True)
 class Rename(OnMap):
-    """Give a map another name in place; whoever has it open notices nothing."""
+    """Give a map another name in place; processes that have it open notice nothing."""
 
     name: str
     uuid: str
@@ -220,7 +220,7 @@ class Message(OnMap):
 
 @dataclass(frozen=True)
 class Remove(OnMap):
-    """Remove a map that nobody has open, or with `deferred` one that somebody has, at the end."""
+    """Remove a map that is not open; with `deferred`, the kernel removes it once it is closed."""
 
     name: str
     uuid: str
@@ -273,7 +273,7 @@ class Attach(Unmapped):
 
 @dataclass(frozen=True)
 class Detach(Unmapped):
-    """Let a loop device go that nobody uses any more."""
+    """Let a loop device go that is not in use any more."""
 
     device: DeviceNumber
 

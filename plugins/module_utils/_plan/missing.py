@@ -47,7 +47,7 @@ class Desired:
 class Absent:
     """A map that a task states not to be.
 
-    Whoever states it has checked that nobody uses it; or it is `deferred` until then. I/O of a file
+    Callers have checked that it is not in use, or it is `deferred` until then. I/O of a file
     system or another device on it `keeps_queueing` for a path meanwhile.
     """
 
@@ -105,9 +105,9 @@ def _defers(stated: Desired | Absent) -> bool:
 
 
 def _removal(present: Map, stated: Absent) -> Iterator[Step]:
-    """Yield the removal; whoever waits for I/O to a map without a path has it open, and goes first.
+    """Yield the removal; a process that waits for I/O to a map without a path has to end first.
 
-    Such a reader (udev's blkid, mostly) gets its error, and closes the map, once it fails I/O. A
+    Such a reader (mostly udev's blkid) gets its error, and closes the map, once it fails I/O. A
     suspended map takes no message (dm-mpath.c multipath_message).
     """
     waits = present.queues_without_path and not stated.keeps_queueing
@@ -166,9 +166,9 @@ def _refuse_taken_names(desired: Sequence[Desired], names: dict[str, str]) -> No
 
 
 def _refuse_hanging(desired: Desired, steps: Sequence[Step]) -> None:
-    """Refuse events of a map that queues without a path: udev would read it, and wait for ever.
+    """Refuse events of a map that queues without a path: udev would read it, and wait forever.
 
-    Not on each host are there the rules of multipath-tools, which know NO_PATHS.
+    The rules of multipath-tools, which know NO_PATHS, are not on every host.
     """
     hangs = UdevFlag.NO_PATHS in desired.udev and queueing(desired.table)
     for step in steps if hangs else ():
@@ -177,10 +177,10 @@ def _refuse_hanging(desired: Desired, steps: Sequence[Step]) -> None:
                 option="no_path_retry",
                 value="queue",
                 found=(
-                    f"every path of the map {desired.name} is down, and whoever reads a map that"
-                    f" queues then would hang, udev first of all (after `{step.words()}`)"
+                    f"every path of the map {desired.name} is down, and the map queues: a process"
+                    f" that reads it would hang, udev first of all (after `{step.words()}`)"
                 ),
-                way_out="Bring a path back first, or state no_path_retry: fail",
+                way_out="Bring a path back first, or set no_path_retry: fail",
             )
 
 
@@ -211,7 +211,7 @@ def _type(table: Table) -> str:
             bio = segment.target.features.queue_mode == "bio"
             return f"{'bio' if bio else 'request'}-based multipath"
     # `dmsetup wipe_table` leaves an error target behind, which any table of the map's type may
-    # follow; whoever makes a map with one decides on the type, too.
+    # follow; a map that is made with one has its type from then on.
     return "" if all(segment.target.kind == "error" for segment in table) else "bio-based"
 
 

@@ -4,8 +4,8 @@
 
 """`multipath_map` where multipathd manages the maps: what is missing of its files, and of the maps.
 
-The same tables are the target as where the kernel is loaded directly. What of them the daemon
-decides by itself counts as it comes, unless the task states it.
+The same tables are the target as where the kernel is loaded directly. What the task does
+not specify, the daemon decides.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def refuse_fight(steps: Plan, host: Host) -> None:
                 f" makes (the first operation was to be `{fought[0].words()}`)"
             ),
             way_out=(
-                "State manager: multipathd (or leave it out), or stop and disable"
+                "Set manager: multipathd (or leave it out), or stop and disable"
                 " multipathd.service and multipathd.socket; nothing was changed"
             ),
         )
@@ -474,8 +474,7 @@ def _device(stated: StatedMap, wwid: str, alike: Alike, host: Host) -> dict[str,
                 f" host has others of it: {', '.join(others)}"
             ),
             way_out=(
-                "State it for all of them in one task, or in a devices section of"
-                " /etc/multipath.conf"
+                "Set it for all of them in one task, or in a devices section of /etc/multipath.conf"
             ),
         )
     refuse_overridden(stated.device_options, product, drop_in_path(wwid), host)

@@ -103,10 +103,7 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
         raise Refused(
             option="manager",
             value="multipathd",
-            found=(
-                f"multipathd does not run, and the map {wanted.name} is not as stated: nobody would"
-                " make it so"
-            ),
+            found=(f"multipathd does not run, and the map {wanted.name} is not as specified"),
             way_out=_start(daemon) + ", or set manager: kernel to take the map from it",
         )
 
@@ -332,7 +329,7 @@ def refuse_choice_of_paths(
             value="stated",
             found="multipathd forms the groups itself, by a policy and by priorities",
             way_out=(
-                "State path_grouping_policy, or manage the map without the daemon (manager: kernel)"
+                "Set path_grouping_policy, or manage the map without the daemon (manager: kernel)"
             ),
         )
     left = {each.name for each in host.disks_of_wwid(wwid)}
@@ -343,7 +340,7 @@ def refuse_choice_of_paths(
             option="paths",
             value=", ".join(path.name for path in paths),
             found=f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",
-            way_out="State wwid instead, or manage the map without the daemon (manager: kernel)",
+            way_out="Specify wwid instead, or manage the map without the daemon (manager: kernel)",
         )
 
 
@@ -361,6 +358,6 @@ def refuse_handler(stated: StatedMap, paths: Sequence[BlockDevice]) -> None:
                 " section"
             ),
             way_out=(
-                "State auto, and hardware_handler in the devices section of /etc/multipath.conf"
+                "Set it to auto, and hardware_handler in the devices section of /etc/multipath.conf"
             ),
         )

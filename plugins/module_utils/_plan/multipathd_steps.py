@@ -159,7 +159,7 @@ def disable_queueing(name: str, uuid: str) -> Tell:
 
 @dataclass(frozen=True)
 class DeleteMap(Step):
-    """Have the daemon remove a map that nobody has open."""
+    """Have the daemon remove a map that is not open."""
 
     name: str
     uuid: str

@@ -106,7 +106,7 @@ def _by_path(stated_selector: StatedPathSelector, arranged: Groups, host: Host) 
             raise Refused(
                 option=_OPTION,
                 value=text,
-                found=f"it is no path of this map (its paths are {', '.join(names)})",
+                found=f"it is not a path of this map (its paths are {', '.join(names)})",
                 way_out="Name a path of the map, as in `paths`",
             )
         if path.name in found:
@@ -129,7 +129,7 @@ def _refuse_masks(group: Sequence[BlockDevice], stated: Mapping[str, str]) -> No
                 option=_OPTION,
                 value="cpu_mask",
                 found=f"the path {path.name} has none, and io-affinity needs it",
-                way_out="State the CPUs of each path",
+                way_out="Specify the CPUs of each path",
             )
         mask = int(stated[path.name].replace(",", ""), 16)
         if mask & taken:
@@ -150,8 +150,8 @@ def _bounded(argument: str, value: object, highest: int) -> str:
         raise Refused(
             option=_OPTION,
             value=argument,
-            found=f"{text} is no whole number from 0 to {highest}",
-            way_out="State one",
+            found=f"{text} must be a whole number from 0 to {highest}",
+            way_out="Set it to a number in this range",
         )
     return str(int(text))
 
@@ -162,7 +162,7 @@ def _mask(value: object) -> str:
         raise Refused(
             option=_OPTION,
             value="cpu_mask",
-            found=f"{text!r} is no mask of CPUs",
-            way_out="State it in hexadecimal digits, as in /proc/irq/*/smp_affinity",
+            found=f"{text!r} is not a mask of CPUs",
+            way_out="Write it in hexadecimal digits, as in /proc/irq/*/smp_affinity",
         )
     return text.lower()

@@ -58,7 +58,7 @@ class Rescan(Unmapped):
 
 @dataclass(frozen=True)
 class Delete(Unmapped):
-    """Make the kernel forget a path that nobody uses."""
+    """Make the kernel forget a path that is not in use."""
 
     path: BlockDevice
 

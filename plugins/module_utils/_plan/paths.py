@@ -200,7 +200,7 @@ def refuse_serials(option: str, wwid: str, paths: Sequence[BlockDevice]) -> None
 
 
 def refuse_claimed(option: str, wwid: str, path: BlockDevice, uuid: str, host: Host) -> None:
-    """Refuse a path that somebody else than the task's own map uses."""
+    """Refuse a path that anything but the task's own map uses."""
     for use in host.uses_of(path.device):
         holder = host.map_at(use.device) if use.device else None
         if holder is None or holder.uuid != uuid:

@@ -132,7 +132,7 @@ class Disks(LibUdev):
 
         Its name, and its address, may be another LUN's by now, after a scan: that one is left.
 
-        Nothing is to be flushed before: whoever closes a disk last has its buffers written
+        Nothing has to be flushed first: the last close of a disk writes its buffers
         (block/bdev.c), and the kernel sends SYNCHRONIZE CACHE itself (sd.c sd_shutdown).
         """
         if not _is_still(path):
@@ -140,7 +140,7 @@ class Disks(LibUdev):
         try:
             _write("delete", path.name, *delete_request(path.name))
         except KernelError as refused:
-            # Somebody else deletes it at the same moment (scsi_sysfs.c sdev_store_delete).
+            # Another tool deletes it at the same moment (scsi_sysfs.c sdev_store_delete).
             if refused.errno not in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
                 raise
 
@@ -183,7 +183,7 @@ class Disks(LibUdev):
 def _answers(
     question: Callable[[BlockDevice], Found], disks: Iterable[BlockDevice]
 ) -> dict[DeviceNumber, Found]:
-    """Return what running disks answer, few at a time, and not for ever."""
+    """Return what running disks answer, few at a time, within a bounded time."""
     asked = [each for each in disks if each.state == "running" and not _is_recovering(each.address)]
     # A path that has just died answers late; all of one fabric may do so.
     pool = futures.ThreadPoolExecutor(max_workers=_AT_ONCE)

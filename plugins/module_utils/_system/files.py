@@ -4,8 +4,8 @@
 
 """Files on the host: how each is written as a whole, and those that a host boots with.
 
-What is written is there after a power failure, or the old file is; whoever reads it meanwhile sees
-one of them. No symbolic link is followed to a file, nor to the directory of the records.
+After a power failure, either the new or the old file is there; a reader meanwhile sees one of them.
+No symbolic link is followed to a file, nor to the directory of the records.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Files:
 def _tell_udev(path: str) -> None:
     """Let udevd read its rules again, if the file is one of them, before the next event.
 
-    By itself it looks for changed files every three seconds at most (systemd, udevd.c), and would
-    handle the events of a map that is made now by the rules of before. Where no udevd runs there is
-    nobody to tell.
+    Without being told, it looks for changed files every three seconds at most (systemd, udevd.c),
+    and would handle the events of a map that is made now by the previous rules. Where no udevd runs
+    there is nothing to do.
     """
     if path.endswith(".rules"):
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):

@@ -16,8 +16,8 @@ from .programs import PATH, run
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Debian's dracut replaces initramfs-tools; beside it there is dracut-core at most, which builds
-# nothing by itself.
+# Debian's dracut replaces initramfs-tools; beside it there is dracut-core at most, which does not
+# build one automatically.
 _GENERATORS = (
     ("initramfs-tools", "mkinitramfs", ("lsinitramfs",)),
     ("dracut", "dracut", ("lsinitrd", "--kver")),

@@ -216,7 +216,7 @@ class LibDeviceMapper:
     def remove(self, uuid: str, deferred: bool) -> None:
         """Remove the map; libdevmapper tries for five seconds while udev has it open.
 
-        With `deferred`, the kernel removes it by itself once nobody has it open.
+        With `deferred`, the kernel removes it once it is closed.
         """
         name = self._name_of(uuid)
         with self._task(_REMOVE, "remove", uuid) as task:
@@ -531,7 +531,7 @@ def _load_library() -> ctypes.CDLL:
 
 
 def remove_noted_semaphore() -> None:
-    """Remove the semaphore that a run which was killed has left; nobody else waits for it."""
+    """Remove the semaphore that a run which was killed has left; nothing else waits for it."""
     with contextlib.suppress(OSError, ValueError), open(COOKIE_FILE, encoding="ascii") as file:
         key = int(file.read(16), 16)
         if key >> 16 == _COOKIE_MAGIC:

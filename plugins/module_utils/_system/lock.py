@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One task at a time on a host: the second waits for the first, and not for ever."""
+"""One task at a time on a host: the second waits for the first, within a bounded time."""
 
 from __future__ import annotations
 

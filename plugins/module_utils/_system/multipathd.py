@@ -283,8 +283,8 @@ def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
 def _ask(request: str, end: float) -> str:
     """Return the daemon's answer, without the last newline; MultipathdError if there is none.
 
-    `timeout` is its own word for a lock that somebody holds: it is asked again. So is a daemon that
-    has just been started: it has its PID file before it listens.
+    `timeout` is its own word for a lock that is held: it is asked again. So is a daemon that has
+    just been started: it has its PID file before it listens.
     """
     while True:
         try:

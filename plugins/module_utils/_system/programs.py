@@ -19,7 +19,7 @@ def run(
 
     OSError if it is not there, subprocess.TimeoutExpired after `timeout` seconds.
     """
-    # Ansible's run_command waits for ever, and only _run knows Ansible.
+    # Ansible's run_command waits forever, and only _run knows Ansible.
     return subprocess.run(  # pylint: disable=ansible-bad-function
         argv,
         env={"PATH": path, "LC_ALL": "C"},

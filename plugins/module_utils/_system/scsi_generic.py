@@ -25,7 +25,7 @@ _COMMAND_TIMEOUT = 30_000
 """Milliseconds; what the kernel gives a disk itself (sd.h SD_TIMEOUT).
 
 A command that takes longer starts the kernel's error recovery, which stops all I/O of the SCSI
-host: nobody should be less patient than the kernel.
+host: a shorter limit than the kernel's would only cause that earlier.
 """
 _READ_CAPACITY_16 = bytes((0x9E, 0x10)) + bytes(11) + bytes((32, 0, 0))
 _READ_CAPACITY_10 = bytes((0x25,)) + bytes(9)

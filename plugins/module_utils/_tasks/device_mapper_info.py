@@ -60,8 +60,8 @@ def parse(options: ModuleOptions) -> Request:
             raise Refused(
                 option=option,
                 value=options[option],
-                found="it is empty, or names nothing",
-                way_out="State what is asked for, or leave the option out",
+                found="the list is empty, or has an empty item",
+                way_out="Specify at least one item, or leave the option out to include everything",
             )
         filters[option] = tuple(options[option])
     expected = options["expected_paths"]
@@ -69,8 +69,8 @@ def parse(options: ModuleOptions) -> Request:
         raise Refused(
             option="expected_paths",
             value=expected,
-            found="a map needs a path",
-            way_out="State 1 or more",
+            found="must be at least 1",
+            way_out="Increase it, or leave it out",
         )
     return Request(
         **filters,

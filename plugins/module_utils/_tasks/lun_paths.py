@@ -133,8 +133,8 @@ def _parse_item(options: ModuleOptions) -> StatedLun:
         raise Refused(
             option="min_paths",
             value=options["min_paths"],
-            found="a LUN that is there has a path",
-            way_out="State 1 or more, or state: absent",
+            found="must be at least 1",
+            way_out="Increase it, or set state: absent to delete the paths",
         )
     return StatedLun(
         wwid=options["wwid"],
@@ -238,7 +238,7 @@ def _leaving(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
 
 
 def _refuse_used(lun: StatedLun, host: Host) -> None:
-    """Refuse paths that somebody uses, and what sysfs cannot delete alone."""
+    """Refuse paths that are in use, and what sysfs cannot delete alone."""
     paths = lun.paths_in(host)
     users: dict[str, list[str]] = {}
     for path in paths:

@@ -318,7 +318,7 @@ def _handler(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> tup
             option="hardware_handler",
             value=name,
             found="none is attached to the paths, and a map with queue_mode bio attaches none",
-            way_out="State auto, or another queue_mode",
+            way_out="Set hardware_handler: auto, or another queue_mode",
         )
     if handler == (name,):
         _refuse_missing("hardware_handler", name, f"scsi_dh_{name}", host)
@@ -327,8 +327,8 @@ def _handler(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> tup
                 raise Refused(
                     option="hardware_handler",
                     value=name,
-                    found=f"the path {path.name} is no SCSI device, and only those have one",
-                    way_out="State auto or none",
+                    found=f"the path {path.name} is not a SCSI device, and only those have one",
+                    way_out="Set it to auto or none",
                 )
     return handler
 
@@ -390,7 +390,7 @@ def _refuse_read_only(stated: StatedMap, paths: Sequence[BlockDevice], present: 
                 value=False,
                 found=f"the path {path.name} refuses writes",
                 way_out=(
-                    "State read_only: true, or let the storage allow writes and rescan the path"
+                    "Set read_only: true, or let the storage allow writes and rescan the path"
                 ),
             )
 
@@ -451,7 +451,7 @@ def _absent(stated: StatedMap, host: Host) -> Iterator[Absent]:
                 option="name",
                 value=stated.name,
                 found=(
-                    "the map of this name is no multipath map (its uuid is"
+                    "the map of this name is not a multipath map (its uuid is"
                     f" {present.uuid or 'empty'})"
                 ),
                 way_out="It was not touched; state the WWID of the map that is meant",

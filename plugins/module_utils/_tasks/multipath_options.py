@@ -71,22 +71,22 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         raise Refused(
             option="min_paths",
             value=options["min_paths"],
-            found="a map needs a path",
-            way_out="State 1 or more",
+            found="must be at least 1",
+            way_out="Increase it, or leave it out",
         )
     if present and not options.get("wwid") and not paths and not path_groups:
         raise Refused(
             option="wwid",
             value="",
-            found=f"neither it nor paths is stated{_for(options.get('name'))}",
-            way_out="State the LUN's WWID (device_mapper_info lists them), or its paths",
+            found=f"neither wwid nor paths is specified{_for(options.get('name'))}",
+            way_out="Specify the LUN's WWID (device_mapper_info lists them), or its paths",
         )
     if not present and not options.get("wwid") and not options.get("name"):
         raise Refused(
             option="wwid",
             value="",
-            found="neither it nor name is stated, so no map is meant",
-            way_out="State one of them",
+            found="neither wwid nor name is specified",
+            way_out="Specify the map to remove by one of them",
         )
     features = options["features"] or {}
     refuse_twice("paths", list(paths))
@@ -134,7 +134,7 @@ def _retry(stated: str | None) -> str:
             option="no_path_retry",
             value=stated,
             found="it is neither fail nor queue, nor a number of retries",
-            way_out="State one of them; multipathd retries after each polling_interval",
+            way_out="Set it to one of these; multipathd retries after each polling_interval",
         )
     return stated
 
@@ -146,7 +146,7 @@ def _failback(stated: str) -> str:
             option="failback",
             value=stated,
             found="it is neither immediate, manual nor followover, nor a number of seconds",
-            way_out="State one of them",
+            way_out="Set it to one of these",
         )
     return stated
 
@@ -163,7 +163,7 @@ def _device_options(options: ModuleOptions) -> t.Iterator[tuple[str, str]]:
                 option=option,
                 value=stated,
                 found=f"it is neither {word} nor a number of seconds",
-                way_out="State one of them",
+                way_out="Set it to one of these",
             )
         if stated:
             yield option, stated
@@ -229,7 +229,7 @@ def _word(option: str, stated: str) -> str:
             option=option,
             value=stated,
             found="multipath.conf has no such name: they are of a-z, 0-9 and _",
-            way_out="State one that multipath.conf(5) lists",
+            way_out="Use a name that multipath.conf(5) lists",
         )
     return stated
 
@@ -243,7 +243,7 @@ def _parse_features(options: ModuleOptions) -> Features:
                 option="features",
                 value=f"{feature} {stated[feature]}",
                 found=f"the kernel takes 0 to {highest}",
-                way_out="State a number in these bounds, or leave it out",
+                way_out="Set it to a number in this range, or leave it out",
             )
     queues = options["no_path_retry"] not in (None, "fail")
     return Features(queue_if_no_path=queues, **stated)
@@ -268,8 +268,8 @@ def _refuse_both(stated: t.Iterable[str]) -> None:
             raise Refused(
                 option="path_groups",
                 value=other,
-                found="both are stated, and each says what the groups are",
-                way_out="State one of them",
+                found="both are specified, and each defines the path groups",
+                way_out="Specify only one of them",
             )
 
 

@@ -87,8 +87,8 @@ def parse(options: ModuleOptions) -> Request:
             raise Refused(
                 option=option,
                 value=options[option],
-                found="it is empty, or names nothing",
-                way_out="State what is meant, or leave the option out: the others choose then",
+                found="the list is empty, or has an empty item",
+                way_out="Specify at least one item, or leave the option out",
             )
         stated[option] = tuple(options[option])
     if "hosts" in stated:
@@ -98,15 +98,15 @@ def parse(options: ModuleOptions) -> Request:
         raise Refused(
             option="path_group",
             value=path_group,
-            found="path groups count from 1",
-            way_out="State 1 or more",
+            found="must be at least 1, the number of the first path group",
+            way_out="Specify the number of a path group, as device_mapper_info lists them",
         )
     if options["min_active"] < 0:
         raise Refused(
             option="min_active",
             value=options["min_active"],
-            found="it is no number of paths",
-            way_out="State 0 or more",
+            found="must be at least 0",
+            way_out="Increase it, or leave it out for the default",
         )
     return Request(
         PathFilters(**stated),
@@ -217,10 +217,10 @@ def _map_stated(text: str, eligible: tuple[Map, ...], host: Host) -> Map:
             option="maps",
             value=text,
             found=(
-                "it has no multipath table, or is none of a LUN (its uuid is"
+                "not a multipath map of a LUN (wrong table type, or wrong uuid:"
                 f" {present.uuid or 'empty'}, not mpath-WWID)"
             ),
-            way_out="It was not touched; state a map that multipath_map has made",
+            way_out="Specify a map that multipath_map has made; nothing was changed",
         )
     raise Refused(
         option="maps",
@@ -356,7 +356,7 @@ def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
             option="path_group",
             value=number,
             found=f"the map {each.map.name} has {len(groups)} groups of paths",
-            way_out="State one that it has; nothing was changed",
+            way_out="Specify one of them; nothing was changed",
         )
     if not any(path.active for path in groups[number - 1].paths):
         raise Refused(
@@ -450,7 +450,7 @@ def _reason(each: Map, host: Host) -> str:
         return words(uses)
     if host.opens_beyond_partition_maps(each) > 0:
         return "open"
-    return "unused, and it queues: whoever reads it would hang" if each.queues else ""
+    return "unused, but it queues: a process that reads it would hang" if each.queues else ""
 
 
 TASK = Task(parse, observe, report, operations, changes)

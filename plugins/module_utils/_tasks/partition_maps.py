@@ -62,15 +62,15 @@ def parse(options: ModuleOptions) -> Request:
             raise Refused(
                 option="devices",
                 value=device,
-                found="it is stated more than once",
-                way_out="State it once",
+                found="it is specified more than once",
+                way_out="Specify it once",
             )
         if not device:
             raise Refused(
                 option="device",
                 value=device,
-                found="it is empty",
-                way_out="State a map's name or a /dev path",
+                found="must not be empty",
+                way_out="Specify the name of a map or a /dev path",
             )
     numbers = tuple(options["partitions"] or ())
     for number in numbers:
@@ -78,8 +78,8 @@ def parse(options: ModuleOptions) -> Request:
             raise Refused(
                 option="partitions",
                 value=number,
-                found="partitions count from 1",
-                way_out="State 1 or more",
+                found="must be at least 1, the number of the first partition",
+                way_out="Specify the numbers that device_mapper_info shows",
             )
     if options["delimiter"] != "auto":
         check_name("delimiter", f"x{options['delimiter']}1")
@@ -117,7 +117,7 @@ def desire(request: Request, host: Host) -> tuple[Desired | Absent, ...]:
                 option="devices",
                 value=parent.stated,
                 found=f"it is the same device as {twin.stated}",
-                way_out="State it once",
+                way_out="Specify it once",
             )
         desired = tuple(_desired(request, parent, host)) if request.present else ()
         wanted = {each.uuid for each in desired}

@@ -98,14 +98,14 @@ def _permission(stated: ModuleOptions) -> Permission:
             raise Refused(
                 option=f"permissions: {option}",
                 value=stated[option],
-                found="it is no name that a rule of udev can hold",
+                found="a udev rule cannot hold this name",
                 way_out="Use letters, digits and _.- only, or a number",
             )
     if not _MODE.fullmatch(stated["mode"]):
         raise Refused(
             option="permissions: mode",
             value=stated["mode"],
-            found="it is no mode in four octal digits",
+            found="must be a mode in four octal digits",
             way_out=(
                 "Put it in quotation marks, such as '0660': YAML takes a number for another one"
             ),
@@ -119,8 +119,8 @@ def _refuse_repeated(wwids: Sequence[str]) -> None:
             raise Refused(
                 option="permissions: wwid",
                 value=wwid,
-                found="it is stated twice",
-                way_out="State each LUN once",
+                found="it is specified more than once",
+                way_out="Specify each LUN once",
             )
 
 
@@ -133,7 +133,7 @@ def _tuning(stated: ModuleOptions) -> Tuning:
                 value=stated[option],
                 found=f"no device has such a {option}, or no rule of udev can hold it",
                 way_out=(
-                    f"State it as `cat /sys/block/sda/device/{option}` shows it, in at most"
+                    f"Write it as `cat /sys/block/sda/device/{option}` shows it, in at most"
                     f" {longest} characters; * and ? stand for others"
                 ),
             )
@@ -146,8 +146,8 @@ def _tuning(stated: ModuleOptions) -> Tuning:
         raise Refused(
             option="tuning",
             value=f"{stated['vendor']} {stated['model']}",
-            found="it states no setting",
-            way_out=f"State one or more of {', '.join(ATTRIBUTE_OF)}",
+            found="no setting is specified",
+            way_out=f"Specify one or more of {', '.join(ATTRIBUTE_OF)}",
         )
     return Tuning(stated["vendor"].strip(" "), stated["model"].strip(" "), settings)
 
@@ -159,14 +159,14 @@ def _setting(name: str, value: object) -> str:
         raise Refused(
             option=f"tuning: {name}",
             value=value,
-            found="the kernel takes no such value",
-            way_out=f"State {_LEAST.get(name, 0)} or more",
+            found=f"must be at least {_LEAST.get(name, 0)}",
+            way_out="Increase it, or leave it out",
         )
     if isinstance(value, str) and not _WORD.fullmatch(value):
         raise Refused(
             option=f"tuning: {name}",
             value=value,
             found="no scheduler has such a name",
-            way_out="State one that /sys/block/sda/queue/scheduler shows, such as none",
+            way_out="Use one that /sys/block/sda/queue/scheduler shows, such as none",
         )
     return str(value)

@@ -34,7 +34,7 @@ class BlockDevice:
     """A disk as sysfs and udev show it; a possible path of a map.
 
     `wwid` is what multipath takes for one: ID_SERIAL (NVMe: ID_WWN, DASD: ID_UID); empty where
-    nobody knows it. `address` is host:channel:target:lun of a SCSI device, else empty. `state` is
+    it is unknown. `address` is host:channel:target:lun of a SCSI device, else empty. `state` is
     the SCSI device's state, `access_state` its ALUA state in sysfs' words; empty if there is none.
     `hardware_handler` is the one attached to the SCSI device; empty if none is. `serial` is the
     unit's serial number, `target_node_name` that of the storage's port or node; empty if unknown.

@@ -81,7 +81,7 @@ class MultipathdLate(MultipathdError):
 class Unfinished(DeviceMapperError):
     """A task that failed after it had changed something: what was done, and what is left, in words.
 
-    `left` is None where the host is no longer fit for the task, so that nobody can say.
+    `left` is None where the host is no longer fit for the task: what is left is not known then.
     """
 
     def __init__(
@@ -118,8 +118,8 @@ def refuse_twice(option: str, values: Iterable[str]) -> None:
             raise Refused(
                 option=option,
                 value=value,
-                found="it is stated more than once",
-                way_out="State it once",
+                found="it is specified more than once",
+                way_out="Specify it once",
             )
         if value:
             seen.add(value)

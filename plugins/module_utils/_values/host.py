@@ -153,7 +153,7 @@ class Host:
         """Return the partition maps of a device, by their numbers.
 
         Theirs is the uuid, and one linear target onto the device (or no table, after an interrupted
-        run); whatever else looks alike belongs to somebody else.
+        run); a map that only looks alike belongs to another tool.
         """
         return tuple(
             each

@@ -29,14 +29,14 @@ class UdevFlag(enum.Flag):
     NO_KPARTX = 0x0200
     """udev makes no partition maps of this map."""
     NO_PATHS = 0x0400
-    """The map has no usable path: nobody may read it."""
+    """The map has no usable path: a read of it would wait."""
 
 
 @dataclass(frozen=True)
 class Map:
     """A device-mapper map; an empty tuple stands for a table that is not there.
 
-    `deferred_remove` says that the kernel removes the map once nobody has it open. A map keeps the
+    `deferred_remove` says that the kernel removes the map once it is closed. A map keeps the
     type of its first table; where the tables do not show it, being error targets, `request_based`
     does.
     """

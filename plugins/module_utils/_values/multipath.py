@@ -128,7 +128,7 @@ class Multipath:
     def canonical(self) -> Multipath:
         """Return the form in which two tables that mean the same are equal.
 
-        Made the same is what the kernel decides or changes by itself: the current group (the
+        What the kernel decides or changes is made the same: the current group (the
         first), the hardware handler's arguments (it does not print them), repeat counts (since 4.6
         always 1), the order of the paths in a group. Defaults are filled in.
         """
@@ -201,7 +201,7 @@ class MultipathStatus:
         _counted(words)  # queue_io and pg_init_count
         _counted(words)  # the hardware handler's words; it has none
         count = _number(words)
-        _number(words)  # the current group; its state says so, too
+        _number(words)  # the current group; its state says so as well
         groups = tuple(_parse_group_status(words) for _group in range(count))
         _end(words)
         return cls(groups)

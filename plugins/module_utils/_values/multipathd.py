@@ -86,7 +86,7 @@ class Multipathd:
         return self._paths_by_number.get(device)
 
     def fails_back_at_once(self, wwid: str) -> bool:
-        """Return whether the daemon makes the best group of this LUN's map current by itself."""
+        """Return whether the daemon makes the best group of this LUN's map current at once."""
         return any(each.wwid == wwid and each.failback == "immediate" for each in self.maps)
 
     def paths_of_wwid(self, wwid: str) -> tuple[DaemonPath, ...]:

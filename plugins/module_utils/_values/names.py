@@ -54,7 +54,7 @@ def check_wwid(option: str, wwid: str) -> None:
             value=wwid,
             found=f"{len(wwid)} characters are too many for a map's uuid",
             way_out=(
-                "State the WWID as `udevadm info --query=property --name=/dev/sda` shows it"
+                "Write the WWID as `udevadm info --query=property --name=/dev/sda` shows it"
                 " (ID_SERIAL)"
             ),
         )
@@ -117,7 +117,7 @@ def _check_characters(option: str, text: str) -> None:
             option=option,
             value=text,
             found="it is empty",
-            way_out="State it, or leave the option out",
+            way_out="Specify it, or leave the option out",
         )
     match = _MANGLED.search(text)
     if match:
@@ -145,7 +145,7 @@ def controller_name(text: str) -> str:
             value=text,
             found="this is no SCSI host",
             way_out=(
-                "State its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
+                "Specify its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
                 " controller (nvme0)"
             ),
         )

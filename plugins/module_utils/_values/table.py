@@ -117,7 +117,7 @@ def devices(table: Table) -> tuple[DeviceNumber, ...]:
 
 
 def canonical(table: Table) -> Table:
-    """Return `table` without what the kernel decides by itself, with defaults filled in."""
+    """Return `table` without what the kernel decides, with defaults filled in."""
     return tuple(Segment(s.start, s.length, s.target.canonical()) for s in table)
 
 

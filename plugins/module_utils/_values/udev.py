@@ -65,7 +65,7 @@ class Initramfs:
     """The initramfs of the running kernel: what builds it, and the names of the files inside.
 
     `generator` is `dracut` or `initramfs-tools`, empty where the host has neither; `told` says that
-    it has been told of the collection's rules. `files` is None where nobody could look inside.
+    it has been told of the collection's rules. `files` is None if it could not be read.
     """
 
     generator: str = ""
@@ -81,7 +81,7 @@ class UdevState:
     `shadowed` are rule files of packages, by the path of the file in /etc that hides each.
     `multipath_rules` are the paths of multipath-tools' and kpartx' own.
     `physical_volumes` is what LVM sees, None where it was not asked, or has nothing to ask.
-    `initramfs_needed` says that the rules should be in the initramfs, too.
+    `initramfs_needed` says that the rules should also be in the initramfs.
     """
 
     version: int = 0

@@ -134,7 +134,7 @@ def test_sizes_are_in_the_largest_unit_that_they_reach(value: int | None, words:
 )
 def test_a_host_that_returned_something_else_spoils_no_report(result: Any) -> None:
     text = text_of({"strange": result, "host": San().lun("data").result()})
-    assert "strange what it returned is no result of device_mapper_info" in text
+    assert "strange its answer is not a result of device_mapper_info" in text
     assert "data healthy" in text
 
 
@@ -144,7 +144,7 @@ def test_words_instead_of_numbers_and_states_spoil_no_report() -> None:
     assert "unknown host data" in text_of({"host": result})
     for key in ("maps", "luns"):
         strange = {**result, key: [{**each, "size": "<b>"} for each in result[key]]}
-        assert "no result of device_mapper_info" in text_of({"host": strange})
+        assert "not a result of device_mapper_info" in text_of({"host": strange})
 
 
 def test_what_is_no_result_by_hosts_is_refused() -> None:

@@ -513,7 +513,7 @@ def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> Non
     host.run("multipath_map", **TASK)
     host.kernel.daemon.runs = False
     refused = refusal(host, path_grouping_policy="multibus")
-    assert "does not run, and the map data is not as stated" in refused.found
+    assert "does not run, and the map data is not as specified" in refused.found
     removed = host.run("multipath_map", **TASK, state="absent")
     assert removed["plan"] == ["multipath -w 3600", "remove data", f"rm {FILE}"]
 

@@ -149,7 +149,7 @@ def test_paths_that_do_not_come_are_a_failure_that_says_what_was_done() -> None:
 @pytest.mark.parametrize(
     ("options", "option", "value", "found"),
     [
-        ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "a LUN that is there has a path"),
+        ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "must be at least 1"),
         ({"wwid": ""}, "wwid", "", "it is empty"),
         ({"wwid": "a b"}, "wwid", "a b", "mangled"),
         ({"wwid": WWID, "hosts": []}, "hosts", [], "the list is empty"),

@@ -205,7 +205,7 @@ def test_a_hardware_handler_that_cannot_be_is_refused() -> None:
     assert (refused.option, refused.value) == ("hardware_handler", "rdac")
     assert "no module scsi_dh_rdac" in refused.found
     no_scsi = replace(HOST, block_devices=(replace(SDA, address=""),))
-    assert "sda is no SCSI device" in refusal(no_scsi, wwid=WWID, hardware_handler="alua").found
+    assert "sda is not a SCSI device" in refusal(no_scsi, wwid=WWID, hardware_handler="alua").found
     assert len(desired(no_scsi, wwid=WWID)) == 1
 
 

@@ -21,17 +21,17 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
 @pytest.mark.parametrize(
     ("options", "option", "value", "found"),
     [
-        ({}, "wwid", "", "neither it nor paths is stated"),
-        ({"name": "data"}, "wwid", "", "neither it nor paths is stated for the map data"),
-        ({"state": "absent"}, "wwid", "", "neither it nor name is stated"),
-        ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "a map needs a path"),
-        ({"wwid": WWID, "min_paths": -1}, "min_paths", -1, "a map needs a path"),
+        ({}, "wwid", "", "neither wwid nor paths is specified"),
+        ({"name": "data"}, "wwid", "", "neither wwid nor paths is specified for the map data"),
+        ({"state": "absent"}, "wwid", "", "neither wwid nor name is specified"),
+        ({"wwid": WWID, "min_paths": 0}, "min_paths", 0, "must be at least 1"),
+        ({"wwid": WWID, "min_paths": -1}, "min_paths", -1, "must be at least 1"),
         ({"wwid": WWID, "name": "a b"}, "name", "a b", "would be mangled"),
         ({"wwid": WWID, "name": ""}, "name", "", "it is empty"),
         ({"wwid": WWID, "name": "x" * 128}, "name", "x" * 128, "takes 127"),
         ({"wwid": "SATA DISK"}, "wwid", "SATA DISK", "would be mangled"),
         ({"wwid": "3" * 123}, "wwid", "3" * 123, "too many for a map's uuid"),
-        ({"paths": ["sda", "sda"]}, "paths", "sda", "stated more than once"),
+        ({"paths": ["sda", "sda"]}, "paths", "sda", "specified more than once"),
         (
             {"wwid": WWID, "features": {"pg_init_retries": 51}},
             "features",
@@ -44,7 +44,7 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
             "pg_init_delay_msecs -1",
             "0 to 60000",
         ),
-        ({"path_groups": [["sda"], ["sda"]]}, "path_groups", "sda", "stated more than once"),
+        ({"path_groups": [["sda"], ["sda"]]}, "path_groups", "sda", "specified more than once"),
         ({"path_groups": [["sda"], []]}, "path_groups", [["sda"], []], "a group has no path"),
         ({"wwid": WWID, "paths": []}, "paths", [], "the list is empty"),
         ({"wwid": WWID, "path_groups": []}, "path_groups", [], "the list is empty"),
@@ -58,13 +58,13 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
             {"path_groups": [["sda"]], "paths": ["sda"]},
             "path_groups",
             "paths",
-            "each says what the groups are",
+            "each defines the path groups",
         ),
         (
             {"path_groups": [["sda"]], "path_grouping_policy": "multibus"},
             "path_groups",
             "path_grouping_policy",
-            "each says what the groups are",
+            "each defines the path groups",
         ),
         (
             {
@@ -78,13 +78,13 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
             },
             "path_groups",
             "path_grouping_policy",
-            "each says what the groups are",
+            "each defines the path groups",
         ),
         (
             {"maps": [{**DEFAULTS, "wwid": WWID}, {**DEFAULTS, "wwid": WWID, "name": "b"}]},
             "wwid",
             WWID,
-            "stated more than once",
+            "specified more than once",
         ),
         (
             {
@@ -95,7 +95,7 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
             },
             "name",
             "a",
-            "stated more than once",
+            "specified more than once",
         ),
     ],
 )

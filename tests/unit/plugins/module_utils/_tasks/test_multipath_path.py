@@ -240,7 +240,7 @@ def test_an_open_that_nothing_explains_is_a_use() -> None:
 def test_an_unused_map_that_queues_keeps_a_path(host: MemoryHost) -> None:
     host.kernel.message("mpath-3601", "queue_if_no_path")
     host.kernel.requests = 0
-    assert "whoever reads it would hang" in refusal(host, maps=["log"]).found
+    assert "a process that reads it would hang" in refusal(host, maps=["log"]).found
     assert host.run("multipath_path", state="failed", maps=["log"], min_active=0)["changed"]
 
 
@@ -334,10 +334,10 @@ def test_a_group_that_the_daemon_leaves_at_once_is_refused(host: MemoryHost) -> 
     ("options", "option", "value", "found"),
     [
         ({"maps": ["nosuch"]}, "maps", "nosuch", "there are: data, log"),
-        ({"maps": ["vg-root"]}, "maps", "vg-root", "its uuid is LVM-x"),
-        ({"maps": []}, "maps", [], "it is empty"),
-        ({"maps": ["data"], "hosts": []}, "hosts", [], "it is empty"),
-        ({"paths": [""]}, "paths", [""], "it is empty"),
+        ({"maps": ["vg-root"]}, "maps", "vg-root", "LVM-x"),
+        ({"maps": []}, "maps", [], "the list is empty"),
+        ({"maps": ["data"], "hosts": []}, "hosts", [], "the list is empty"),
+        ({"paths": [""]}, "paths", [""], "the list is empty"),
         ({"paths": ["sdz"]}, "paths", "sdz", "no block device"),
         ({"paths": ["9:9"]}, "paths", "9:9", "no block device"),
         ({"hosts": ["sda"]}, "hosts", "sda", "no SCSI host"),
@@ -345,8 +345,8 @@ def test_a_group_that_the_daemon_leaves_at_once_is_refused(host: MemoryHost) -> 
         ({"target_ports": ["c"]}, "target_ports", "c", "0x5000000000000001"),
         ({"initiator_ports": ["a"]}, "initiator_ports", "a", "0x2100000000000000"),
         ({"fabrics": ["a"]}, "fabrics", "a", "0x1000000000000000"),
-        ({"maps": ["data"], "min_active": -1}, "min_active", -1, "no number of paths"),
-        ({"maps": ["data"], "path_group": 0}, "path_group", 0, "count from 1"),
+        ({"maps": ["data"], "min_active": -1}, "min_active", -1, "must be at least 0"),
+        ({"maps": ["data"], "path_group": 0}, "path_group", 0, "must be at least 1"),
     ],
 )
 def test_bad_options_are_refused(

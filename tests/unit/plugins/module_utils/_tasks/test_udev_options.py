@@ -81,7 +81,7 @@ def test_a_permission_that_no_rule_can_hold_is_refused(option: str, value: str) 
 
 
 def test_a_lun_is_stated_once() -> None:
-    with pytest.raises(Refused, match="permissions: wwid: 3600: it is stated twice"):
+    with pytest.raises(Refused, match="permissions: wwid: 3600: it is specified more than once"):
         parse({**DEFAULTS, "permissions": [PERMISSION, {**PERMISSION, "owner": "root"}]})
 
 
@@ -118,7 +118,7 @@ def test_a_setting_that_no_rule_can_hold_is_refused(option: str, value: object) 
 
 
 def test_a_storage_system_without_a_setting_is_refused() -> None:
-    with pytest.raises(Refused, match="it states no setting"):
+    with pytest.raises(Refused, match="no setting is specified"):
         parse({**DEFAULTS, "tuning": [{**TUNING, "scheduler": None}]})
 
 
