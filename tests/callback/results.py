@@ -31,7 +31,7 @@ description:
 
 
 PARTS = ("task", "host", "result")
-"""Of what a callback gets of a task."""
+"""What is written of each result."""
 
 
 class CallbackModule(CallbackBase):

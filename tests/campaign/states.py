@@ -294,7 +294,7 @@ class Seen:
         return [row for row in self.rows() if "mpath-3" in row[1]]
 
     def nodes_are_there(self) -> bool:
-        """Tell whether there are nodes of all maps that have a table, and of no others."""
+        """Return whether there are nodes of all maps that have a table, and of no others."""
         nodes = {*self.parts()[4]} - {"control"}
         live = {row[0] for row in self.rows() if row[3] in ("Live", "Both")}
         return live <= nodes <= {row[0] for row in self.rows()}

@@ -70,7 +70,7 @@ class San:
         return self.lab.ssh(["sh", "-euc", script]).stdout
 
     def comes_back(self) -> bool:
-        """Tell whether the first LUN's map is one that the host assembles at boot."""
+        """Return whether the first LUN's map is one that the host assembles at boot."""
         record = f"/etc/san.device_mapper/mpath-{wwid(self.luns[0])}.map"
         return self.lab.ssh(["test", "-f", record], check=False).returncode == 0
 

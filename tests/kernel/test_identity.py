@@ -45,7 +45,7 @@ def test_a_lun_number_that_another_lun_has_now(host: Host) -> None:
         message = host.refused("multipath_path", maps=["reused"], state="active")
         assert "page 0x83" in message
         host.applied("multipath_map", name="reused", state="absent")
-        host.refused("multipath_map", name="reused", wwid=wwid)
+        assert "page 0x83" in host.refused("multipath_map", name="reused", wwid=wwid)
 
 
 def test_a_path_with_another_name_in_udev_stays(host: Host) -> None:

@@ -43,7 +43,7 @@ def is_mounted(host: Host) -> bool:
 
 
 def test_a_rename_that_would_unmount_is_refused(mounted: Host) -> None:
-    """By the map below, by the partition map and by fstab's name of either; an option allows it."""
+    """By the name of the map below, and by the delimiter; an option allows it."""
     message = mounted.refused("multipath_map", name="dbdata", wwid=WWIDS[0])
     assert f"systemd stops {UNIT} ({POINT}) with dev-mapper-data\\x2dpart1.device" in message
     assert "set rename_mounted: true" in message

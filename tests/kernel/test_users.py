@@ -64,10 +64,8 @@ def export(host: Host) -> Iterator[str]:
     try:
         yield "open 1 time by something that is not a process"
     finally:
-        host.shell(
-            f"echo 0 > {EXPORT}/namespaces/1/enable; rmdir {EXPORT}/namespaces/1 {EXPORT};"
-            " modprobe -r nvmet"
-        )
+        host.shell(f"echo 0 > {EXPORT}/namespaces/1/enable; rmdir {EXPORT}/namespaces/1 {EXPORT}")
+        host.lab.unload("nvmet")
 
 
 @pytest.mark.parametrize("use", [loop_device, export])
@@ -109,9 +107,10 @@ def test_a_file_server_that_is_dead_stops_no_task(host: Host) -> None:
     host.run("tee", "/run/server.py", input=SERVER)
     host.shell(
         "rm -f /run/dead.ready; setsid python3 /run/server.py > /run/dead.log 2>&1 &"
-        " echo $! > /run/dead.pid; until grep -q ready /run/dead.ready; do sleep 0.1; done"
+        " echo $! > /run/dead.pid"
     )
     try:
+        host.until(lambda: host.shell("cat /run/dead.ready", check=False).startswith("ready"))
         with host.opened("/dev/mapper/data"):
             start = time.monotonic()
             message = host.refused("multipath_map", wwid=WWIDS[0], state="absent", timeout=20)
@@ -127,13 +126,18 @@ def test_udev_is_waited_for(host: Host) -> None:
     rule = f'ENV{{DM_UUID}}=="{UUIDS[0]}", RUN+="/var/tmp/slow"'
     host.run("mkdir", "-p", "/run/udev/rules.d")
     host.run("tee", "/run/udev/rules.d/99-slow.rules", input=f"{rule}\n")
-    script = "#!/bin/sh\nexec < $DEVNAME\ntouch /run/slow.opened\nsleep 8\n"
+    script = (
+        "#!/bin/sh\nexec < $DEVNAME\ntouch /run/slow.opened\nsleep 8\ntouch /run/slow.closing\n"
+    )
     host.run("tee", "/var/tmp/slow", input=script)
     try:
         host.shell(
-            "chmod +x /var/tmp/slow; rm -f /run/slow.opened; udevadm control --reload;"
-            " udevadm trigger /dev/mapper/data; until test -e /run/slow.opened; do sleep 0.1; done"
+            "chmod +x /var/tmp/slow; rm -f /run/slow.*; udevadm control --reload;"
+            " udevadm trigger /dev/mapper/data"
         )
+        host.until(lambda: bool(host.shell("ls /run/slow.opened", check=False)))
+        host.shell("test ! -e /run/slow.closing")
         assert host.applied("multipath_map", wwid=WWIDS[0], state="absent")["changed"]
+        host.shell("test -e /run/slow.closing")
     finally:
         host.shell("rm /run/udev/rules.d/99-slow.rules /var/tmp/slow; udevadm control --reload")

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
+from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from unit.memory_kernel import MemoryKernel
 
@@ -43,6 +46,15 @@ MODULES = {
     "multipath_path": multipath_path,
     "partition_maps": partition_maps,
 }
+
+
+def arguments(options: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """Give options to the AnsibleModule that is made in this context.
+
+    ansible-core 2.18 and older have neither a profile, nor a helper for it.
+    """
+    given = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
+    return mock.patch.multiple(basic, create=True, _ANSIBLE_ARGS=given, _ANSIBLE_PROFILE="legacy")
 
 
 def defaults(module: str) -> dict[str, Any]:
@@ -277,9 +289,10 @@ class MemoryHost:
             if path in wanted or path.endswith((".map", ".partitions", ".skip_kpartx"))
         }
 
-    def missing_programs(self, _names: Iterable[str]) -> tuple[str, ...]:
-        """Return the programs that the test takes away."""
-        return self.lacking_programs
+    def missing_programs(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the programs that the test takes away, and systemd if it does."""
+        asked = {*names, "systemd"}
+        return tuple(each for each in self.lacking_programs if each in asked)
 
     def settle(self, _timeout: float) -> None:
         """Wait for nothing: there is no udev here."""

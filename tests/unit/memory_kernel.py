@@ -84,7 +84,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         return next((self._observed(each) for each in self._maps if each.uuid == uuid), None)
 
     def has_node(self, _present: Map) -> bool:
-        """Tell whether udev has done its part."""
+        """Return whether udev has done its part."""
         return not self.nodeless
 
     def create(self, name: str, uuid: str) -> None:

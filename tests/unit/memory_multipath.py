@@ -89,7 +89,7 @@ class LoadedGroup:
         self.disabled = False
 
     def has_active_path(self) -> bool:
-        """Tell whether I/O can go through this group."""
+        """Return whether I/O can go through this group."""
         return any(path.active for path in self.paths)
 
 

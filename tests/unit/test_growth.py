@@ -187,12 +187,10 @@ def multipath_path(luns: int, host: Host) -> Host:
 def lun_paths(luns: int, host: Host, present: bool = True) -> Host:
     """Return the host after a task with the paths of each LUN."""
     options = {
+        **DEFAULTS["lun_paths"],
         "luns": [{"wwid": wwid(lun)} for lun in range(luns)],
         "state": "present" if present else "absent",
         "min_paths": PATHS,
-        "max_paths": None,
-        "hosts": None,
-        "timeout": 60,
     }
     request = lun_task.parse(options)
     steps = lun_task.operations(request, host)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The laws of planning and applying, over random hosts and random statements about them.
 
-The first law, the round trip, is about values: see test__table.py.
+The first law, the round trip, is about values: see _values/test_table.py.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def test_a_plan_is_refused_for_names_only(world: World) -> None:
 
 
 def _swaps(world: World, desired: dict[str, str]) -> bool:
-    """Tell whether maps that are there want each other's names, in a ring."""
+    """Return whether maps that are there want each other's names, in a ring."""
     owners = {each.name: each.uuid for each in world.kernel.maps() if each.uuid in desired}
     for uuid in owners.values():
         seen = [uuid]

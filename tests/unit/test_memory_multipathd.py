@@ -60,7 +60,7 @@ def told(kernel: MemoryKernel, request: str) -> list[tuple[str, str]]:
 
 
 def has(kernel: MemoryKernel, table: str) -> bool:
-    """Tell whether the map has the table that the real one had."""
+    """Return whether the map has the table that the real one had."""
     return equivalent(kernel.maps()[0].live, parse_table(table))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -55,10 +55,12 @@ class Scene:
     module: str
     options: dict[str, Any]
     owned: frozenset[str]
+    followers: frozenset[str] = frozenset()
+    """Maps of which the task may only change the name, with that of the map below them."""
 
     def again(self) -> Scene:
         """Return the same scene, to go another way."""
-        return Scene(copy.deepcopy(self.host), self.module, self.options, self.owned)
+        return replace(self, host=copy.deepcopy(self.host))
 
     def run(self, check_mode: bool = False) -> dict[str, Any] | str:
         """Return what the module returns, or the refusal."""
@@ -70,7 +72,7 @@ class Scene:
     def foreign(self) -> list[Map]:
         """Return the maps that the task does not own, without their open counts."""
         return [
-            Map(**{**vars(each), "open_count": 0})
+            replace(each, open_count=0, name="" if each.uuid in self.followers else each.name)
             for each in self.host.kernel.maps()
             if each.uuid not in self.owned
         ]
@@ -128,8 +130,10 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
         if draw(st.integers(0, 3))
     ]
     owned = {f"mpath-{item['wwid']}" for item in items}
-    owned |= set(PARTITIONS) if PARENT in owned else set()
-    return Scene(host, "multipath_map", {"maps": items}, frozenset(owned))
+    absent = {f"mpath-{item['wwid']}" for item in items if item["state"] == "absent"}
+    owned |= set(PARTITIONS) if PARENT in absent else set()
+    followers = frozenset(PARTITIONS if PARENT in owned else ())
+    return Scene(host, "multipath_map", {"maps": items}, frozenset(owned), followers)
 
 
 @st.composite

@@ -179,12 +179,12 @@ def stated_maps(draw: Draw, kernel: MemoryKernel, has_parent: bool) -> Stated:
 
 
 def is_whole(placed: MemoryMap) -> bool:
-    """Tell whether the map is as a run leaves it that was not interrupted."""
+    """Return whether the map is as a run leaves it that was not interrupted."""
     return placed.live is not None and placed.inactive is None and not placed.suspended
 
 
 def is_removable(kernel: MemoryKernel, uuid: str, stated: Sequence[Desired | Absent]) -> bool:
-    """Tell whether no map is on top of the one with this uuid, nor will be."""
+    """Return whether no map is on top of the one with this uuid, nor will be."""
     if uuid == PARENT and any(isinstance(each, Desired) for each in stated):
         return False
     present = {each.uuid: each.device for each in kernel.maps()}
@@ -196,7 +196,7 @@ def is_removable(kernel: MemoryKernel, uuid: str, stated: Sequence[Desired | Abs
 
 
 def is_held(kernel: MemoryKernel, uuid: str, stated: Sequence[Desired | Absent]) -> bool:
-    """Tell whether the map with this uuid stays open, whatever becomes of the stated maps."""
+    """Return whether the map with this uuid stays open, whatever becomes of the stated maps."""
     placed = kernel.placed(uuid)
     if not is_whole(placed):
         return False

@@ -12,8 +12,7 @@ from typing import Any, cast
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
-from unit.memory_host import MemoryHost
+from unit.memory_host import MemoryHost, arguments
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
 
@@ -97,7 +96,7 @@ def test_warnings_are_given_to_ansible(
     given: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: given.append(text))
     monkeypatch.setattr(_run, "system", lambda _parts: host)
-    with patch_module_args({**TASK, "name": "log"}), pytest.raises(SystemExit):
+    with arguments({**TASK, "name": "log"}), pytest.raises(SystemExit):
         _run.run(module.SPECIFICATION, multipath_map.TASK)
     assert "/etc/fstab:3" not in capsys.readouterr().out
     (warning,) = given
@@ -214,7 +213,7 @@ def test_a_task_observes_by_readings_that_change_nothing(
         return observed
 
     observed_with(host, look, check_mode)
-    assert len(refused) == 1 if check_mode else 2
+    assert len(refused) == (1 if check_mode else 2)
 
 
 def test_a_run_is_alone_on_the_host_and_check_mode_waits_for_nobody(host: MemoryHost) -> None:

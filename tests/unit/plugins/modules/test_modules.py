@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from unittest import mock
 
 import pytest
-from ansible.module_utils import basic
 from unit.memory_host import MemoryHost, Parts
+from unit.memory_host import arguments as module_arguments
 from unit.memory_kernel import MemoryKernel
 
 from ansible_collections.san.device_mapper.plugins.module_utils import _run
@@ -94,12 +93,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> MemoryKernel:
 
 def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return what the module `name` says to Ansible."""
-    given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-    # ansible-core 2.18 and older have no profile.
-    request = mock.patch.multiple(
-        basic, create=True, _ANSIBLE_ARGS=given, _ANSIBLE_PROFILE="legacy"
-    )
-    with request, pytest.raises(SystemExit) as ended:
+    with module_arguments(arguments), pytest.raises(SystemExit) as ended:
         MODULES[name].main()
     result = json.loads(capsys.readouterr().out)
     assert isinstance(result, dict)

@@ -23,7 +23,7 @@ DOWN = MultipathStatus.parse("2 0 0 0 2 1 E 0 2 2 8:0 F 1 0 1 8:16 F 1 0 1 E 0 1
 
 
 def is_met(found: str, changes: dict[str, Any] | None = None, **stated: Any) -> bool:
-    """Tell whether a map with the table `found` is what the task means."""
+    """Return whether a map with the table `found` is what the task means."""
     live = parse_table(f"0 2048 multipath {found}")
     options = {"read_only": False, "stated": ALL, "policy": "multibus", **stated}
     managed = Managed("data", "3600", parse_table(STATED), **options)
