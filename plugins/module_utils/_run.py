@@ -19,7 +19,6 @@ from ._values.errors import (
     MultipathdLate,
     Refused,
     Unfinished,
-    shown,
     visible,
 )
 from ._values.kernel import ReadingsOnly
@@ -146,15 +145,14 @@ def _carry_out(
         try:
             host = observe()
             left = missing(host)
-        except Refused as refused:
+        except DeviceMapperError as unfit:
             if not interrupted:
                 raise Unfinished(
-                    f"{refused.option}: {shown(refused.value)}: {refused.found}. That was found"
-                    f" after the task had done: {'; '.join(words(done))}. See to it, then run the"
-                    " task again",
+                    f"{unfit}. That was found after the task had done: {'; '.join(words(done))}."
+                    " Once that is seen to, run the task again",
                     done=words(done),
                     left=None,
-                ) from refused
+                ) from unfit
             left = steps
         late = interrupted is not None and isinstance(interrupted.cause, MultipathdLate)
         if interrupted and left and (late or left == steps or attempt == _ATTEMPTS):

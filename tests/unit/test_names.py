@@ -91,13 +91,14 @@ def test_a_rename_that_unmounts_is_refused(host: MemoryHost) -> None:
     host.of_systemd = (MOUNT,)
     message = refusal(host, "multipath_map", name="dbdata", wwid=WWID)
     assert message == (
-        "name: data-part1: the map data-part1 would lose its name, and systemd stops srv-data.mount"
-        r" (/srv/data) with dev-mapper-data\x2dpart1.device. Stop it first (systemctl stop"
-        " srv-data.mount) and start it after this task, or set rename_mounted: true to rename the"
-        " map all the same; nothing was changed"
+        "name: dbdata: the map data-part1 would lose its name, and systemd stops srv-data.mount"
+        r" (/srv/data) with dev-mapper-data\x2dpart1.device. Stop it (systemctl stop"
+        " srv-data.mount), run this task again, write the new name where the old one stands"
+        " (/etc/fstab, then systemctl daemon-reload), and start it; or set rename_mounted: true to"
+        " let systemd stop it. Nothing was changed"
     )
     message = refusal(host, "partition_maps", device="data", delimiter="_p")
-    assert message.startswith("delimiter: data-part1: the map data-part1 would lose its name")
+    assert message.startswith("delimiter: _p: the map data-part1 would lose its name")
     assert not host.run("partition_maps", device="data")["changed"]
     task: dict[str, Any] = {"device": "data", "delimiter": "_p", "rename_mounted": True}
     assert host.run("partition_maps", **task)["plan"] == ["rename data-part1 data_p1"]
@@ -115,12 +116,26 @@ def test_what_the_next_boot_would_miss_is_a_warning(host: MemoryHost) -> None:
     host.boot_names = {"/dev/mapper/data-part1": ("/etc/fstab:3",)}
     task: dict[str, Any] = {"name": "dbdata", "wwid": WWID}
     expected = [
-        "/etc/fstab:3 names /dev/mapper/data-part1, which the next boot will not find: the map is"
-        " renamed to dbdata-part1. Write the new name there, or the file system's UUID"
+        "/etc/fstab:3 names /dev/mapper/data-part1, which the next boot will not find: the map"
+        " data is renamed to dbdata. Write the new name there, or the file system's UUID"
     ]
     assert host.run("multipath_map", check_mode=True, **task)["warnings"] == expected
     assert host.run("multipath_map", **task)["warnings"] == expected
     assert host.run("multipath_map", **task)["warnings"] == []
+
+
+def test_what_multipathd_renames_is_a_warning_in_check_mode_as_well(host: MemoryHost) -> None:
+    """It renames the partition maps itself, which no step of the plan says."""
+    host.kernel.daemon.runs = host.kernel.daemon.installed = True
+    host.boot_names = {"/dev/mapper/data-part1": ("/proc/cmdline",)}
+    task: dict[str, Any] = {"name": "dbdata", "wwid": WWID}
+    expected = [
+        "/proc/cmdline names /dev/mapper/data-part1, which the next boot will not find: the map"
+        " data is renamed to dbdata. Write the new name into the boot loader's configuration, or"
+        " the file system's UUID"
+    ]
+    assert host.run("multipath_map", check_mode=True, **task)["warnings"] == expected
+    assert host.run("multipath_map", **task)["warnings"] == expected
 
 
 def test_a_stale_node_is_refused(host: MemoryHost) -> None:

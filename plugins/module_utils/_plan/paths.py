@@ -107,18 +107,25 @@ def listed_paths(
         yield path
 
 
-def refuse_other_lun(option: str, value: str, path: BlockDevice, wwid: str) -> None:
+def refuse_other_lun(
+    option: str, value: str, path: BlockDevice, wwid: str, way_out: str = ""
+) -> None:
     """Refuse a path of another LUN by page 0x83, or by udev: what is written may go there."""
     if path.other_wwid(wwid):
+        disk, page = f"the path {path.name} ({path.device})", path.page_wwid(wwid)
+        known = path.wwid or "a disk without a WWID"
+        if page == path.wwid:
+            found = f"{disk} is {page} by udev and by its SCSI page 0x83"
+        else:
+            found = (
+                f"udev takes {disk} for {known}, but its SCSI page 0x83 says {page or 'nothing'}"
+            )
         raise Refused(
             option=option,
             value=value,
-            found=(
-                f"udev takes the path {path.name} ({path.device}) for"
-                f" {path.wwid or 'a disk without a WWID'}, but its SCSI page 0x83 says"
-                f" {path.page_wwid(wwid) or 'nothing'}"
-            ),
-            way_out=(
+            found=found,
+            way_out=way_out
+            or (
                 "The array may have given its LUN number to another LUN. Let kernel and udev read"
                 f" it again (echo 1 > /sys/block/{path.name}/device/rescan; udevadm trigger"
                 f" --settle /dev/{path.name}); a path of another LUN is left out then"

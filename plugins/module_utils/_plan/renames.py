@@ -46,7 +46,7 @@ def refuse_stale_nodes(option: str, stated: Sequence[Desired | Absent], host: Ho
 
 
 def refuse_unmounting(
-    option: str, stated: Sequence[Desired | Absent], host: Host, *, allowed: bool
+    option: str, value: str, stated: Sequence[Desired | Absent], host: Host, allowed: bool
 ) -> None:
     """Refuse to take from systemd the device of a file system, which it would unmount.
 
@@ -56,14 +56,16 @@ def refuse_unmounting(
         for unit in ended(each, host):
             raise Refused(
                 option=option,
-                value=each.name,
+                value=value,
                 found=(
                     f"the map {each.name} would lose its name, and systemd stops {unit.words()}"
                     f" with {device_unit(nodes(each.name)[0])}"
                 ),
                 way_out=(
-                    f"Stop it first (systemctl stop {unit.name}) and start it after this task, or"
-                    " set rename_mounted: true to rename the map all the same; nothing was changed"
+                    f"Stop it (systemctl stop {unit.name}), run this task again, write the new name"
+                    " where the old one stands (/etc/fstab, then systemctl daemon-reload), and"
+                    " start it; or set rename_mounted: true to let systemd stop it. Nothing was"
+                    " changed"
                 ),
             )
 
@@ -75,14 +77,38 @@ def ended(each: Map, host: Host) -> Iterator[Unit]:
 
 
 def boot_warnings(before: Host, after: Host) -> Iterator[str]:
-    """Yield what the next boot would miss: names of before that a map has no more."""
+    """Yield what the next boot would miss: names of before that a map has no more.
+
+    A partition map that goes with its map is named with that one's new name: what multipathd and
+    kpartx make of the rest is theirs.
+    """
     for each in before.maps:
-        now = after.map_of_uuid(each.uuid) if each.uuid else None
-        if now is None or now.name == each.name:
-            continue
-        for path in nodes(each.name):
-            for place in before.named_at_boot.get(path, ()):
-                yield (
-                    f"{place} names {path}, which the next boot will not find: the map is renamed"
-                    f" to {now.name}. Write the new name there, or the file system's UUID"
-                )
+        places = [
+            (path, place)
+            for path in nodes(each.name)
+            for place in before.named_at_boot.get(path, ())
+        ]
+        old, new = _renamed(each, before, after) if places else ("", "")
+        for path, place in places if new else ():
+            yield (
+                f"{place} names {path}, which the next boot will not find: the map {old} is renamed"
+                f" to {new}. Write the new name {_where(place)}, or the file system's UUID"
+            )
+
+
+def _renamed(each: Map, before: Host, after: Host) -> tuple[str, str]:
+    """Return the old and the new name of the map that a map goes with, or of this one.
+
+    Both are empty if others have given the old name back.
+    """
+    above = (one for one in before.maps if one.wwid and each in before.partition_maps(one))
+    for one in (*above, each):
+        now = after.map_of_uuid(one.uuid)
+        if now is not None and now.name != one.name:
+            return one.name, now.name
+    return "", ""
+
+
+def _where(place: str) -> str:
+    on_command_line = place == "/proc/cmdline"
+    return "into the boot loader's configuration" if on_command_line else "there"

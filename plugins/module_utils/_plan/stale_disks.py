@@ -42,8 +42,11 @@ def replaceable(wwid: str, stale: Sequence[BlockDevice], host: Host) -> tuple[Bl
                     f" {', '.join(use.words() for use in uses)}"
                 ),
                 way_out=(
-                    "End that use first: what is written there goes to another LUN. The disk is"
-                    " replaced then"
+                    "What is written there goes to another LUN. If a map uses it, fail the path at"
+                    " once (multipath_path, state: failed), let kernel and udev read it again (echo"
+                    f" 1 > /sys/block/{disk.name}/device/rescan; udevadm trigger --settle"
+                    f" /dev/{disk.name}), and run multipath_map, which leaves it out; otherwise end"
+                    " that use"
                 ),
             )
     return found

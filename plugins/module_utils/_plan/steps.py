@@ -92,15 +92,17 @@ def apply(plan: Plan, kernel: Kernel, timeout: float) -> None:
     Raises Unfinished when something failed: Interrupted when the kernel refused a step, after the
     map concerned has been brought back to what it was.
     """
+    done: Plan = ()
     try:
         awaited = any(step.udev_is_awaited for step in plan)
         with kernel.udev_batch(timeout) if awaited else contextlib.nullcontext():
-            for index, step in enumerate(plan):
-                _carry_out(step, plan[:index], plan[index:], kernel)
+            for step in plan:
+                _carry_out(step, done, plan[len(done) :], kernel)
+                done = (*done, step)
     except Unfinished:
         raise
     except DeviceMapperError as late:
-        raise Unfinished(str(late), done=words(plan), left=()) from late
+        raise Unfinished(str(late), done=words(done), left=words(plan[len(done) :])) from late
 
 
 def _carry_out(step: Step, done: Plan, left: Plan, kernel: Kernel) -> None:

@@ -11,7 +11,7 @@ import re
 import subprocess
 import typing as t
 
-from .._values.errors import Refused
+from .._values.errors import DeviceMapperError, Refused
 from .._values.systemd import Unit, parse_units
 from .attribute import read_text
 from .programs import run
@@ -30,7 +30,7 @@ class Systemd:
     fstab, crypttab, cmdline = "/etc/fstab", "/etc/crypttab", "/proc/cmdline"
 
     def units(self, timeout: float) -> tuple[Unit, ...]:
-        """Return the active mount, swap and automount units; Refused if systemd says nothing."""
+        """Return the active mount, swap and automount units; an error if systemd does not say."""
         if not os.path.isdir(_RUNS):
             return ()
         try:
@@ -44,6 +44,12 @@ class Systemd:
                 found="systemd does not say in that time which mounts end with a rename",
                 way_out="See `systemctl show '*.mount'`, or raise the timeout; nothing was changed",
             ) from late
+        if done.returncode:
+            raise DeviceMapperError(
+                "systemd does not say which mounts end with a rename (systemctl show '*.mount'):"
+                f" {done.stderr.strip() or done.returncode}. See to it, or keep the name; nothing"
+                " was changed"
+            )
         return tuple(parse_units(done.stdout))
 
     def named_at_boot(self, paths: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -175,7 +175,7 @@ def warnings(_request: Stated, before: Host, after: Host) -> Iterator[str]:
 def _refuse_names(items: Sequence[Present | Gone], host: Host) -> None:
     for each in items:
         refuse_stale_nodes("name", maps_of(each), host)
-        refuse_unmounting("name", maps_of(each), host, allowed=each.stated.rename_mounted)
+        refuse_unmounting("name", each.stated.name, maps_of(each), host, each.stated.rename_mounted)
 
 
 def _renamed_children(desired: Desired, host: Host) -> Iterator[Desired]:

@@ -403,7 +403,8 @@ def _refuse_other_lun(device: DeviceNumber, each: Map, host: Host) -> None:
     """Refuse to send I/O of the map down a path of another LUN."""
     disk = host.disk_at(device)
     if disk:
-        refuse_other_lun("maps", each.name, disk, each.wwid)
+        way_out = "Keep it failed, and run multipath_map for this map, which leaves the path out"
+        refuse_other_lun("maps", each.name, disk, each.wwid, way_out)
 
 
 def _refuse_suspended(each: Map) -> None:

@@ -101,7 +101,7 @@ def operations(request: Request, host: Host) -> Plan:
     stated = desire(request, host)
     refuse_stale_nodes("device", stated, host)
     maps = plan(stated, host.maps)
-    refuse_unmounting("delimiter", stated, host, allowed=request.rename_mounted)
+    refuse_unmounting("delimiter", request.delimiter, stated, host, request.rename_mounted)
     steps = (*_attach(request, stated, host), *maps, *_detach(request, stated, host))
     return with_partition_records(steps, host, [each.uuid for each in host.parents])
 
@@ -144,11 +144,9 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     return observe_names(host, desire(request, host), readings, timeout)
 
 
-def report(request: Request, host: Host) -> dict[str, t.Any]:
+def report(_request: Request, host: Host) -> dict[str, t.Any]:
     """Return the partition maps that are there, with what the partition table says of them."""
-    kept = [*_kept(request, host)]
     return {
-        **({"warnings": kept} if kept else {}),
         "maps": [
             partition_result(partition, each, parent)
             for parent in host.parents
@@ -419,9 +417,10 @@ def _delimiter_of(each: Map, parent: Parent) -> str | None:
     return known.group() if known else None
 
 
-def warnings(_request: Request, before: Host, after: Host) -> Iterator[str]:
-    """Yield what the next boot would miss."""
-    return boot_warnings(before, after)
+def warnings(request: Request, before: Host, after: Host) -> Iterator[str]:
+    """Yield which maps are kept against the table, and what the next boot would miss."""
+    yield from _kept(request, after)
+    yield from boot_warnings(before, after)
 
 
 TASK = Task(parse, observe, report, operations, changes, warnings)

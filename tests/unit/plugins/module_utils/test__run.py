@@ -200,6 +200,22 @@ def test_a_host_that_is_unfit_afterwards_is_an_error_that_says_what_was_done(
     assert len(host.kernel.maps()) == 1
 
 
+def test_a_host_that_cannot_be_read_afterwards_is_an_error_that_says_what_was_done(
+    host: MemoryHost,
+) -> None:
+    times = []
+
+    def look(_readings: Readings, observed: Host) -> Host:
+        times.append(1)
+        if len(times) == 1:
+            return observed
+        raise DeviceMapperError("udev does not answer")
+
+    with pytest.raises(Unfinished, match=r"udev does not answer\. That was found after") as error:
+        observed_with(host, look)
+    assert (error.value.done, error.value.left) == (tuple(PLAN), None)
+
+
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_a_task_observes_by_readings_that_change_nothing(
     host: MemoryHost, check_mode: bool

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 from unit.memory_kernel import MemoryKernel, apply
 from unit.memory_multipath import Disk
@@ -13,11 +16,13 @@ from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing im
     Desired,
     plan,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import words
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Interrupted,
     KernelError,
+    Unfinished,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map, UdevFlag
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
@@ -49,6 +54,25 @@ def test_a_plan_is_carried_out_within_one_batch(kernel: MemoryKernel) -> None:
     (data,) = kernel.maps()
     assert equivalent(data.live, NEW)
     assert not data.suspended
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_what_was_done_is_said_where_udev_fails(kernel: MemoryKernel, at_end: bool) -> None:
+    """Nothing where the batch cannot begin, all of it where udev is late at its end."""
+
+    class Late(MemoryKernel):
+        @contextlib.contextmanager
+        def udev_batch(self, timeout: float) -> Iterator[None]:
+            if at_end:
+                with super().udev_batch(timeout):
+                    yield
+            raise DeviceMapperError("udev is late")
+
+    steps = plan([DATA], ())
+    with pytest.raises(Unfinished, match="udev is late") as error:
+        apply(steps, Late(kernel.disks), 17)
+    whole = (words(steps), ())
+    assert (error.value.done, error.value.left) == (whole if at_end else whole[::-1])
 
 
 def test_a_map_that_could_not_be_removed_queues_again(kernel: MemoryKernel) -> None:

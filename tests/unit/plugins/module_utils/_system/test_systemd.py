@@ -12,7 +12,10 @@ import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system import systemd
 from ansible_collections.san.device_mapper.plugins.module_utils._system.systemd import Systemd
-from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    DeviceMapperError,
+    Refused,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.systemd import Unit
 
 
@@ -51,6 +54,20 @@ def test_a_systemd_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(systemd, "run", hung)
     with pytest.raises(Refused, match="timeout: 7: systemd does not say in that time"):
+        Systemd().units(7)
+
+
+def test_a_systemd_that_answers_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is not the answer that no mount ends."""
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path))
+
+    def fails(*argv: str, **_options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(argv, 1, "", "Failed to connect to bus: No such file\n")
+
+    monkeypatch.setattr(systemd, "run", fails)
+    with pytest.raises(DeviceMapperError, match=r"No such file\. See to"):
         Systemd().units(7)
 
 

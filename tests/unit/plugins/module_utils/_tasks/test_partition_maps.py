@@ -15,6 +15,7 @@ from unit.readings import whole
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.steps import words
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.partition_maps import (
+    TASK,
     Request,
     delimiter_for,
     desire,
@@ -117,9 +118,10 @@ def test_maps_that_another_reader_sees_are_not_removed_for_want_of_a_table() -> 
         assert desired(parent, [replace(seen, live=parse_table("0 999 linear 253:1 2048"))])
         assert desired(parent, [seen], state="absent") == (Absent(seen.uuid),)
         host = whole(maps=(seen,), parents=(parent,))
-        (warning,) = report(parse({**DEFAULTS, "device": "data"}), host)["warnings"]
+        (warning,) = TASK.warnings(parse({**DEFAULTS, "device": "data"}), host, host)
         assert warning.startswith("data: kept data1: ")
-        assert "warnings" not in report(parse({**DEFAULTS, "device": "data", "purge": False}), host)
+        without = parse({**DEFAULTS, "device": "data", "purge": False})
+        assert not [*TASK.warnings(without, host, host)]
         assert f"(it has: none){'; the whole device is a ' if content else ''}{content}" in (
             refusal(parent, partitions=[1]).found
         )
