@@ -171,25 +171,30 @@ maps:
           sample: degraded
         reasons:
           description:
-            - What is not as it should be. C(kind) is V(no_table), V(no_multipath_table),
-              V(no_usable_path), V(suspended), V(inactive_table), V(path_failed) (the kernel uses it
-              no more), V(path_gone) (the table has it, its device is gone), V(path_down) (its
-              device is not running, or its ALUA state does not allow I/O), V(path_of_other_lun)
-              (its SCSI page 0x83, or without one its WWID, names the LUN C(found), so that what is
-              written to the map may go there), V(path_renamed) (udev has the name C(found) for it,
-              such as the one it makes of page 0x80, while page 0x83 names the LUN of the map; the
-              path is as good as the others), V(path_size) (its size in bytes is not the map's), or
-              V(path_not_in_map) (it has the WWID, and the table does not have it).
-            - Or V(path_in_transition) (the array changes the path's ALUA state, as in a takeover;
-              added in 1.1.0).
-            - Or V(too_few_paths) (fewer are active than O(expected_paths)), V(missing_link) (the
-              link C(expected) does not lead to the map, or to the partition map C(name)),
-              V(not_ready) (a path is usable, but the udev rules of multipath-tools take the map for
-              not ready, mostly because C(multipath.conf) blacklists its paths; it has no link by
-              UUID or label, and LVM does not see it), V(stale_partition_map) (the partition map
-              C(name) does not show its partition), V(partition_table_unreadable) (C(found) says
-              why), or V(not_as_drop_in) (the map is not what the file says that
-              M(san.device_mapper.multipath_map) wrote for multipathd).
+            - What is not as it should be. For the whole map, C(kind) is V(no_table),
+              V(no_multipath_table), V(no_usable_path), V(suspended) or V(inactive_table).
+            - V(path_failed) - the kernel no longer uses the path. V(path_gone) - the path is in the
+              table, but its device is gone. V(path_down) - its device is not running, or its ALUA
+              state does not allow I/O.
+            - V(path_of_other_lun) - SCSI page 0x83 of the path, or without that page its WWID,
+              names the LUN C(found), so that what is written to the map may go there.
+            - V(path_renamed) - udev has the name C(found) for the path, such as one made of page
+              0x80, while page 0x83 names the LUN of the map. The path is as good as the others.
+              Added in 1.1.0.
+            - V(path_in_transition) - the array changes the path's ALUA state, as in a takeover.
+              Added in 1.1.0.
+            - V(path_size) - the size of the path in bytes is not that of the map.
+              V(path_not_in_map) - the path has the WWID, but the table does not have it.
+              V(too_few_paths) - fewer paths are active than O(expected_paths).
+            - V(not_ready) - a path is usable, but the udev rules of multipath-tools take the map
+              for not ready, in most cases because C(multipath.conf) blacklists its paths. The map
+              has no link by UUID or label, and LVM does not see it. Added in 1.1.0.
+            - V(missing_link) - the link C(expected) does not lead to the map, or to the partition
+              map C(name).
+            - V(stale_partition_map) - the partition map C(name) does not show its partition.
+              V(partition_table_unreadable) - C(found) says why.
+            - V(not_as_drop_in) - the map differs from the file that
+              M(san.device_mapper.multipath_map) wrote for multipathd.
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list
@@ -219,9 +224,9 @@ maps:
     users:
       description:
         - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
-          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top, V(process) for
-          a process that has the map open, V(udev) for one of udev's, V(claim) for an exclusive use
-          that nothing explains, and V(unexplained) for C(opens) by something that is not a process.
+          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top. Processes that
+          have the map open are not looked for, so that C(process) and C(opens) are V(none).
+      version_added: 1.1.0
       type: list
       elements: dict
       sample:
@@ -253,6 +258,7 @@ luns:
     paths:
       description:
         - The paths; C(size) in bytes, C(state) and C(access_state) in the kernel's words.
+          C(carries_io), added in 1.1.0, is whether the layer below multipath would carry I/O.
       type: list
       elements: dict
       sample:

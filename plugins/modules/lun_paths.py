@@ -71,8 +71,9 @@ options:
     elements: str
   timeout:
     description:
-      - The seconds to wait at most, each time, for paths to come or go, for udev, and for another
-        task on the same host.
+      - The number of seconds to wait at most, each time, for another task on the same host, for
+        paths to come or go, and for udev. Each of these waits has this limit, so that a task can
+        take several times as long.
     type: int
     default: 60
   luns:
@@ -154,6 +155,7 @@ done:
   description:
     - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
       if there is any.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host
@@ -161,6 +163,7 @@ left:
   description:
     - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
       for the task, so that it cannot be known.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host
@@ -195,7 +198,9 @@ luns:
       type: str
       sample: data
     paths:
-      description: The paths of the LUN, with the kernel's name and state of each.
+      description:
+        - The paths of the LUN, with the kernel's name and state of each. C(carries_io), added in
+          1.1.0, is whether the layer below multipath would carry I/O.
       type: list
       elements: dict
       sample:

@@ -11,13 +11,14 @@ version_added: 1.0.0
 author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
-  - States that the kernel has, or does not have, a multipath map for a LUN. The table in the kernel
-    is read, compared by its meaning and changed only where it differs, in one step that never
-    leaves the map suspended.
+  - Makes, changes or removes the multipath map of a LUN. The table in the kernel is read, compared
+    by its meaning and changed only where it differs, in one step that never leaves the map
+    suspended.
   - A map's identity is its uuid C(mpath-WWID). A map with this uuid and another name is renamed in
     place. A map of the same name with another uuid is never touched.
-  - The module loads tables itself, or has C(multipathd) make the map, see O(manager). One
-    declaration ends in the same map either way.
+  - The module loads tables itself, or has C(multipathd) make the map, see O(manager). The options
+    that a task specifies have the same meaning either way. For those that it leaves out, the module
+    has defaults, but C(multipathd) uses its own configuration.
 extends_documentation_fragment:
   - san.device_mapper._attributes
   - san.device_mapper._attributes.diff
@@ -222,10 +223,14 @@ options:
         C(marginal_path_err_sample_time).
       - Write a value as C(multipathd show config) prints it. The task fails if the daemon has
         something else after it has read the file.
-      - A keyword or value that the parser of the installed version does not accept fails the task,
-        with the parser's own words; the file is as it was then. A keyword that another option of
-        this module sets is refused, and so is one that C(multipath.conf) has only in the
-        C(devices) or the C(defaults) section.
+      - Quote hexadecimal values, such as C(reservation_key) V("0x123abc"), because YAML makes a
+        decimal number of them otherwise.
+      - A keyword that the parser of the installed version does not accept fails the task, with the
+        parser's own message, and the file is restored. The same holds for a value from
+        multipath-tools 0.8.8 on; earlier versions do not check values, except those of RHEL 8 and
+        9.
+      - A keyword that another option of this module sets is refused, and so is one that
+        C(multipath.conf) has only in the C(devices) or the C(defaults) section.
     type: dict
     version_added: 1.1.0
   adopt:
@@ -308,8 +313,10 @@ options:
     type: bool
   timeout:
     description:
-      - The seconds to wait at most, each time, for udev, for another task on the same host, for
-        C(multipathd) to answer, and for it to make the map.
+      - The number of seconds to wait at most, each time, for another task on the same host, for
+        udev, for paths in transition, for C(multipathd) to answer and to make the map, and for
+        systemd to list its mounts. Each of these waits has this limit, so that a task can take
+        several times as long.
     type: int
     default: 60
   maps:
@@ -492,6 +499,7 @@ done:
   description:
     - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
       if there is any.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host
@@ -499,6 +507,7 @@ left:
   description:
     - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
       for the task, so that it cannot be known.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host
@@ -624,6 +633,7 @@ maps:
               sample: active/optimized
             carries_io:
               description: Whether the layer below multipath would carry I/O on the path.
+              version_added: 1.1.0
               type: bool
               sample: true
             hardware_handler:
@@ -679,9 +689,11 @@ maps:
     users:
       description:
         - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
-          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top, V(process) for
-          a process that has the map open, V(udev) for one of udev's, V(claim) for an exclusive use
-          that nothing explains, and V(unexplained) for C(opens) by something that is not a process.
+          V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top.
+        - Maps that the task removes with O(in_use=defer) also have V(process) for a process that
+          has the map open, V(udev) for one of udev's, V(claim) for an exclusive use that nothing
+          explains, and V(unexplained) for C(opens) by something that is not a process.
+      version_added: 1.1.0
       type: list
       elements: dict
       sample:

@@ -101,7 +101,9 @@ options:
     default: 1
   timeout:
     description:
-      - The seconds to wait at most, each time, for udev and for another task on the same host.
+      - The number of seconds to wait at most, each time, for another task on the same host, for
+        udev and for C(multipathd) to answer. Each of these waits has this limit, so that a task can
+        take several times as long.
     type: int
     default: 60
 seealso:
@@ -148,6 +150,7 @@ done:
   description:
     - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
       if there is any.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host
@@ -155,6 +158,7 @@ left:
   description:
     - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
       for the task, so that it cannot be known.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host

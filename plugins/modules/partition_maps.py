@@ -49,10 +49,11 @@ options:
     description:
       - What stands between the name of the device and the number of the partition in the maps'
         names, such as V(-part), V(p), or nothing.
-      - V(auto) keeps what the maps of these partitions already use, also after the device has been
-        renamed; else what the host's udev rule
-        gives to kpartx; else, as kpartx does, V(p) after a digit and nothing after another
-        character.
+      - V(auto) keeps what the maps of these partitions already use, if it is the same for all of
+        them. After the device has been renamed, only common delimiters are recognized, V(p) after a
+        digit, and V(part) or V(p) with one of C(-_.) before them.
+      - Otherwise V(auto) is what the host's udev rule gives to kpartx, and without such a rule what
+        kpartx uses, V(p) after a digit and nothing after another character.
     type: str
     default: auto
   partitions:
@@ -104,8 +105,9 @@ options:
     version_added: 1.1.0
   timeout:
     description:
-      - The seconds to wait at most, each time, for udev, for another task on the same host, and for
-        a partition table to be read.
+      - The number of seconds to wait at most, each time, for another task on the same host, for
+        udev, for a partition table to be read, and for systemd to list its mounts. Each of these
+        waits has this limit, so that a task can take several times as long.
     type: int
     default: 60
 seealso:
@@ -167,6 +169,7 @@ done:
   description:
     - What a task that failed had done before it failed, as in RV(plan). RV(ignore:changed) is true
       if there is any.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host
@@ -174,6 +177,7 @@ left:
   description:
     - What was left to do, as in RV(plan), where the task failed; null if the host is no longer fit
       for the task, so that it cannot be known.
+  version_added: 1.1.0
   type: list
   elements: str
   returned: failure after the task had begun to change the host

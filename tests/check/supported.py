@@ -66,7 +66,7 @@ HOSTS = {
     "kernel": Tests(("bookworm",)),
     "reboot": Tests(("trixie",)),
     # What another kernel, udev, libdevmapper and Python can change, in few minutes: the tables that
-    # the kernel prints back, and two modules by Ansible.
+    # the kernel prints back, and a module by Ansible.
     "smoke": Tests(
         ("bullseye", "sid"),
         ("kernel/test_tables.py", "integration/test_targets.py::test_target[device_mapper_info]"),
