@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_mapper_info
-short_description: Show a host's LUNs, paths and device-mapper maps
+short_description: Show a host's LUNs, paths, maps and NVMe multipath devices
 version_added: 1.0.0
 author:
   - The san.device_mapper contributors (@san-device-mapper)
@@ -14,13 +14,18 @@ description:
   - Returns the maps that the kernel has, with their tables and live states, and the LUNs that the
     host sees, also those that no map uses yet. Opens no device unless O(partition_tables) is
     stated, so that it answers when no path is left.
+  - Returns the NVMe subsystems, too, with the namespaces whose paths the kernel joins itself
+    (native NVMe multipath, C(nvme_core.multipath=Y)). The device of such a namespace is called NVMe
+    multipath device here; its health is judged as that of a map. With C(nvme_core.multipath=N)
+    namespaces are paths of maps, as LUNs are, and only the subsystems' controllers are shown.
 extends_documentation_fragment:
   - san.device_mapper._attributes
   - san.device_mapper._attributes.info
 options:
   maps:
     description:
-      - The names of the maps to return. The maps of its partitions go with each.
+      - The names of the maps to return. The maps of its partitions go with each. No NVMe subsystem
+        is returned then.
       - O(maps), O(wwids) and O(health) all have to fit, those that are stated. A value that nothing
         fits is no error; RV(problems) has it.
     type: list
@@ -28,18 +33,21 @@ options:
   wwids:
     description:
       - The WWIDs of the LUNs to return, with their multipath maps and the maps of their partitions.
+      - The WWID of a namespace, such as V(uuid.2f7cbd5a-51fa-4bfb-9f8f-ce44c40f1f5e), selects its
+        NVMe multipath device (since 1.1.0).
     type: list
     elements: str
   health:
     description:
-      - The states of health of the multipath maps to return, see RV(maps[].health).
+      - The states of health of the multipath maps to return, see RV(maps[].health), and of the NVMe
+        multipath devices, see RV(nvme[].namespaces[].health).
     type: list
     elements: str
     choices: [healthy, degraded, queueing, dead]
   expected_paths:
     description:
-      - The number of active paths that each multipath map should have at least. One that has fewer
-        has a reason to be V(degraded).
+      - The number of active paths that each multipath map, and each NVMe multipath device of a
+        fabric, should have at least. One that has fewer has a reason to be V(degraded).
     type: int
   partition_tables:
     description:
@@ -276,17 +284,175 @@ luns:
           target_port_group: null
           read_only: false
           links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
+nvme:
+  description:
+    - The NVMe subsystems of the host, mostly storage arrays, with their controllers, and the
+      namespaces whose paths the kernel joins; with O(wwids) or O(health), those of such namespaces.
+      With O(maps), none.
+    - All of it is read from sysfs; no command is sent.
+  type: list
+  elements: dict
+  returned: success
+  version_added: 1.1.0
+  contains:
+    name:
+      description: The kernel's name of the subsystem.
+      type: str
+      sample: nvme-subsys0
+    nqn:
+      description: The NVMe qualified name of the subsystem.
+      type: str
+      sample: nqn.2010-06.com.purestorage:flasharray.4d0b8e2e1f3c
+    model:
+      description: The model.
+      type: str
+      sample: Pure Storage FlashArray
+    serial:
+      description: The serial number.
+      type: str
+      sample: 4D0B8E2E1F3C
+    firmware:
+      description: The revision of the firmware.
+      type: str
+      sample: 6.4.10
+    iopolicy:
+      description:
+        - How the kernel chooses between paths, such as V(numa), V(round-robin) or V(queue-depth);
+          empty on kernels that have no choice.
+      type: str
+      sample: round-robin
+    controllers:
+      description:
+        - The controllers of the subsystem, each of which is a connection of the host to a port of
+          the storage, or a device on PCIe.
+        - C(address) is the kernel's text; C(target_address), C(target_service), C(host_address) and
+          C(host_interface) are its parts, empty where it does not have them.
+        - C(state) is V(live), V(new), V(connecting) (the connection is lost, the host tries
+          again), V(resetting), V(deleting), V(deleting (no IO\)) or V(dead).
+        - C(ctrl_loss_tmo), C(fast_io_fail_tmo) and C(reconnect_delay) are seconds; V(-1) is off,
+          which means forever, and V(none) that the transport has none.
+      type: list
+      elements: dict
+      sample:
+        - name: nvme0
+          transport: tcp
+          address: traddr=192.0.2.1,trsvcid=4420,src_addr=192.0.2.100
+          target_address: 192.0.2.1
+          target_service: "4420"
+          host_address: 192.0.2.100
+          host_interface: ""
+          host_nqn: nqn.2014-08.org.nvmexpress:uuid:9b2e4f2a-4f8c-4d6b-9ce2-2b1f0a3a7d11
+          state: live
+          ctrl_loss_tmo: 600
+          fast_io_fail_tmo: -1
+          reconnect_delay: 10
+    namespaces:
+      description: The namespaces whose paths the kernel joins to an NVMe multipath device.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The kernel's name of the NVMe multipath device.
+          type: str
+          sample: nvme0n1
+        path:
+          description: The device node.
+          type: str
+          sample: /dev/nvme0n1
+        device:
+          description: The device number.
+          type: str
+          sample: "259:1"
+        wwid:
+          description:
+            - The identity of the namespace in the kernel's words, which udev has as C(ID_WWN). It
+              is made of the first of UUID, NGUID and EUI-64 that the namespace has.
+          type: str
+          sample: uuid.2f7cbd5a-51fa-4bfb-9f8f-ce44c40f1f5e
+        nsid:
+          description: The number of the namespace in its subsystem.
+          type: int
+          sample: 1
+        uuid:
+          description: The UUID; the NGUID where the namespace has none. V(none) without both.
+          type: str
+          sample: 2f7cbd5a-51fa-4bfb-9f8f-ce44c40f1f5e
+        nguid:
+          description: The NGUID; V(none) if there is none.
+          type: str
+          sample: null
+        eui64:
+          description: The EUI-64; V(none) if there is none.
+          type: str
+          sample: null
+        size:
+          description: The size in bytes.
+          type: int
+          sample: 107374182400
+        read_only:
+          description: Whether the device refuses writes.
+          type: bool
+          sample: false
+        delayed_removal_secs:
+          description:
+            - The seconds for which the device stays, and I/O to it waits, once its last path is
+              gone; V(0) on kernels that do not have the setting.
+          type: int
+          sample: 0
+        paths:
+          description:
+            - The paths, one for each controller that has the namespace. C(state) is that of the
+              controller, C(ana_state) that of the namespace through this controller (V(optimized),
+              V(non-optimized), V(inaccessible), V(persistent-loss), V(change)), empty where the
+              storage reports none. C(carries_io) is whether the kernel uses the path.
+          type: list
+          elements: dict
+          sample:
+            - name: nvme0c0n1
+              controller: nvme0
+              state: live
+              ana_state: optimized
+              ana_group: 1
+              size: 107374182400
+              carries_io: true
+        health:
+          description:
+            - How the NVMe multipath device is, in the form of RV(maps[].health).
+            - RV(nvme[].namespaces[].health.state) is V(queueing) where no path is usable and I/O
+              waits for a controller, and V(dead) where it fails. I/O waits while a controller is
+              live (its ANA state does not allow I/O), resetting, or connecting without
+              C(fast_io_fail_tmo). Where that is set, I/O fails those seconds after the loss, and
+              the state is V(dead) from the beginning, since the kernel does not show whether they
+              are over.
+            - C(kind) of a reason is V(no_usable_path) (C(found) has the time-outs of its
+              controllers), V(path_down) (the controller is not live, or the ANA state does not
+              allow I/O), V(path_in_transition) (the ANA state is V(change)), V(path_size) (the
+              kernel does not use a path of another size), V(one_path_left) (of a fabric, one path
+              alone carries I/O; not with O(expected_paths)) or V(too_few_paths). The latter two are
+              not for a disk on PCIe, which has one path.
+          type: dict
+        uses:
+          description: Who uses the device, in words.
+          type: list
+          elements: str
+          sample: [mounted at /srv/data]
+        users:
+          description: The same as data, in the form of RV(maps[].users).
+          type: list
+          elements: dict
 problems:
   description:
-    - A line for each map in RV(maps) that is not healthy, with its reasons, and one for each of
-      O(maps) and O(wwids) that has no map.
+    - A line for each map in RV(maps) and each NVMe multipath device in RV(nvme) that is not
+      healthy, with its reasons, and one for each of O(maps) and O(wwids) that has no map or device.
   type: list
   elements: str
   returned: success
   sample:
     - "data: degraded, 3 of 4 paths active; path failed sda"
 tree:
-  description: The same as a picture, LUN, map, path groups, paths, partition maps, uses.
+  description:
+    - The same as a picture, LUN, map, path groups, paths, partition maps, uses; below it the NVMe
+      subsystems with controllers, namespaces, NVMe multipath devices, paths, uses.
   type: str
   returned: success
 multipathd:
@@ -343,6 +509,7 @@ from ..module_utils._system.disks import Disks
 from ..module_utils._system.libblkid import LibBlkid
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.multipathd import MultipathDaemon
+from ..module_utils._system.nvme import Nvme
 from ..module_utils._tasks.device_mapper_info import TASK
 
 SPECIFICATION = {
@@ -356,7 +523,7 @@ SPECIFICATION = {
     }
 }
 
-PARTS = (BlockDevices, Disks, LibBlkid, LibDeviceMapper, MultipathDaemon)
+PARTS = (BlockDevices, Disks, LibBlkid, LibDeviceMapper, MultipathDaemon, Nvme)
 """The parts of the system that the task needs."""
 
 

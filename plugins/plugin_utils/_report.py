@@ -47,6 +47,7 @@ def render(results: Mapping[str, Result], title: str = "SAN report", made: str =
         made=made,
         hosts=hosts,
         luns=luns,
+        joined=any(lun.is_nvme for lun in luns),
         counts=[(state, counted[state]) for state in STATES],
         wrong=_wrong(hosts),
         active=sum(lun.active for lun in luns),

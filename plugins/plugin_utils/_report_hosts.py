@@ -24,6 +24,7 @@ _WORDS = {
     "no_usable_path": "no usable path",
     "not_as_drop_in": "not as its drop-in says",
     "not_ready": "not ready for udev",
+    "one_path_left": "one path is left",
     "partition_table_unreadable": "the partition table cannot be read",
     "path_down": "down",
     "path_failed": "failed",
@@ -37,6 +38,8 @@ _WORDS = {
     "suspended": "suspended",
     "too_few_paths": "too few paths",
 }
+_NVME = "NVMe multipath device"
+_ANA = {"optimized": 0, "non-optimized": 1}
 _PATH_KINDS = tuple(kind for kind in _WORDS if kind.startswith("path_"))
 
 
@@ -52,12 +55,22 @@ class PathRow:
 
 @dataclass(frozen=True)
 class GroupRow:
-    """A group of paths; number 0 is for the paths of a LUN that no map uses."""
+    """A group of paths; number 0 is for the paths of a LUN that no map uses.
+
+    Of an NVMe multipath device it is an ANA group, and `selector` the I/O policy.
+    """
 
     number: int
     state: str
     selector: str
     paths: tuple[PathRow, ...]
+
+    @property
+    def words(self) -> str:
+        """What stands above its paths; nothing above those of a LUN that no map uses."""
+        if not self.number:
+            return ""
+        return ", ".join(filter(None, (f"group {self.number}", self.state, self.selector)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class LunRow:
-    """A LUN with its map, from its paths to its mounts; `state` is empty if it has no map."""
+    """A LUN with its map, from its paths to its mounts; `state` is empty if it has no map.
+
+    Or a namespace with its NVMe multipath device.
+    """
 
     anchor: str
     wwid: str
@@ -94,6 +110,11 @@ class LunRow:
     findings: tuple[Finding, ...] = ()
     groups: tuple[GroupRow, ...] = ()
     above: tuple[Layer, ...] = ()
+
+    @property
+    def is_nvme(self) -> bool:
+        """Whether this is a namespace."""
+        return _NVME in self.notes
 
 
 @dataclass(frozen=True)
@@ -132,7 +153,8 @@ def read_host(number: int, name: str, result: Result) -> HostRow:
         if "maps" not in result:
             problem = "unreachable" if result.get("unreachable") else "failed"
             return HostRow(anchor, name, problem=f"{problem}: {result['msg']}".strip())
-        return HostRow(anchor, name, tuple(_luns(anchor, result)))
+        rows = (*_luns(anchor, result), *_namespaces(anchor, result))
+        return HostRow(anchor, name, tuple(sorted(rows, key=lambda row: rank(row.state))))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         problem = f"its answer is not a result of device_mapper_info ({error!r})"
         return HostRow(anchor, name, problem=problem)
@@ -191,6 +213,61 @@ def _mapped(anchor: str, size: int | None, each: Result, above: _Above) -> LunRo
         ),
         above=above(each),
     )
+
+
+def _namespaces(anchor: str, result: Result) -> Iterator[LunRow]:
+    """Yield the namespaces of a host with their NVMe multipath devices."""
+    above = _above(result["maps"])
+    # An older version of the module has returned none.
+    pairs = [(each, one) for each in result.get("nvme", ()) for one in each["namespaces"]]
+    for number, (subsystem, each) in enumerate(pairs):
+        health = each["health"]
+        addresses = {one["name"]: one["target_address"] for one in subsystem["controllers"]}
+        notes = {_NVME: True, "read-only": each["read_only"]}
+        yield LunRow(
+            anchor=f"{anchor}-nvme{number}",
+            wwid=each["wwid"],
+            size=_size(each["size"]),
+            name=each["name"],
+            device=each["device"],
+            state=health["state"] if health["state"] in STATES else "unknown",
+            active=int(health["active_paths"]),
+            paths=int(health["path_count"]),
+            notes=tuple(note for note, holds in notes.items() if holds),
+            findings=tuple(_findings(health["reasons"])),
+            groups=tuple(_ana_groups(each["paths"], addresses, subsystem["iopolicy"])),
+            above=above({"table": (), **each}),
+        )
+
+
+def _ana_groups(
+    paths: Sequence[Result], addresses: Mapping[str, str], policy: str
+) -> Iterator[GroupRow]:
+    """Yield the paths by their ANA states, those that the kernel prefers first."""
+    states = sorted(
+        dict.fromkeys(path["ana_state"] for path in paths), key=lambda state: _ANA.get(state, 2)
+    )
+    for number, state in enumerate(states, 1):
+        rows = tuple(
+            PathRow(
+                name=path["name"],
+                address=addresses.get(path["controller"], ""),
+                state="active" if path["carries_io"] else "down",
+                details=", ".join(
+                    f"{key} {value}"
+                    for key, value in (
+                        ("controller", path["controller"]),
+                        ("state", path["state"]),
+                        ("ANA", path["ana_state"]),
+                        ("ANA group", path["ana_group"]),
+                    )
+                    if value
+                ),
+            )
+            for path in paths
+            if path["ana_state"] == state
+        )
+        yield GroupRow(number, state, policy, rows)
 
 
 def _size(size: t.Any) -> int | None:

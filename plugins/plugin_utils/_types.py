@@ -21,6 +21,7 @@ from ..module_utils._values.map import Map, UdevFlag
 from ..module_utils._values.multipath import Multipath, MultipathStatus
 from ..module_utils._values.multipath_conf import Configuration
 from ..module_utils._values.multipathd import DaemonPath, Multipathd
+from ..module_utils._values.nvme import NvmeController, NvmeNamespace, NvmePath, NvmeSubsystem
 from ..module_utils._values.partitions import (
     ImageFile,
     LoopDevice,
@@ -51,6 +52,10 @@ __all__ = (
     "Multipath",
     "MultipathStatus",
     "Multipathd",
+    "NvmeController",
+    "NvmeNamespace",
+    "NvmePath",
+    "NvmeSubsystem",
     "Parent",
     "Partition",
     "PartitionTable",

@@ -24,6 +24,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.disk imp
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import Multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._values.nvme import NvmeSubsystem
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     LoopDevice,
     PartitionTable,
@@ -102,6 +103,7 @@ class MemoryHost:
         self.of_systemd: tuple[Unit, ...] = ()
         self.boot_names: dict[str, tuple[str, ...]] = {}
         self.is_locked = False
+        self.nvme: tuple[NvmeSubsystem, ...] = ()
 
     def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Return what a task with the module returns."""
@@ -244,6 +246,10 @@ class MemoryHost:
     def has_native_nvme_multipath(self) -> bool:
         """Return whether the kernel joins NVMe paths itself."""
         return self.native_nvme_multipath
+
+    def nvme_subsystems(self) -> tuple[NvmeSubsystem, ...]:
+        """Return the NVMe subsystems."""
+        return self.nvme
 
     def partition_table(
         self,

@@ -60,5 +60,6 @@ def whole(**parts: Any) -> Host:
         "stale_nodes": {},
         "units": (),
         "named_at_boot": {},
+        "nvme": (),
     }
     return Host(**{**nothing, **parts})

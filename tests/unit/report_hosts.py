@@ -17,6 +17,12 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.map impo
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     MultipathStatus,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.nvme import (
+    NvmeController,
+    NvmeNamespace,
+    NvmePath,
+    NvmeSubsystem,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
@@ -31,6 +37,7 @@ class San:
         self._maps: list[Map] = []
         self._disks: list[BlockDevice] = []
         self._uses: dict[DeviceNumber, tuple[Use, ...]] = {}
+        self._nvme: tuple[NvmeSubsystem, ...] = ()
 
     def lun(
         self,
@@ -79,6 +86,43 @@ class San:
             self._partition(data, number, size // len(mounts), mount)
         return self
 
+    def namespace(self, states: str = "AA", *, mounts: tuple[str, ...] = ()) -> San:
+        """Add a subsystem with a namespace, with a path for each of `states`.
+
+        A path that is A is optimized, N non-optimized, I inaccessible; of L the controller is lost.
+        """
+        words = {"A": "optimized", "N": "non-optimized", "I": "inaccessible", "L": "optimized"}
+        number = len(self._nvme)
+        controllers = [
+            NvmeController(
+                f"nvme{number * 4 + index}",
+                "tcp",
+                f"traddr=192.0.2.{index + 1},trsvcid=4420",
+                "connecting" if state == "L" else "live",
+                ctrl_loss_tmo=600,
+                fast_io_fail_tmo=-1,
+            )
+            for index, state in enumerate(states)
+        ]
+        paths = [
+            NvmePath(f"nvme{number}c{index}n1", controller, 100 * GIB, words[state], 1)
+            for index, (controller, state) in enumerate(zip(controllers, states))
+        ]
+        device = DeviceNumber(259, number)
+        wwid = f"uuid.2f7cbd5a-51fa-4bfb-9f8f-{number:012x}"
+        joined = NvmeNamespace(f"nvme{number}n1", device, 100 * GIB, wwid, 1, paths=tuple(paths))
+        subsystem = NvmeSubsystem(
+            f"nvme-subsys{number}",
+            f"nqn.2026-11.com.example:array{number}",
+            model="Array",
+            iopolicy="numa",
+            controllers=tuple(controllers),
+            namespaces=(joined,),
+        )
+        self._nvme = (*self._nvme, subsystem)
+        self._uses[device] = tuple(Use("mount", mount) for mount in mounts)
+        return self
+
     def result(self, **request: Any) -> dict[str, Any]:
         """Return what the module returns on this host."""
         host = Host(
@@ -89,6 +133,7 @@ class San:
             missing_links={},
             not_ready=frozenset(),
             multipathd=daemon(),
+            nvme=self._nvme,
         )
         return device_mapper_info.report(device_mapper_info.Request(**request), host)
 
@@ -170,7 +215,14 @@ def large(luns: int) -> dict[str, dict[str, Any]]:
 
 def hostile(words: str) -> dict[str, dict[str, Any]]:
     """Return hosts with `words` wherever something that others have written can be."""
-    result = San().lun(words, "AFDA", mounts=(words, f"vg-{words}")).lun("").result()
+    san = San().lun(words, "AFDA", mounts=(words, f"vg-{words}")).lun("")
+    result = san.namespace("AI", mounts=(words,)).result()
+    (subsystem,) = result["nvme"]
+    subsystem["iopolicy"] = words
+    for controller in subsystem["controllers"]:
+        controller["target_address"] = words
+    for path in subsystem["namespaces"][0]["paths"]:
+        path["ana_state"] = words
     for lun in result["luns"]:
         for path in lun["paths"]:
             path["target_node_name"] = words

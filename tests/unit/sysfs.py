@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 
@@ -27,6 +28,20 @@ class Sysfs:
         up = "../../devices"
         (self.root / "class/block" / directory.name).symlink_to(f"{up}/{place}")
         return directory
+
+    def place(self, captured: str) -> None:
+        """Place what a booted kernel showed, as the files captured/nvme/* have it.
+
+        They have files and links by their paths below /sys.
+        """
+        texts = json.loads((Path(__file__).parent / "captured/nvme" / captured).read_text("utf-8"))
+        for name, text in texts.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text.startswith("-> "):
+                path.symlink_to(text[3:])
+            else:
+                path.write_text(f"{text}\n")
 
     def disk(self, name: str, number: str, address: str, **attributes: str) -> Path:
         """Add a SCSI disk."""

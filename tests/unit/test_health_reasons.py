@@ -15,7 +15,10 @@ from ansible_collections.san.device_mapper.plugins.plugin_utils import _report_h
 PLUGINS = Path(__file__).parents[2] / "plugins"
 KINDS = [
     str(node.args[0].value)
-    for node in ast.walk(ast.parse((PLUGINS / "module_utils/_report/health.py").read_text("utf-8")))
+    for name in ("health", "nvme")
+    for node in ast.walk(
+        ast.parse((PLUGINS / f"module_utils/_report/{name}.py").read_text("utf-8"))
+    )
     if isinstance(node, ast.Call)
     and isinstance(node.func, ast.Name)
     and node.func.id == "Reason"

@@ -14,7 +14,7 @@ import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
-    "device_mapper_info": 39,
+    "device_mapper_info": 42,
     "lun_paths": 23,
     "multipath_map": 56,
     "multipath_path": 40,

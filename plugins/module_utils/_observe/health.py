@@ -27,7 +27,7 @@ _PATIENCE = 5.0  # Seconds; the host can be looked at even if the daemon hangs.
 def observe_health(
     readings: Readings, chosen: Callable[[Map], bool], timeout: float, *, reading: bool
 ) -> Host:
-    """Return the host's maps and disks, the daemon's view, and which links udev has not made.
+    """Return the host's maps, disks and NVMe subsystems, the daemon's view, and missing links.
 
     `reading` says that the partition tables of the `chosen` multipath maps are to be read, where
     that does not hang: of those that have partition maps and an active path.
@@ -45,6 +45,7 @@ def observe_health(
         missing_links={number: each for number, each in links.items() if each},
         parents=readable_parents(mapped, readings, timeout),
         multipathd=_multipathd(readings, min(timeout, _PATIENCE)),
+        nvme=readings.nvme_subsystems(),
     )
 
 

@@ -13,35 +13,41 @@ from .._values.device import SECTOR, size_words
 from .._values.errors import visible
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from ...plugin_utils._types import BlockDevice, Host, Map
 
 
 @dataclass(frozen=True)
-class _Node:
+class Node:
+    """A line of the picture, and what stands below it."""
+
     text: str
-    children: tuple[_Node, ...] = ()
+    children: tuple[Node, ...] = ()
 
 
-def tree(host: Host, wwids: Container[str] | None = None) -> str:
-    """Return the host's LUNs, only `wwids` if stated, and their maps, a line for each thing."""
-    return "\n".join(line for node in _luns(host, wwids) for line in _lines(node))
+def tree(host: Host, wwids: Container[str] | None = None, others: Iterable[Node] = ()) -> str:
+    """Return the host's LUNs, only `wwids` if stated, and their maps, a line for each thing.
+
+    `others` are the trees that stand below those of the LUNs.
+    """
+    nodes = (*_luns(host, wwids), *others)
+    return "\n".join(line for node in nodes for line in _lines(node))
 
 
-def _luns(host: Host, wwids: Container[str] | None) -> Iterator[_Node]:
+def _luns(host: Host, wwids: Container[str] | None) -> Iterator[Node]:
     found = host.luns()
     mapped = {each.wwid: each for each in host.maps if each.wwid}
     for wwid in sorted(each for each in {*found, *mapped} if wwids is None or each in wwids):
         disks = found.get(wwid, ())
         size = size_words(disks[0].sectors * SECTOR) if disks else "no path"
         each = mapped.get(wwid)
-        unmapped = tuple(_Node(_disk_text(disk)) for disk in disks)
+        unmapped = tuple(Node(_disk_text(disk)) for disk in disks)
         children = (_map_node(each, host),) if each else unmapped
-        yield _Node(f"LUN {visible(wwid)} {size}", children)
+        yield Node(f"LUN {visible(wwid)} {size}", children)
 
 
-def _map_node(each: Map, host: Host) -> _Node:
+def _map_node(each: Map, host: Host) -> Node:
     words = [f"map {each.name} {each.device}", size_words(each.sectors * SECTOR)]
     if each.queues:
         words.append("queue_if_no_path")
@@ -50,12 +56,12 @@ def _map_node(each: Map, host: Host) -> _Node:
     children = [*_group_nodes(each, host), *_partition_nodes(each, host)]
     partitions = [child.device for child in host.maps_of_partitions(each.uuid)]
     children += [
-        _Node(use.words()) for use in host.uses_of(each.device) if use.device not in partitions
+        Node(use.words()) for use in host.uses_of(each.device) if use.device not in partitions
     ]
-    return _Node(", ".join(words), tuple(children))
+    return Node(", ".join(words), tuple(children))
 
 
-def _group_nodes(each: Map, host: Host) -> Iterator[_Node]:
+def _group_nodes(each: Map, host: Host) -> Iterator[Node]:
     if each.multipath is None or each.status is None:
         return
     for group, status in zip(each.multipath.groups, each.status.groups):
@@ -63,14 +69,14 @@ def _group_nodes(each: Map, host: Host) -> Iterator[_Node]:
         for path in status.paths:
             disk = host.disk_at(path.device)
             text = _disk_text(disk) if disk else str(path.device)
-            paths.append(_Node(f"{text} {'active' if path.active else 'FAILED'}"))
-        yield _Node(f"path group {group.selector.name} {status.state}", tuple(paths))
+            paths.append(Node(f"{text} {'active' if path.active else 'FAILED'}"))
+        yield Node(f"path group {group.selector.name} {status.state}", tuple(paths))
 
 
-def _partition_nodes(each: Map, host: Host) -> Iterator[_Node]:
+def _partition_nodes(each: Map, host: Host) -> Iterator[Node]:
     for child in host.maps_of_partitions(each.uuid):
-        uses = tuple(_Node(use.words()) for use in host.uses_of(child.device))
-        yield _Node(
+        uses = tuple(Node(use.words()) for use in host.uses_of(child.device))
+        yield Node(
             f"partition map {child.name} {child.device}, {size_words(child.sectors * SECTOR)}", uses
         )
 
@@ -80,12 +86,12 @@ def _disk_text(disk: BlockDevice) -> str:
     return " ".join(word for word in words if word)
 
 
-def _lines(node: _Node) -> Iterator[str]:
+def _lines(node: Node) -> Iterator[str]:
     yield node.text
     yield from _branches(node.children, "")
 
 
-def _branches(nodes: Sequence[_Node], indent: str) -> Iterator[str]:
+def _branches(nodes: Sequence[Node], indent: str) -> Iterator[str]:
     for index, node in enumerate(nodes):
         last = index == len(nodes) - 1
         yield f"{indent}{'└─ ' if last else '├─ '}{node.text}"

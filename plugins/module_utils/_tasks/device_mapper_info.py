@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._observe.health import observe_health
 from .._report.health import health, health_result, problem_line
 from .._report.luns import lun_result
 from .._report.maps import map_result
 from .._report.multipathd import differences, multipathd_result
+from .._report.nvme import nvme_health, nvme_nodes, nvme_result
 from .._report.tree import tree
 from .._values.errors import Refused
 from .task import Task
@@ -21,7 +22,7 @@ from .task import Task
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ...plugin_utils._types import Host, Map, Readings
+    from ...plugin_utils._types import Host, Map, NvmeSubsystem, Readings
     from .._report.health import Health
     from .task import ModuleOptions
 
@@ -80,14 +81,20 @@ def parse(options: ModuleOptions) -> Request:
 
 
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
-    """Return the host's maps and disks, and the daemon's view of them."""
+    """Return the host's maps, disks and NVMe subsystems, and the daemon's view."""
     return observe_health(readings, request.names, timeout, reading=request.partition_tables)
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
-    """Return maps, LUNs and the tree, those that are asked for."""
+    """Return maps, LUNs, NVMe subsystems and the tree, those that are asked for."""
     states = {each.name: health(each, host, request.expected_paths) for each in host.maps}
     chosen = _chosen(request, host, states)
+    of_devices = {
+        one.name: nvme_health(one, request.expected_paths)
+        for each in host.nvme
+        for one in each.namespaces
+    }
+    subsystems = [*_chosen_nvme(request, host, of_devices)]
     names = {each.wwid: each.name for each in host.maps if each.wwid}
     wwids = {each.wwid for each in chosen}
     if request.maps is None and request.health is None:
@@ -102,8 +109,13 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
             for wwid, paths in host.luns().items()
             if wwid in wwids
         ],
-        "tree": tree(host, wwids),
-        "problems": list(_problems(request, chosen, states, host)),
+        "nvme": [nvme_result(each, of_devices, host) for each in subsystems],
+        "tree": tree(host, wwids, nvme_nodes(subsystems, host)),
+        "problems": [
+            *_map_problems(chosen, states),
+            *_nvme_problems(subsystems, of_devices),
+            *_in_vain(request, host),
+        ],
         "multipathd": multipathd_result(host.multipathd, list(differences(host))),
     }
 
@@ -122,15 +134,40 @@ def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -
     return [each for each in host.maps if each.name in names]
 
 
-def _problems(
-    request: Request, chosen: Sequence[Map], states: Mapping[str, Health | None], host: Host
-) -> Iterator[str]:
-    """Yield a line for each chosen map that is not healthy, and for what is asked for in vain."""
+def _chosen_nvme(
+    request: Request, host: Host, states: Mapping[str, Health]
+) -> Iterator[NvmeSubsystem]:
+    """Yield the NVMe subsystems with those namespaces that fit all filters; names are of maps."""
+    for each in host.nvme if request.maps is None else ():
+        fitting = tuple(
+            one
+            for one in each.namespaces
+            if _is_one_of(states[one.name], request.health)
+            and (request.wwids is None or one.wwid in request.wwids)
+        )
+        if fitting or not request.filters:
+            yield replace(each, namespaces=fitting)
+
+
+def _map_problems(chosen: Sequence[Map], states: Mapping[str, Health | None]) -> Iterator[str]:
+    """Yield a line for each chosen map that is not healthy."""
     for each in chosen:
         state = states[each.name]
         if state and state.state != "healthy":
             yield problem_line(each.name, state)
+
+
+def _nvme_problems(chosen: Sequence[NvmeSubsystem], states: Mapping[str, Health]) -> Iterator[str]:
+    """Yield a line for each chosen NVMe multipath device that is not healthy."""
+    for each in (one for subsystem in chosen for one in subsystem.namespaces):
+        if states[each.name].state != "healthy":
+            yield problem_line(each.name, states[each.name])
+
+
+def _in_vain(request: Request, host: Host) -> Iterator[str]:
+    """Yield a line for each name and WWID that is asked for in vain."""
     wwids = {each.wwid for each in host.maps}
+    wwids.update(one.wwid for each in host.nvme for one in each.namespaces)
     yield from (
         f"{name}: no map has this name" for name in request.maps or () if not host.map_named(name)
     )

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
         DeviceNumber,
         Map,
         Multipathd,
+        NvmeSubsystem,
         Parent,
         Transport,
         UdevState,
@@ -72,7 +73,8 @@ class Host:
     assemble maps at boot, by their paths; `missing_programs` is what they would need and the host
     does not have. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
     what stands in the place of the nodes of the task's maps. `units` are those of systemd, and
-    `named_at_boot` the places that name paths, which a rename in the task concerns.
+    `named_at_boot` the places that name paths, which a rename in the task concerns. `nvme` are the
+    NVMe subsystems, with the namespaces whose paths the kernel joins itself.
     """
 
     maps: tuple[Map, ...] = NOT_READ
@@ -95,6 +97,7 @@ class Host:
     stale_nodes: Mapping[str, str] = NOT_READ
     units: tuple[Unit, ...] = NOT_READ
     named_at_boot: Mapping[str, tuple[str, ...]] = NOT_READ
+    nvme: tuple[NvmeSubsystem, ...] = NOT_READ
 
     def ordered(self) -> Host:
         """Return the same host with its maps in the order of their names, as they are read."""

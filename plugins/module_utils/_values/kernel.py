@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
         LoopDevice,
         Map,
         Multipathd,
+        NvmeSubsystem,
         PartitionTable,
         RuleFile,
         Rules,
@@ -147,6 +148,9 @@ class Readings(t.Protocol):
 
     def has_native_nvme_multipath(self) -> bool:
         """Return whether the kernel joins the paths of NVMe namespaces itself."""
+
+    def nvme_subsystems(self) -> tuple[NvmeSubsystem, ...]:
+        """Return the NVMe subsystems, with the namespaces whose paths the kernel joins itself."""
 
     # Partition tables and images
 

@@ -160,3 +160,28 @@ def test_a_reason_that_is_new_is_shown_in_its_own_words() -> None:
 
 def test_the_filter_has_its_name() -> None:
     assert FilterModule().filters() == {"report": render}
+
+
+def test_namespaces_are_shown_beside_luns() -> None:
+    san = San().lun("data").namespace("ANL", mounts=("/srv/a b",)).namespace("II")
+    text = text_of({"host": san.result()})
+    for words in (
+        "LUNs and namespaces 3 ",
+        "uuid.2f7cbd5a-51fa-4bfb-9f8f-000000000000 100 GiB",
+        "group 1, optimized, numa nvme0c0n1 192.0.2.1 nvme0c2n1 192.0.2.3 down",
+        "group 2, non-optimized, numa nvme0c1n1 192.0.2.2",
+        "nvme0n1 degraded 2 of 3 paths, 259:0, NVMe multipath device",
+        "1 path down: nvme0c2n1: controller nvme2 is connecting",
+        "mount /srv/a b",
+        "nvme1n1 queueing 0 of 2 paths, 259:1, NVMe multipath device",
+        "no usable path: ctrl_loss_tmo 600, fast_io_fail_tmo off",
+    ):
+        assert words in text
+    fine = text_of({"host": San().lun("data").namespace().result()})
+    assert "Nothing. 2 maps and NVMe multipath devices are healthy." in fine
+
+
+def test_results_of_a_version_without_nvme_are_shown() -> None:
+    result = San().lun("data").result()
+    del result["nvme"]
+    assert "Nothing. 1 maps are healthy." in text_of({"host": result})

@@ -114,7 +114,14 @@ def test_sizes_are_in_the_largest_unit_that_they_reach(sectors: int, size: str) 
 def test_everything_is_reported() -> None:
     result = report(
         Request(),
-        replace(HOST, missing_links={}, not_ready=frozenset(), parents=(), multipathd=daemon()),
+        replace(
+            HOST,
+            missing_links={},
+            not_ready=frozenset(),
+            parents=(),
+            multipathd=daemon(),
+            nvme=(),
+        ),
     )
     assert [each["name"] for each in result["maps"]] == [each.name for each in HOST.maps]
     assert [(each["wwid"], each["map"]) for each in result["luns"]] == [
