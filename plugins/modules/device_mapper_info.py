@@ -2,7 +2,6 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_mapper_info
@@ -501,6 +500,10 @@ multipathd:
       sample:
         - "data: sda is failed for the kernel, ready for multipathd"
 """
+
+from ..module_utils._python import refuse_old_python
+
+refuse_old_python()
 
 from ..module_utils._report.health import STATES
 from ..module_utils._run import run

@@ -2,7 +2,6 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lun_paths
@@ -214,6 +213,10 @@ luns:
           carries_io: true
           links: [/dev/disk/by-path/pci-0000:00:03.0-scsi-0:0:0:0]
 """
+
+from ..module_utils._python import refuse_old_python
+
+refuse_old_python()
 
 from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices

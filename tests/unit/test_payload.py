@@ -14,12 +14,12 @@ import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
-    "device_mapper_info": 42,
-    "lun_paths": 23,
-    "multipath_map": 56,
-    "multipath_path": 40,
-    "partition_maps": 38,
-    "udev_info": 41,
+    "device_mapper_info": 44,
+    "lun_paths": 25,
+    "multipath_map": 58,
+    "multipath_path": 42,
+    "partition_maps": 40,
+    "udev_info": 43,
 }
 """How many files of the collection a module is sent with, its own among them."""
 UNNEEDED = {

@@ -35,6 +35,7 @@ from .scsi import (
     target_port_group,
     transport,
 )
+from .selinux import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -220,7 +221,7 @@ def _write(request: str, name: str, text: str, path: str) -> None:
             file.write(text)
     except OSError as refused:
         number = refused.errno or 0
-        raise KernelError(request, name, number, f"{path}: {refused.strerror}") from refused
+        raise KernelError(request, name, number, f"{path}: {refusal(path, refused)}") from refused
 
 
 def _has_dead_link(disk: BlockDevice) -> bool:

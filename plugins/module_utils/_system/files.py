@@ -20,6 +20,7 @@ from .._values.errors import KernelError
 from .._values.records import ENDINGS, RECORDS
 from .attribute import listed
 from .programs import run
+from .selinux import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -137,4 +138,4 @@ def _refused(request: str, path: str) -> Iterator[None]:
         yield
     except OSError as refused:
         number = refused.errno or 0
-        raise KernelError(request, path, number, f"{path}: {refused.strerror}") from refused
+        raise KernelError(request, path, number, f"{path}: {refusal(path, refused)}") from refused

@@ -26,6 +26,7 @@ from .._values.table import Segment, Table
 from .attribute import decoded, line
 from .block_devices import device_number
 from .files import write_whole
+from .selinux import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -366,8 +367,8 @@ class LibDeviceMapper:
             has_control = True
         except PermissionError as refused:
             raise DeviceMapperError(
-                f"{_CONTROL}: {refused.strerror}; device-mapper needs CAP_SYS_ADMIN, and in a"
-                " container the device 10:236"
+                f"{_CONTROL}: {refusal(_CONTROL, refused)}; device-mapper needs CAP_SYS_ADMIN,"
+                " and in a container the device 10:236"
             ) from refused
         except OSError:
             pass  # Not made yet, perhaps: the library makes the node where the kernel has one.

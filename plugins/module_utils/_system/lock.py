@@ -13,6 +13,7 @@ import signal
 import typing as t
 
 from .._values.errors import DeviceMapperError
+from .selinux import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +38,11 @@ class Lock:
                 self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
             )
         except OSError as refused:
+            words = refusal(self.lock_file, refused)
             raise DeviceMapperError(
-                f"{self.lock_file}: {refused.strerror}; tasks on one host take turns by the lock on"
-                " this file, which may be no link. Nothing was changed; make room for it, or remove"
-                " what is there"
+                f"{self.lock_file}: {words}; tasks on one host take turns by the lock on this file,"
+                " which may be no link. Nothing was changed; make room for it, or remove what is"
+                " there"
             ) from refused
         try:
             _wait_for(descriptor, timeout, self.lock_file)

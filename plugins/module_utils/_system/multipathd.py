@@ -32,6 +32,7 @@ from .._values.multipathd_versions import (
 from .attribute import line, listed, read_text
 from .files import write_whole
 from .programs import run
+from .selinux import refusal
 
 if t.TYPE_CHECKING:
     from ...plugin_utils._types import Enough
@@ -125,7 +126,7 @@ class MultipathDaemon:
         try:
             write_whole(path, text)
         except OSError as refused:
-            raise MultipathdError(f"take {path}", refused.strerror or "", "the host") from refused
+            raise MultipathdError(f"take {path}", refusal(path, refused), "the host") from refused
         complaints = [each for each in _complaints() if path in each]
         if complaints:
             with contextlib.suppress(OSError):
@@ -138,7 +139,7 @@ class MultipathDaemon:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         except OSError as refused:
-            raise MultipathdError(f"remove {path}", refused.strerror or "", "the host") from refused
+            raise MultipathdError(f"remove {path}", refusal(path, refused), "the host") from refused
 
     def add_wwid(self, wwid: str) -> None:
         """Add a WWID to those that are taken for multipath devices."""
@@ -294,7 +295,8 @@ def _ask(request: str, end: float) -> str:
             if starts and time.monotonic() < end and _is_running():
                 time.sleep(_LOOK_AGAIN)
                 continue
-            raise MultipathdError(request, f"no answer ({failed})") from failed
+            file = SOCKETS[0] if os.path.exists(SOCKETS[0]) else ""
+            raise MultipathdError(request, f"no answer ({refusal(file, failed)})") from failed
         if reply != "timeout" or time.monotonic() >= end:
             return reply
 
@@ -395,7 +397,7 @@ def _complaints() -> tuple[str, ...]:
         except FileNotFoundError:
             pass
         except OSError as refused:
-            unreadable.append(f"{path}: {refused.strerror}")
+            unreadable.append(f"{path}: {refusal(path, refused)}")
     found = [line.split(" | ", 1)[-1].strip() for line in _run("-t").stderr.splitlines()]
     harmful = [line for line in found if _COMPLAINT.search(line) and not _HARMLESS.search(line)]
     return (*unreadable, *harmful)
