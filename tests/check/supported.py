@@ -81,10 +81,21 @@ use one host, the oldest: what each of them sends has to work with its Python.""
 APART = {"initramfs": Tests(("bookworm",))}
 """Likewise, but not of `make test`: what takes minutes, and concerns few changes."""
 
+ARRANGED = {
+    "dracut's initramfs, as on RHEL and SLES": "initramfs",
+}
+"""What Debian 12 does not have by itself, and the tests that make it so and boot it."""
+
+FIXTURES = (
+    *("RHEL 8", "RHEL 9", "RHEL 10", "SLES 15 SP5", "Ubuntu 22.04", "Ubuntu 24.04"),
+    *("Proxmox VE 8", "Proxmox VE 9"),
+)
+"""What is not booted: unit tests read trees that have its files, with the source of each fact."""
+
 
 def table() -> Iterator[str]:
     """Yield the lines of the table, in Markdown."""
-    yield "| What | Versions | Tried in CI by |"
+    yield "| What | Versions | Tried by |"
     yield "|---|---|---|"
     for version, core in CONTROLLERS.items():
         yield (
@@ -101,5 +112,15 @@ def table() -> Iterator[str]:
         names += [name for name, its in OTHER_HOSTS.items() if its == suite]
         yield (
             f"| Managed host, {debian.name} | Linux {debian.kernel}, Python {debian.python} |"
-            f" {', '.join(f'`make {name}`' for name in names)} |"
+            f" booted in CI: {', '.join(f'`make {name}`' for name in names)} |"
         )
+    for what, name in ARRANGED.items():
+        where = "booted in CI" if name in HOSTS else "booted"
+        yield (
+            f"| Managed host with {what} | {DEBIANS[(HOSTS | APART)[name].suites[0]].name} |"
+            f" arranged like it and {where}: `make {name}` |"
+        )
+    yield (
+        f"| Managed hosts {', '.join(FIXTURES)} | their rule files, programs, libraries, units and"
+        " configuration, by name and place | fixtures only: `make unit` |"
+    )

@@ -9,8 +9,19 @@ import re
 from pathlib import Path
 
 import yaml
+from unit.distributions import DISTRIBUTIONS
 
-from check.supported import CONTROLLERS, DEBIANS, HOSTS, MANAGED, OTHER_HOSTS, WHOLE, table
+from check.supported import (
+    APART,
+    CONTROLLERS,
+    DEBIANS,
+    FIXTURES,
+    HOSTS,
+    MANAGED,
+    OTHER_HOSTS,
+    WHOLE,
+    table,
+)
 from lab.qemu import SUITES
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +37,15 @@ def test_the_table_is_what_is_tried() -> None:
 def test_ci_tries_it() -> None:
     assert (ROOT / ".ci/run").read_text("utf-8").splitlines()[-1] == "exec make test"
     named = set(re.findall("`make ([a-z]+)", "".join(table())))
-    assert named == {*HOSTS, *OTHER_HOSTS}
-    assert {"hosts", *OTHER_HOSTS} <= set(WHOLE)
+    assert named == {*HOSTS, *OTHER_HOSTS, *APART, "unit"}
+    assert {"hosts", "unit", *OTHER_HOSTS} <= set(WHOLE)
+    by_hand = [row for row in table() if any(f"`make {name}`" in row for name in APART)]
+    assert len(by_hand) == len(APART)
+    assert not any("in CI" in row for row in by_hand)
+
+
+def test_the_distributions_that_are_not_booted_have_fixtures() -> None:
+    assert tuple(DISTRIBUTIONS) == FIXTURES
 
 
 def test_the_requirements_are_those_of_the_table() -> None:
