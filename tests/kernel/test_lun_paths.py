@@ -61,9 +61,9 @@ def test_only_the_stated_hosts_are_scanned_and_what_is_missing_is_said(san: Host
     delete(san, disks[0], disks[3])
     answer = san.module("lun_paths", wwid=WWIDS[1], min_paths=4, hosts=[number], timeout=10)
     for words in (
-        f"wwid: {WWIDS[1]}: 3 of 4 paths are there",
+        f"wwid: {WWIDS[1]}: 3 paths are there",
         disks[1],
-        f"within 10 seconds after a scan of host{number}.",
+        f"fewer than min_paths (4), after 10 seconds and a scan of host{number}.",
     ):
         assert words in answer["msg"]
     assert "host99" in san.refused("lun_paths", wwid=WWIDS[1], hosts=["host99"])
@@ -72,7 +72,7 @@ def test_only_the_stated_hosts_are_scanned_and_what_is_missing_is_said(san: Host
 def test_a_lun_that_no_host_has(san: Host) -> None:
     """All hosts are scanned, and the task ends after its timeout."""
     answer = san.module("lun_paths", wwid="3600", timeout=1)
-    assert "wwid: 3600: 0 of 1 paths are there (none)" in answer["msg"]
+    assert "wwid: 3600: 0 paths are there (none), fewer than min_paths (1)" in answer["msg"]
 
 
 def test_a_stale_size_is_found_without_a_change_and_made_right(san: Host) -> None:
@@ -162,9 +162,9 @@ def test_namespaces_are_paths_where_the_kernel_does_not_join_them(
         assert not answer["changed"]
         assert [each["name"] for each in answer["luns"][0]["paths"]] == ["nvme0n1", "nvme1n1"]
         answer = host.module("lun_paths", wwid=wwid, min_paths=3, timeout=1)
-        assert "after a scan of nvme0, nvme1" in answer["msg"]
+        assert "and a scan of nvme0, nvme1" in answer["msg"]
         message = host.refused("lun_paths", wwid=wwid, state="absent")
-        assert "nvme0n1 is no SCSI disk" in message
+        assert "nvme0n1 is not a SCSI disk" in message
     finally:
         host.shell(NO_NVME)
         host.lab.unload("nvme-tcp", "nvmet-tcp", "nvmet", "nvme-fabrics", "nvme-core")

@@ -52,11 +52,11 @@ MAPPED = {
 
 REFUSED = {
     "overlap": "its partitions 1 and 2 overlap",
-    "past-the-end": "its partition 2 runs from sector 16384 to before 147456",
-    "starts-past-the-end": "its partition 2 runs from sector 131172",
+    "past-the-end": "its partition 2 has the sectors 16384 to 147455",
+    "starts-past-the-end": "its partition 2 has the sectors 131172 ",
     "pmbr-alone": "no readable GPT",
     "gpt-both-damaged": "no readable GPT",
-    "gpt-reversed": "its partition 2 runs from sector 8191",
+    "gpt-reversed": "its partition 2 has the sectors 8191 ",
     "gpt-overlap": "its partitions 1 and 2 overlap",
     "installer-image": "its partitions 1 and 2 overlap",
     "gpt-truncated": "no readable GPT",

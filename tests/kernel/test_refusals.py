@@ -280,7 +280,8 @@ def test_a_path_is_no_device_for_partition_maps(host: Host) -> None:
     host.applied("multipath_map", name="data", wwid=WWIDS[0])
     disk = host.disks(0)[0]
     assert "Specify the map instead: data" in host.refused("partition_maps", device=f"/dev/{disk}")
-    assert "no such map" in host.refused("partition_maps", device="nothing")
+    message = host.refused("partition_maps", device="nothing")
+    assert "no map, block device or image file of this name" in message
 
 
 def test_without_privileges(host: Host) -> None:

@@ -76,9 +76,9 @@ def test_what_no_rule_can_hold_is_refused_before_any_change(host: Host) -> None:
     owner = 'root", RUN+="/bin/true'
     permission = {"wwid": WWIDS[0], "owner": owner}
     message = host.refused("udev_info", permissions=[permission])
-    assert message.startswith(f"permissions: owner: {owner}: a udev rule cannot hold this name. ")
+    assert message.startswith(f"permissions: owner: {owner}: a udev rule cannot contain this name")
     rule = {"name": NAME, "content": 'KERNEL=="sda\nRUN+="/bin/true"\n'}
-    assert "udev would not understand this line" in host.refused("udev_info", rules=[rule])
+    assert "udev could not read this line" in host.refused("udev_info", rules=[rule])
 
 
 def test_the_hook_puts_the_rules_into_an_image(host: Host) -> None:

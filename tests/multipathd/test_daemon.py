@@ -27,10 +27,10 @@ SECTION = (
             "blacklist {\n  device {\n    vendor QEMU\n    product .*\n  }\n}\n",
             '/etc/multipath.conf line 2 (blacklist: device vendor "QEMU" product ".*")',
         ),
-        (SECTION, "/etc/multipath.conf line 2 states the map"),
+        (SECTION, "/etc/multipath.conf line 2 already has a multipath section"),
         (
             "multipaths {\n  multipath {\n    wwid 1\n    alias data\n  }\n}\n",
-            "/etc/multipath.conf line 4 gives it to 1",
+            "/etc/multipath.conf line 4 gives this name to 1",
         ),
         ("defaults {\n  polling_interval\n}\n", "line 2 of /etc/multipath.conf"),
         ("defaults {\n  find_multipaths maybe\n}\n", "/etc/multipath.conf line 2, invalid value"),
@@ -96,12 +96,12 @@ def test_an_admins_section(host: DaemonHost) -> None:
     assert "queue_if_no_path" not in host.table("data")
     later = f"{DIRECTORY}/z.conf"
     host.run("tee", later, input=SECTION)
-    assert f"{later} line 4 says no_path_retry queue" in host.message(
+    assert f"{later} line 4 sets no_path_retry queue" in host.message(
         adopt=True, name="other", no_path_retry="fail"
     )
     host.run("rm", later)
     host.run("tee", drop_in(WWIDS[0]), input=SECTION)
-    assert "That file is not this module's" in host.message(adopt=True)
+    assert "This module did not write that file" in host.message(adopt=True)
     assert host.run("cat", "/etc/multipath.conf") == SECTION
 
 
@@ -111,7 +111,7 @@ def test_files_that_cannot_be_read_or_written(host: DaemonHost) -> None:
     assert "/etc/multipath.conf: Is a directory" in host.message()
     host.run("rmdir", "/etc/multipath.conf")
     host.shell(f"mkdir -p {DIRECTORY}; mount -t tmpfs -o ro none /etc/multipath")
-    assert "/etc/multipath cannot be written to" in host.message()
+    assert "/etc/multipath is not writable" in host.message()
 
 
 def test_a_daemon_that_hangs_or_does_not_run(host: DaemonHost) -> None:
@@ -124,7 +124,7 @@ def test_a_daemon_that_hangs_or_does_not_run(host: DaemonHost) -> None:
     assert "multipathd runs on this host" in host.message(manager="kernel")
     host.systemctl("stop")
     assert "multipathd does not run" in host.message(manager="multipathd")
-    assert "it is multipathd's" in host.message(failback="manual")
+    assert "only multipathd has this setting" in host.message(failback="manual")
 
 
 def test_the_daemon_is_stopped_and_started_between_tasks(host: DaemonHost) -> None:
@@ -132,7 +132,8 @@ def test_the_daemon_is_stopped_and_started_between_tasks(host: DaemonHost) -> No
     host.applied("multipath_map", **TASK)
     host.systemctl("stop")
     assert not host.applied("multipath_map", **TASK)["changed"]
-    assert "multipathd does not run, and the map other is not as" in host.message(name="other")
+    message = host.message(name="other")
+    assert "multipathd does not run, and its map is named data, not other" in message
     host.systemctl("start")
     assert not host.applied("multipath_map", **TASK)["changed"]
     assert host.paths_of() == 4

@@ -74,13 +74,13 @@ def test_each_option_is_told_once(host: DaemonHost) -> None:
 def test_what_the_daemon_knows_of_storage(host: DaemonHost) -> None:
     """It holds for all LUNs of one product, which a task has to state."""
     options = {"path_checker": "directio", "fast_io_fail_tmo": "7", "dev_loss_tmo": "infinity"}
-    assert f"others of it: {WWIDS[1]}" in host.message(**options)
+    assert f"other LUNs of it: {WWIDS[1]}" in host.message(**options)
     maps = [TASK, {"name": "log", "wwid": WWIDS[1]}]
     assert host.applied("multipath_map", maps=maps, **options)["changed"]
     assert not host.applied("multipath_map", maps=maps, **options)["changed"]
     assert '"checker" : "directio"' in host.shell("multipathd show map data json")
     host.shell("printf 'overrides {\n path_checker tur\n}\n' > /etc/multipath.conf")
-    assert "/etc/multipath.conf line 2 says path_checker tur" in host.refused(
+    assert "/etc/multipath.conf line 2 sets path_checker tur" in host.refused(
         "multipath_map", maps=maps, path_checker="directio"
     )
 

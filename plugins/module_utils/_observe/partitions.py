@@ -102,8 +102,8 @@ def _parent(
         raise Refused(
             option="device",
             value=stated,
-            found="this host has no such map, block device or image file",
-            way_out="Make it first (multipath_map), or state a map's name or a path",
+            found="this host has no map, block device or image file of this name",
+            way_out="Make the map first (multipath_map), or correct the name or path",
         )
     present = present or host.map_at(number)
     uuid = present.uuid if present else ""
@@ -253,7 +253,7 @@ def _refuse_hanging(stated: str, number: DeviceNumber, host: Host) -> None:
             option="device",
             value=stated,
             found=f"the map {below.name} is suspended, so that reading it would hang",
-            way_out=f"Find out who suspended it; `dmsetup resume {below.name}` lets I/O go on",
+            way_out=f"Find out what suspended it; `dmsetup resume {below.name}` resumes it",
         )
     _refuse_queueing(stated, number, host)
     if not below.live:

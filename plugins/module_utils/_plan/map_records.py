@@ -175,12 +175,10 @@ def _path_lines(stated: StatedMap, target: Multipath, host: Host) -> Iterator[st
                 raise Refused(
                     option="persistent",
                     value=True,
-                    found=(
-                        f"the path {disk.name} has no name in {_BY_PATH} by which to know it again"
-                    ),
+                    found=(f"the path {disk.name} has no link in {_BY_PATH} to find it by at boot"),
                     way_out=(
-                        f"Specify the WWID without {stated.source if stated.listed else 'paths'}"
-                        " and arguments of paths, by a policy of priorities, or persistent: false"
+                        f"Leave out {stated.source if stated.listed else 'paths'} and arguments of"
+                        " paths, and set another path_grouping_policy, or set persistent: false"
                     ),
                 )
             # Paths may form other groups at boot, and each path of a group has as many arguments.
@@ -198,8 +196,8 @@ def _refuse_left_out(stated: StatedMap, desired: Desired, host: Host) -> None:
             option="persistent",
             value=True,
             found=(
-                f"what is recorded of {desired.name} names its paths, and these are down, in no"
-                f" map: {', '.join(left)}"
+                f"the record of {desired.name} for the next boot lists its paths, and these are"
+                f" down and in no map: {', '.join(left)}"
             ),
             way_out="Bring them up first, or delete them (lun_paths finds them again)",
         )
@@ -211,10 +209,10 @@ def _refuse_unfit(stated: StatedMap, desired: Desired, host: Host) -> None:
             option="persistent",
             value=True,
             found=(
-                f"this host has no {', '.join(host.missing_programs)}, by which maps are assembled"
-                " at boot"
+                f"this host does not have {', '.join(host.missing_programs)}, needed to assemble"
+                " maps at boot"
             ),
-            way_out="Install it, or state persistent: false and see to the map after each boot",
+            way_out="Install it, or set persistent: false and run the task again after each boot",
         )
     other = recorded_uuid(desired.name, host)
     if other not in ("", desired.uuid):

@@ -87,12 +87,12 @@ def _refuse_unwhole(present: Map | None) -> None:
     if present and present.suspended:
         raise DeviceMapperError(
             f"the map {present.name} is suspended and could not be resumed: I/O to it waits."
-            f" `dmsetup resume {present.name}` lets it go on"
+            f" `dmsetup resume {present.name}` resumes it"
         )
     if present and present.inactive:
         raise DeviceMapperError(
             f"the map {present.name} has a second table, which could not be cleared: the"
-            f" next resume would swap it in. `dmsetup clear {present.name}` throws it away"
+            f" next resume would swap it in. `dmsetup clear {present.name}` discards it"
         )
 
 

@@ -152,10 +152,9 @@ def refuse_daemon_options(items: Sequence[Present | Gone]) -> None:
             raise Refused(
                 option=option,
                 value=value,
-                found="it is multipathd's, which watches paths and counts; the kernel has no such"
-                " thing",
+                found="only multipathd has this setting, not the kernel",
                 way_out=(
-                    "Leave it out, or install and start multipathd and state manager: multipathd"
+                    "Leave it out, or install and start multipathd and set manager: multipathd"
                 ),
             )
 
@@ -358,10 +357,10 @@ def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> 
                 option="in_use",
                 value="defer",
                 found=(
-                    f"multipathd manages the map {step.uuid}, and takes a deferred removal back"
-                    " once a path comes back"
+                    f"multipathd manages the map {step.uuid}, and cancels a deferred removal when"
+                    " a path comes back"
                 ),
-                way_out="End the use first, and state in_use: fail; nothing was changed",
+                way_out="End the use first, and set in_use: fail; nothing was changed",
             )
         if not host.multipathd.runs or step.uuid != uuid:
             yield step
@@ -393,7 +392,7 @@ def _managed(each: Present, alike: Alike, host: Host) -> Managed:
         raise Refused(
             option="path_selector_arguments",
             value=selector.name,
-            found="multipathd gives path selectors no arguments",
+            found="multipathd cannot pass arguments to a path selector",
             way_out="Leave them out, or manage the map without the daemon (manager: kernel)",
         )
     read_only = stated.read_only if "read_only" in stated.stated_options else None
@@ -459,8 +458,8 @@ def _device(stated: StatedMap, wwid: str, alike: Alike, host: Host) -> dict[str,
         raise Refused(
             option=option,
             value=value,
-            found="multipathd does not say of which vendor and product this LUN is",
-            way_out="Start it before this is stated; see `multipathd show paths format %s`",
+            found="multipathd does not report the vendor and product of this LUN",
+            way_out="Start multipathd first; `multipathd show paths format %s` shows both",
         )
     (product,) = storage
     luns = host.multipathd.wwids_of_storage(product)
@@ -470,8 +469,8 @@ def _device(stated: StatedMap, wwid: str, alike: Alike, host: Host) -> dict[str,
             option=option,
             value=value,
             found=(
-                f"multipathd takes it for all LUNs of one product ({' '.join(product)}), and this"
-                f" host has others of it: {', '.join(others)}"
+                f"multipathd applies it to all LUNs of one product ({' '.join(product)}), and this"
+                f" host has other LUNs of it: {', '.join(others)}"
             ),
             way_out=(
                 "Set it for all of them in one task, or in a devices section of /etc/multipath.conf"
@@ -496,7 +495,7 @@ def _refuse_unknown_policy(stated: StatedMap, daemon: Multipathd) -> None:
             option="path_grouping_policy",
             value=policy,
             found=(
-                f"multipathd knows it since {version_text(needed)}; this one is"
+                f"it needs multipath-tools {version_text(needed)} or later, and multipathd is"
                 f" {version_text(daemon.version)}"
             ),
             way_out=(

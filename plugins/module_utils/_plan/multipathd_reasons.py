@@ -47,7 +47,7 @@ def reasons(
         yield from _against_reading(managed, daemon)
         yield from _against_groups(disks, daemon, found)
     else:
-        yield "it does not run any more"
+        yield "it no longer runs"
     about = (managed.name, managed.wwid, *(disk.name for disk in disks))
     lines = [line for line in daemon.log if any(word in line for word in about)]
     yield from (f"its log: {shown(line)}" for line in lines[-_FEW:])
@@ -80,7 +80,7 @@ def _against_path(disk: BlockDevice, wwid: str, daemon: Multipathd) -> Iterator[
     if path is None:
         yield f"it leaves the path {disk.name} out: {left_out(disk, wwid, daemon)}"
     elif path.wwid != wwid:
-        yield f"it takes the path {disk.name} for one of {path.wwid or 'no LUN'}"
+        yield f"it has the WWID {path.wwid or '(none)'} for the path {disk.name}"
 
 
 def _against_wwid(wwid: str, disks: Sequence[BlockDevice], daemon: Multipathd) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _against_reading(managed: Managed, daemon: Multipathd) -> Iterator[str]:
     for section in sections[-1:]:
         for keyword, value in managed.settings.items():
             if section.value(keyword) != value:
-                yield f"it goes by {keyword} {section.value(keyword) or 'of its own'}, not {value}"
+                yield f"it uses {keyword} {section.value(keyword) or '(its default)'}, not {value}"
 
 
 def _against_groups(

@@ -12,7 +12,7 @@ from .._values.errors import Refused
 from .._values.multipath import handler_in_use
 from .._values.multipath_conf import drop_in_path, matches
 from .._values.multipathd_versions import OLDEST, detects_policy, version_text
-from .._values.table import devices
+from .._values.table import devices, format_table
 from .multipathd_reasons import left_out, to_be_left_out
 from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
 from .path_groups import groups
@@ -20,7 +20,7 @@ from .path_groups import groups
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...plugin_utils._types import BlockDevice, Host, Multipathd, Step
+    from ...plugin_utils._types import BlockDevice, Host, Map, Multipathd, Step
     from .managed import Managed
     from .stated import Present, StatedMap
 
@@ -36,7 +36,7 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
             found=(
                 f"multipathd is {version_text(daemon.version)}, older than {version_text(OLDEST)}"
                 if daemon.version
-                else "multipathd does not say which version it is"
+                else "multipathd does not report its version"
             ),
             way_out=(
                 f"Upgrade multipath-tools to {version_text(OLDEST)} or later, or stop and disable"
@@ -47,8 +47,8 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
         raise Refused(
             option="manager",
             value="multipathd",
-            found=f"multipathd's own parser complains: {'; '.join(daemon.complaints)}",
-            way_out="Correct it first; nothing was changed",
+            found=f"multipathd's parser reports errors: {'; '.join(daemon.complaints)}",
+            way_out="Correct the file first; nothing was changed",
         )
     writes = any(
         isinstance(each, (WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid)) for each in steps
@@ -57,8 +57,8 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
         raise Refused(
             option="manager",
             value="multipathd",
-            found=f"{daemon.read_only} cannot be written to, where multipathd has its files",
-            way_out="Let it be writable; nothing was changed",
+            found=f"{daemon.read_only} is not writable, and multipathd has its files there",
+            way_out="Make it writable; nothing was changed",
         )
 
 
@@ -75,13 +75,12 @@ def refuse_not_ready(present: Present, host: Host) -> None:
             option=present.stated.source,
             value=present.wwid,
             found=(
-                f"multipath-tools leave all of its paths out, {paths[0].name} by {rules[0]}; their"
-                f" udev rules would give the map {present.desired.name} no link by UUID or label"
-                " (MPATH_DEVICE_READY=0), though multipathd does not run"
+                f"the blacklist of multipath-tools matches all of its paths, {paths[0].name} by"
+                f" {rules[0]}: even without multipathd, their udev rules would give the map"
+                f" {present.desired.name} no link by UUID or label (MPATH_DEVICE_READY=0)"
             ),
             way_out=(
-                "Remove the rule, add an exception (blacklist_exceptions), or remove"
-                " multipath-tools; nothing was changed"
+                "Remove the rule, or add an exception (blacklist_exceptions); nothing was changed"
             ),
         )
 
@@ -99,20 +98,37 @@ def refuse_no_daemon(wanted: Managed, host: Host) -> None:
                 " manager: kernel"
             ),
         )
-    if not wanted.is_met(host.map_of_uuid(wanted.uuid), lambda: daemon.paths_of_wwid(wanted.wwid)):
+    found = host.map_of_uuid(wanted.uuid)
+    if not wanted.is_met(found, lambda: daemon.paths_of_wwid(wanted.wwid)):
         raise Refused(
             option="manager",
             value="multipathd",
-            found=(f"multipathd does not run, and the map {wanted.name} is not as specified"),
+            found=f"multipathd does not run, and {_difference(wanted, found)}",
             way_out=_start(daemon) + ", or set manager: kernel to take the map from it",
         )
+
+
+def _difference(wanted: Managed, found: Map | None) -> str:
+    """Return in words how the map differs from what the daemon would make."""
+    if found is None:
+        return f"there is no map of {wanted.wwid} yet"
+    if wanted.named and found.name != wanted.name:
+        return f"its map is named {found.name}, not {wanted.name}"
+    if found.suspended:
+        return f"the map {found.name} is suspended"
+    if wanted.read_only not in (None, found.read_only):
+        return f"the map {found.name} is {'read-only' if found.read_only else 'not read-only'}"
+    return (
+        f"the map {found.name} has the table '{format_table(found.live)}', not"
+        f" '{format_table(wanted.table)}'"
+    )
 
 
 def _start(daemon: Multipathd) -> str:
     start = "tart it (systemctl start multipathd)"
     if daemon.awaited_file:
         return (
-            f"Make {daemon.awaited_file}, without which systemd does not start it (Red Hat:"
+            f"Create {daemon.awaited_file}, without which systemd does not start it (Red Hat:"
             f" mpathconf --enable), and s{start}"
         )
     return f"S{start}"
@@ -132,12 +148,12 @@ def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:
             raise Refused(
                 option="adopt",
                 value=stated.adopt,
-                found=f"{section.place()} states the map of {wanted.wwid} already",
+                found=f"{section.place()} already has a multipath section for {wanted.wwid}",
                 way_out=(
-                    "Remove it there, or state adopt: true, so that a file read after it states the"
-                    " map; it is never rewritten"
+                    "Remove it there, or set adopt: true, so that a file read after it overrides"
+                    " it; that section is never changed"
                     if section.file != path
-                    else "That file is not this module's; move it, nothing was changed"
+                    else "This module did not write that file: move it away; nothing was changed"
                 ),
             )
         for keyword, value in wanted.settings.items():
@@ -147,17 +163,17 @@ def refuse_defeated(stated: StatedMap, wanted: Managed, host: Host) -> None:
                     option="adopt",
                     value=True,
                     found=(
-                        f"{section.place(keyword)} says {keyword} {said} for {wanted.wwid}, and is"
+                        f"{section.place(keyword)} sets {keyword} {said} for {wanted.wwid}, and is"
                         f" read after {path}"
                     ),
-                    way_out=f"Remove it there, or state the same here ({keyword} {value})",
+                    way_out=f"Remove it there, or set the same value here ({keyword} {said})",
                 )
     for section in daemon.others.aliased(wanted.name) if wanted.named else ():
         if section.value("wwid") != wanted.wwid:
             raise Refused(
                 option="name",
                 value=wanted.name,
-                found=f"{section.place('alias')} gives it to {section.value('wwid')}",
+                found=f"{section.place('alias')} gives this name to {section.value('wwid')}",
                 way_out="Choose another name, or remove it there; nothing was changed",
             )
     _refuse_detected(stated, wanted, host)
@@ -171,9 +187,9 @@ def _refuse_detected(stated: StatedMap, wanted: Managed, host: Host) -> None:
         raise Refused(
             option="prio",
             value=stated.prio,
-            found=f"detect_prio is yes ({where}), and all paths have ALUA: multipathd goes by that",
+            found=f"detect_prio is yes ({where}), and all paths have ALUA, which multipathd uses",
             way_out=(
-                "Leave it out, or state detect_prio no in the overrides or devices section of"
+                "Leave it out, or set detect_prio no in the overrides or devices section of"
                 " /etc/multipath.conf"
             ),
         )
@@ -191,11 +207,11 @@ def _refuse_detected(stated: StatedMap, wanted: Managed, host: Host) -> None:
             option="path_grouping_policy",
             value=policy,
             found=(
-                f"detect_pgpolicy is yes ({where}), and all paths have ALUA: multipathd groups"
-                f" them by {detected}, in other groups"
+                f"detect_pgpolicy is yes ({where}), and all paths have ALUA: multipathd uses"
+                f" {detected}, which makes other groups"
             ),
             way_out=(
-                "Leave it out, or state detect_pgpolicy no in the overrides or devices section of"
+                "Leave it out, or set detect_pgpolicy no in the overrides or devices section of"
                 " /etc/multipath.conf"
             ),
         )
@@ -238,10 +254,10 @@ def refuse_overridden(
                     option=option,
                     value=value,
                     found=(
-                        f"{section.place(option)} says {option} {said} in the overrides section,"
-                        " which precedes it"
+                        f"{section.place(option)} sets {option} {said} in the overrides section,"
+                        " which takes precedence"
                     ),
-                    way_out="Remove it there, or state the same here; nothing was changed",
+                    way_out="Remove it there, or set the same value here; nothing was changed",
                 )
             names = (section.value("vendor"), section.value("product"))
             is_later = section.names[:1] == ("devices",) and section.file > path
@@ -251,10 +267,10 @@ def refuse_overridden(
                     option=option,
                     value=value,
                     found=(
-                        f"{section.place(option)} says {option} {said} for this storage, and is"
+                        f"{section.place(option)} sets {option} {said} for this storage, and is"
                         f" read after {path}"
                     ),
-                    way_out="Remove it there, or state the same here; nothing was changed",
+                    way_out="Remove it there, or set the same value here; nothing was changed",
                 )
 
 
@@ -279,7 +295,7 @@ def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> No
             raise Refused(
                 option=stated.source,
                 value=wanted.wwid,
-                found=f"multipathd takes the path {found.name} for one of {path.wwid or 'no LUN'}",
+                found=f"multipathd has the WWID {path.wwid or '(none)'} for the path {found.name}",
                 way_out=(
                     "See uid_attribute and uid_attrs in `multipathd show config`, and the path's"
                     " properties in udev"
@@ -291,7 +307,8 @@ def refuse_unmanaged_paths(stated: StatedMap, wanted: Managed, host: Host) -> No
                 option=stated.source,
                 value=wanted.wwid,
                 found=(
-                    f"multipathd leaves the path {found.name} out once it reads its files: {rules}"
+                    f"multipathd will leave the path {found.name} out once it reads its files:"
+                    f" {rules}"
                 ),
                 way_out=(
                     "Add an exception (blacklist_exceptions), or remove the rule; nothing was"
@@ -313,8 +330,8 @@ def refuse_renames(managed: Sequence[Managed], host: Host) -> None:
                 option="name",
                 value=each.name,
                 found=(
-                    f"the map of this name ({holder.uuid}) gets another one in this task, and"
-                    " multipathd renames in no order"
+                    f"the map that has this name now ({holder.uuid}) is renamed in the same task,"
+                    " and multipathd renames maps in no particular order"
                 ),
                 way_out="Rename that map in a task before this one",
             )
@@ -326,7 +343,7 @@ def refuse_choice_of_paths(
     if stated.path_groups:
         raise Refused(
             option="path_groups",
-            value="stated",
+            value="; ".join(", ".join(group) for group in stated.path_groups),
             found="multipathd forms the groups itself, by a policy and by priorities",
             way_out=(
                 "Set path_grouping_policy, or manage the map without the daemon (manager: kernel)"
@@ -339,7 +356,7 @@ def refuse_choice_of_paths(
         raise Refused(
             option="paths",
             value=", ".join(path.name for path in paths),
-            found=f"multipathd takes all paths of a LUN, also {', '.join(sorted(left))}",
+            found=f"multipathd uses all paths of a LUN, also {', '.join(sorted(left))}",
             way_out="Specify wwid instead, or manage the map without the daemon (manager: kernel)",
         )
 
@@ -354,10 +371,11 @@ def refuse_handler(stated: StatedMap, paths: Sequence[BlockDevice]) -> None:
             option="hardware_handler",
             value=stated.hardware_handler,
             found=(
-                "multipathd takes the handler that is attached to the paths, or that of its devices"
+                "multipathd uses the handler that is attached to the paths, or that of its devices"
                 " section"
             ),
             way_out=(
-                "Set it to auto, and hardware_handler in the devices section of /etc/multipath.conf"
+                "Set it to auto, or set hardware_handler in the devices section of"
+                " /etc/multipath.conf"
             ),
         )

@@ -244,7 +244,7 @@ class AwaitMap(Step):
 
     def _instead(self, found: Map | None) -> str:
         there = f"{found.name} '{format_table(found.live)}'" if found else "no map"
-        same = " as stated, but not the settings" if self.managed.is_met(found) else ""
+        same = " with the right table but other settings" if self.managed.is_met(found) else ""
         return (
             f"after {self.timeout:g} seconds there is {there}{same}, instead of"
             f" {self.managed.name} '{format_table(self.table)}'"

@@ -122,7 +122,7 @@ def _refuse_unknown(policy: str, paths: Sequence[BlockDevice]) -> None:
             option="path_grouping_policy",
             value=policy,
             found=f"{SOURCES[policy]} of {names} is unknown",
-            way_out="Choose another policy, or state the groups themselves (path_groups)",
+            way_out="Choose another policy, or list the groups in path_groups",
         )
 
 

@@ -53,7 +53,7 @@ def parse_path_selector(name: str, stated: Mapping[str, t.Any] | None) -> Stated
             raise Refused(
                 option=_OPTION,
                 value=each,
-                found=f"the path selector {name} does not take it (it takes: {takes})",
+                found=f"the path selector {name} has no such argument (it has: {takes})",
                 way_out="Leave it out, or choose another path selector",
             )
     own: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ def _refuse_masks(group: Sequence[BlockDevice], stated: Mapping[str, str]) -> No
             raise Refused(
                 option=_OPTION,
                 value="cpu_mask",
-                found=f"the path {path.name} has none, and io-affinity needs it",
+                found=f"the path {path.name} has none, and io-affinity needs one for each path",
                 way_out="Specify the CPUs of each path",
             )
         mask = int(stated[path.name].replace(",", ""), 16)
@@ -137,9 +137,9 @@ def _refuse_masks(group: Sequence[BlockDevice], stated: Mapping[str, str]) -> No
                 option=_OPTION,
                 value="cpu_mask",
                 found=(
-                    f"{stated[path.name]}, of the path {path.name}, has a CPU of another path in it"
+                    f"{stated[path.name]}, of the path {path.name}, contains a CPU of another path"
                 ),
-                way_out="Give each CPU one path in a group",
+                way_out="List each CPU for only one path of a group",
             )
         taken |= mask
 

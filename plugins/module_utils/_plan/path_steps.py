@@ -93,9 +93,16 @@ class Wanted:
         return len(paths) >= self.min_paths and (not self.one_size or has_one_size(paths))
 
     def found(self, paths: Sequence[BlockDevice]) -> str:
-        """Return in words what there is of the LUN."""
+        """Return in words what there is of the LUN, and what is wrong with it."""
         listed = ", ".join(f"{each.name} of {each.sectors} sectors" for each in paths) or "none"
-        return f"wwid: {self.wwid}: {len(paths)} of {self.min_paths} paths are there ({listed})"
+        if self.too_many(paths):
+            wrong = f"more than max_paths ({self.max_paths})"
+        elif len(paths) < self.min_paths:
+            wrong = f"fewer than min_paths ({self.min_paths})"
+        else:
+            wrong = "of different sizes"
+        count = "1 path is" if len(paths) == 1 else f"{len(paths)} paths are"
+        return f"wwid: {self.wwid}: {count} there ({listed}), {wrong}"
 
 
 @dataclass(frozen=True)
@@ -124,16 +131,16 @@ class AwaitPaths(Unmapped):
         many = [each.found(paths) for each, paths in found(disks) if each.too_many(paths)]
         if many:
             raise DeviceMapperError(
-                f"{'; '.join(many)}. That is more than max_paths. Check the zoning and that only"
-                " one LUN has this WWID, or raise max_paths"
+                f"{'; '.join(many)}. Check the zoning and that only one LUN has this WWID, or"
+                " raise max_paths"
             )
         missing = [each.found(paths) for each, paths in found(disks) if not each.is_there(paths)]
         if missing:
-            scanned = f" after a scan of {', '.join(self.controllers)}" if self.controllers else ""
+            scanned = f" and a scan of {', '.join(self.controllers)}" if self.controllers else ""
             raise DeviceMapperError(
-                f"{'; '.join(missing)}. That is all within {self.timeout:g} seconds{scanned}."
-                " Paths that are missing: see to the zoning, the LUN's mapping and the state of the"
-                " links, or lower min_paths; paths of two sizes: see to the array"
+                f"{'; '.join(missing)}, after {self.timeout:g} seconds{scanned}. If paths are"
+                " missing, check the zoning, the mapping of the LUN and the links, or lower"
+                " min_paths; if sizes differ, check the LUN at the array"
             )
 
 

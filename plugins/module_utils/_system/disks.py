@@ -225,7 +225,7 @@ def _write(request: str, name: str, text: str, path: str) -> None:
 
 
 def _has_dead_link(disk: BlockDevice) -> bool:
-    """Tell whether a link is left that udev's rules would have taken away."""
+    """Return whether a link is left that udev's rules would have taken away."""
     return any(os.path.islink(link) and not os.path.exists(link) for link in disk.links)
 
 

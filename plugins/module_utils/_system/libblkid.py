@@ -125,7 +125,7 @@ def _read(library: ctypes.CDLL, probe: int, path: str) -> PartitionTable:
             value=path,
             found="libblkid finds more than one partition table",
             way_out=(
-                "Erase one that is left over: `wipefs` lists them, `wipefs --offset` erases one"
+                "Erase the one that is left over: `wipefs` lists them, `wipefs --offset` erases one"
             ),
         )
     _refuse_unreadable(outcome, path)
@@ -174,7 +174,7 @@ def _refuse_unreadable(outcome: int, path: str) -> None:
         raise Refused(
             option="device",
             value=path,
-            found="it cannot be read for its partition table",
+            found="its partition table cannot be read",
             way_out="See the kernel's log (dmesg) for its errors; no map was made",
         )
 

@@ -124,7 +124,7 @@ class LibDeviceMapper:
             return info.open_count if info.exists else 0
 
     def has_node(self, present: Map) -> bool:
-        """Tell whether /dev/mapper leads to the map by its name; udev sees to that, if it runs."""
+        """Return whether /dev/mapper leads to the map; udev makes the link, if it runs."""
         if not self._udev_runs():
             return True
         return device_number(f"/dev/mapper/{present.name}") == present.device
@@ -260,8 +260,8 @@ class LibDeviceMapper:
         remove_noted_semaphore()
         if not self._library.dm_udev_create_cookie(ctypes.byref(cookie)):
             raise DeviceMapperError(
-                "udev: no semaphore is left for waiting (dmsetup udevcookies shows who has"
-                " them, sysctl kernel.sem how many there may be)"
+                "udev: no semaphore is left to wait with (`dmsetup udevcookies` lists those in"
+                " use, `sysctl kernel.sem` shows the limit)"
             )
         with contextlib.suppress(OSError):
             write_whole(COOKIE_FILE, f"{cookie.value:#010x}\n")
@@ -378,7 +378,7 @@ class LibDeviceMapper:
             self._library.dm_task_destroy(ctypes.c_void_p(task))
         elif has_control:
             raise DeviceMapperError(
-                "device-mapper turns this process down: it needs CAP_SYS_ADMIN (dm-ioctl.c), which"
+                "device-mapper refuses this process: it needs CAP_SYS_ADMIN (dm-ioctl.c), which"
                 " this user or container does not have"
             )
         else:
@@ -440,7 +440,7 @@ class _Task:
         raise KernelError(self._request, self._name, number, words)
 
     def run_if_there(self) -> bool:
-        """Send the request; tell whether the kernel answered it."""
+        """Send the request; return whether the kernel answered it."""
         return bool(self._library.dm_task_run(self._pointer))
 
     def info(self) -> _Info:

@@ -40,9 +40,9 @@ class Lock:
         except OSError as refused:
             words = refusal(self.lock_file, refused)
             raise DeviceMapperError(
-                f"{self.lock_file}: {words}; tasks on one host take turns by the lock on this file,"
-                " which may be no link. Nothing was changed; make room for it, or remove what is"
-                " there"
+                f"{self.lock_file}: {words}; tasks on one host take turns by locking this file,"
+                " which must not be a link. Make room for it, or remove what is there; nothing was"
+                " changed"
             ) from refused
         try:
             _wait_for(descriptor, timeout, self.lock_file)
@@ -60,8 +60,8 @@ def _wait_for(descriptor: int, timeout: float, path: str) -> None:
     except TimeoutError:
         raise DeviceMapperError(
             f"timeout: another task of this collection has been changing this host for more than"
-            f" {timeout:g} seconds (`fuser {path}` names it). Nothing was changed; run the task"
-            " again when it has ended, or raise the timeout"
+            f" {timeout:g} seconds (`fuser {path}` shows it). Run the task again when it has"
+            " ended, or raise the timeout; nothing was changed"
         ) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -341,7 +341,7 @@ def _unanswered(silent: MultipathdError, timeout: float) -> Refused:
         option="manager",
         value="multipathd",
         found=(
-            f"multipathd runs and does not answer `{silent.request}` within {timeout:g} seconds:"
+            f"multipathd runs but does not answer `{silent.request}` within {timeout:g} seconds:"
             f" {silent.words}"
         ),
         way_out=(
@@ -440,7 +440,7 @@ def _multipath(*arguments: str) -> None:
     done = _run(*arguments)
     if done.returncode:
         said = "; ".join((done.stderr or done.stdout).strip().splitlines())
-        words = said or f"it ends with status {done.returncode}, and says nothing"
+        words = said or f"exit status {done.returncode} without a message"
         raise MultipathdError(f"multipath {' '.join(arguments)}", words, "multipath")
 
 

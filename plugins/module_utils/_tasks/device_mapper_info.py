@@ -46,7 +46,7 @@ class Request:
         return (self.maps, self.wwids, self.health) != (None, None, None)
 
     def names(self, each: Map) -> bool:
-        """Tell whether a map fits the filters that need no look at its health."""
+        """Return whether a map fits the filters that need no look at its health."""
         named = self.maps is None or each.name in self.maps
         return named and (self.wwids is None or each.wwid in self.wwids)
 

@@ -198,10 +198,10 @@ def _controllers(lun: StatedLun, host: Host) -> tuple[str, ...]:
                 option="hosts",
                 value=each,
                 found=(
-                    "this host does not have it (there are:"
+                    "this host has no such SCSI host or NVMe controller (it has:"
                     f" {', '.join(host.controllers) or 'none'})"
                 ),
-                way_out="Correct it, or leave hosts out for all of them",
+                way_out="Correct it, or leave hosts out to use all of them",
             )
     return lun.controllers or there
 
@@ -212,18 +212,19 @@ def _refuse_unscannable(lun: StatedLun, eligible: Sequence[str], host: Host) -> 
             option="wwid",
             value=lun.wwid,
             found=(
-                "the kernel joins the paths of NVMe namespaces itself (nvme_core.multipath is Y),"
-                " so that device-mapper has none of them"
+                "the kernel itself joins the paths of NVMe namespaces (nvme_core.multipath is Y),"
+                " so that device-mapper cannot use them"
             ),
-            way_out="Use its device as it is, or boot with nvme_core.multipath=N",
+            way_out="Use the kernel's device, or boot with nvme_core.multipath=N",
         )
     if not eligible:
         raise Refused(
             option="wwid",
             value=lun.wwid,
             found=(
-                f"{len(lun.paths_in(host))} of {lun.min_paths} paths are there, and this host has"
-                f" no {'NVMe controller' if lun.is_nvme else 'SCSI host of a SAN'} to scan for more"
+                f"{len(lun.paths_in(host))} paths are there, fewer than min_paths"
+                f" ({lun.min_paths}), and this host has no"
+                f" {'NVMe controller' if lun.is_nvme else 'SCSI host of a SAN'} to scan for more"
             ),
             way_out=(
                 "Load the HBA's driver, log in to the iSCSI target, or connect the NVMe controller"
@@ -260,7 +261,7 @@ def _refuse_used(lun: StatedLun, host: Host) -> None:
             raise Refused(
                 option="wwid",
                 value=lun.wwid,
-                found=f"its path {path.name} is no SCSI disk, and sysfs can delete no other",
+                found=f"its path {path.name} is not a SCSI disk; sysfs can delete only those",
                 way_out=(
                     "Detach it where it comes from: an NVMe namespace goes when the array unmaps"
                     " it, or with its whole controller (nvme disconnect)"

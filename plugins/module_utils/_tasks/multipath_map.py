@@ -279,8 +279,8 @@ def _openable(
             option=stated.source,
             value=wwid,
             found=(
-                f"these paths are down: {_path_names(shut)}; the kernel opens none of them for a"
-                " map that does not have it yet"
+                f"these paths are down: {_path_names(shut)}; the kernel cannot open them, so they"
+                " cannot join the map"
             ),
             way_out="Bring them up first, or leave them out",
         )
@@ -317,7 +317,7 @@ def _handler(stated: StatedMap, paths: Sequence[BlockDevice], host: Host) -> tup
         raise Refused(
             option="hardware_handler",
             value=name,
-            found="none is attached to the paths, and a map with queue_mode bio attaches none",
+            found="none is attached to the paths, and with queue_mode bio none can be attached",
             way_out="Set hardware_handler: auto, or another queue_mode",
         )
     if handler == (name,):
@@ -348,8 +348,7 @@ def _refuse_missing(option: str, value: str, module: str, host: Host) -> None:
             value=value,
             found=f"the running kernel has no module {module}",
             way_out=(
-                "Install it (the modules of the distribution's full kernel, not of one for"
-                " clouds), or do without"
+                "Install it (kernel packages for clouds may not have it), or choose another value"
             ),
         )
 
@@ -378,7 +377,7 @@ def _refuse_read_only(stated: StatedMap, paths: Sequence[BlockDevice], present: 
                 option="read_only",
                 value=stated.read_only,
                 found=(
-                    f"the map {present.name} would have to open its paths anew, and these are down:"
+                    f"the map {present.name} would have to reopen its paths, and these are down:"
                     f" {_path_names(down)}"
                 ),
                 way_out="Bring them up first, or leave it as it is",
@@ -407,8 +406,8 @@ def _refuse_resize(stated: StatedMap, present: Map, table: Table, host: Host) ->
                 f" {present.sectors}: it would shrink"
             ),
             way_out=(
-                "Make sure that this is the same LUN; what lies beyond the end would be lost. State"
-                " allow_shrink: true if that is meant"
+                "Make sure that this is the same LUN: data beyond the new end would be lost. To"
+                " shrink the map, set allow_shrink: true"
             ),
         )
     for child in host.partition_maps(present):
@@ -454,7 +453,7 @@ def _absent(stated: StatedMap, host: Host) -> Iterator[Absent]:
                     "the map of this name is not a multipath map (its uuid is"
                     f" {present.uuid or 'empty'})"
                 ),
-                way_out="It was not touched; state the WWID of the map that is meant",
+                way_out="Specify the wwid of the map instead; nothing was changed",
             )
     if present is None:
         return
@@ -483,7 +482,7 @@ def _refuse_used(option: str, value: str, present: Map, uses: Uses) -> None:
             value=value,
             found=f"the map {present.name} is in use: {words(uses)}",
             way_out=(
-                "End that use first (unmount, swapoff, vgchange, mdadm --stop), or state in_use:"
+                "End that use first (unmount, swapoff, vgchange, mdadm --stop), or set in_use:"
                 " defer; nothing was changed"
             ),
         )

@@ -133,7 +133,7 @@ def _retry(stated: str | None) -> str:
         raise Refused(
             option="no_path_retry",
             value=stated,
-            found="it is neither fail nor queue, nor a number of retries",
+            found="must be fail, queue or a number of retries",
             way_out="Set it to one of these; multipathd retries after each polling_interval",
         )
     return stated
@@ -145,7 +145,7 @@ def _failback(stated: str) -> str:
         raise Refused(
             option="failback",
             value=stated,
-            found="it is neither immediate, manual nor followover, nor a number of seconds",
+            found="must be immediate, manual, followover or a number of seconds",
             way_out="Set it to one of these",
         )
     return stated
@@ -162,7 +162,7 @@ def _device_options(options: ModuleOptions) -> t.Iterator[tuple[str, str]]:
             raise Refused(
                 option=option,
                 value=stated,
-                found=f"it is neither {word} nor a number of seconds",
+                found=f"must be {word} or a number of seconds",
                 way_out="Set it to one of these",
             )
         if stated:
@@ -172,8 +172,8 @@ def _device_options(options: ModuleOptions) -> t.Iterator[tuple[str, str]]:
         raise Refused(
             option="fast_io_fail_tmo",
             value=fails,
-            found=f"it is not below dev_loss_tmo ({lost})",
-            way_out="Let I/O fail before the path is given up",
+            found=f"must be less than dev_loss_tmo ({lost})",
+            way_out="Lower it, or raise dev_loss_tmo",
         )
 
 
@@ -208,7 +208,7 @@ def _settings(stated: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
             raise Refused(
                 option="settings",
                 value=f"{keyword} {value}",
-                found="it is not a word, a number or a boolean on one line",
+                found="must be a word, a number or a boolean, on one line",
                 way_out="Write the value as in multipath.conf",
             )
         yield keyword, text
@@ -228,7 +228,7 @@ def _word(option: str, stated: str) -> str:
         raise Refused(
             option=option,
             value=stated,
-            found="multipath.conf has no such name: they are of a-z, 0-9 and _",
+            found="names in multipath.conf have only a-z, 0-9 and _",
             way_out="Use a name that multipath.conf(5) lists",
         )
     return stated
@@ -242,7 +242,7 @@ def _parse_features(options: ModuleOptions) -> Features:
             raise Refused(
                 option="features",
                 value=f"{feature} {stated[feature]}",
-                found=f"the kernel takes 0 to {highest}",
+                found=f"must be a number from 0 to {highest}",
                 way_out="Set it to a number in this range, or leave it out",
             )
     queues = options["no_path_retry"] not in (None, "fail")

@@ -238,8 +238,8 @@ def _status(each: Map) -> MultipathStatus:
         raise Refused(
             option="maps",
             value=each.name,
-            found="the kernel reports its state in words that are not known here",
-            way_out="Look at `dmsetup status`, and report it; nothing was changed",
+            found="the kernel reports its status in a form that this module does not know",
+            way_out="Report it with the output of `dmsetup status`; nothing was changed",
         )
     return each.status
 
@@ -273,7 +273,7 @@ def _fitting_names(option: str, stated: tuple[str, ...], host: Host) -> set[Devi
                 option=option,
                 value=text,
                 found=(
-                    "this host reaches no disk by it (there are:"
+                    "this host reaches no disk through it (it has:"
                     f" {', '.join(sorted(there)) or 'none'})"
                 ),
                 way_out="Correct it, or leave this host out; nothing was changed",
@@ -355,14 +355,14 @@ def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
         raise Refused(
             option="path_group",
             value=number,
-            found=f"the map {each.map.name} has {len(groups)} groups of paths",
+            found=f"the map {each.map.name} has {len(groups)} path groups",
             way_out="Specify one of them; nothing was changed",
         )
     if not any(path.active for path in groups[number - 1].paths):
         raise Refused(
             option="path_group",
             value=number,
-            found=f"this group of the map {each.map.name} has no active path",
+            found=f"this path group of the map {each.map.name} has no active path",
             way_out="Reinstate one first (state: active); nothing was changed",
         )
     current = each.map.multipath.current_group if each.map.multipath else 0
@@ -413,8 +413,8 @@ def _refuse_suspended(each: Map) -> None:
         raise Refused(
             option="maps",
             value=each.name,
-            found="it is suspended, and takes no message",
-            way_out=f"Find out who suspended it; `dmsetup resume {each.name}` lets I/O go on",
+            found="it is suspended, and the kernel refuses messages to it",
+            way_out=f"Find out what suspended it; `dmsetup resume {each.name}` resumes it",
         )
 
 

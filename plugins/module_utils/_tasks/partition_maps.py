@@ -295,12 +295,12 @@ def _refuse_outside(parent: Parent, partition: Partition) -> None:
             option="device",
             value=parent.stated,
             found=(
-                f"its partition {partition.number} runs from sector {partition.start} to before"
-                f" {partition.end}, the device ends at {parent.sectors}"
+                f"its partition {partition.number} has the sectors {partition.start} to"
+                f" {partition.end - 1}, and the device has {parent.sectors} sectors"
             ),
             way_out=(
-                "Grow the device, correct the partition table, or state the other `partitions`"
-                " only; no map was made"
+                "Grow the device, correct the partition table, or list only the others in"
+                " `partitions`; no map was made"
             ),
         )
 
@@ -336,8 +336,8 @@ def _refuse_foreign(parent: Parent, present: Map, host: Host) -> None:
             option="device",
             value=parent.stated,
             found=(
-                f"the map {present.name} has the uuid {present.uuid} of a partition map, and is"
-                " none of this device"
+                f"the map {present.name} has the uuid {present.uuid} of one of its partition"
+                " maps, but is on another device"
             ),
             way_out="Find out what it is (dmsetup table), and remove it; it was not touched",
         )

@@ -48,9 +48,10 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
                 raise Refused(
                     option=f"permissions: {option}",
                     value=name,
-                    found="this host does not know it",
+                    found=f"this host has no such {'user' if option == 'owner' else 'group'}",
                     way_out=(
-                        "Create it first, or state a number; at boot udev knows local ones only"
+                        "Create it first, or specify a number; at boot udev knows only local"
+                        " users and groups"
                     ),
                 )
     host = observe_udev(
@@ -66,7 +67,7 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
             option="initramfs",
             value=request.initramfs,
             found="this host has neither dracut nor initramfs-tools",
-            way_out="Take care of the initramfs yourself, and state never; nothing was changed",
+            way_out="Set it to never, and build the initramfs yourself; nothing was changed",
         )
     return host
 

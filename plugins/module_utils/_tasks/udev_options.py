@@ -98,7 +98,7 @@ def _permission(stated: ModuleOptions) -> Permission:
             raise Refused(
                 option=f"permissions: {option}",
                 value=stated[option],
-                found="a udev rule cannot hold this name",
+                found="a udev rule cannot contain this name",
                 way_out="Use letters, digits and _.- only, or a number",
             )
     if not _MODE.fullmatch(stated["mode"]):
@@ -107,7 +107,7 @@ def _permission(stated: ModuleOptions) -> Permission:
             value=stated["mode"],
             found="must be a mode in four octal digits",
             way_out=(
-                "Put it in quotation marks, such as '0660': YAML takes a number for another one"
+                "Put it in quotation marks, such as '0660': YAML reads another number without them"
             ),
         )
     return Permission(stated["wwid"], stated["owner"], stated["group"], stated["mode"])
@@ -131,10 +131,10 @@ def _tuning(stated: ModuleOptions) -> Tuning:
             raise Refused(
                 option=f"tuning: {option}",
                 value=stated[option],
-                found=f"no device has such a {option}, or no rule of udev can hold it",
+                found=f"no device can have this {option}, or a udev rule cannot contain it",
                 way_out=(
                     f"Write it as `cat /sys/block/sda/device/{option}` shows it, in at most"
-                    f" {longest} characters; * and ? stand for others"
+                    f" {longest} characters; * and ? match others"
                 ),
             )
     settings = tuple(
@@ -166,7 +166,7 @@ def _setting(name: str, value: object) -> str:
         raise Refused(
             option=f"tuning: {name}",
             value=value,
-            found="no scheduler has such a name",
+            found="it is not the name of a scheduler",
             way_out="Use one that /sys/block/sda/queue/scheduler shows, such as none",
         )
     return str(value)

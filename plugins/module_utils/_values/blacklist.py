@@ -35,7 +35,7 @@ class Rule:
         return f"{place} (blacklist: {said if self.kind != 'device' else f'device {said}'})"
 
     def is_for(self, known: Mapping[str, str]) -> bool | None:
-        """Tell whether the rule is for the path of which this is known; None where more decides."""
+        """Return whether the rule is for the path of which this is `known`; None if unknown."""
         verdicts = [
             matches(each.value, known[each.keyword]) if each.keyword in known else None
             for each in self.patterns

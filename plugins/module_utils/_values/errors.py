@@ -98,8 +98,8 @@ class Interrupted(Unfinished):
     def __init__(self, cause: KernelError, *, done: tuple[str, ...], left: tuple[str, ...]) -> None:
         super().__init__(
             f"{cause.by} refused `{left[0]}`: {cause.words}. Done before it: {_joined(done)}."
-            f" Not done: {_joined(left)}. No map was left suspended, nor with a second table;"
-            " once that is seen to, running the task again continues from here",
+            f" Not done: {_joined(left)}. No map was left suspended or with a second table."
+            " Correct the cause and run the task again; it continues from here",
             done=done,
             left=left,
         )

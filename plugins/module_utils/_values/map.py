@@ -76,7 +76,7 @@ class Map:
         return None
 
     def lies_on(self, device: DeviceNumber) -> bool:
-        """Tell whether the live table is one linear target onto `device`."""
+        """Return whether the live table is one linear target onto `device`."""
         targets = [segment.target for segment in self.live]
         return len(targets) == 1 and isinstance(targets[0], Linear) and targets[0].device == device
 

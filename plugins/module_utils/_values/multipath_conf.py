@@ -223,7 +223,7 @@ def exactly(text: str) -> str:
 
 
 def matches(pattern: str, subject: str) -> bool | None:
-    """Tell whether a POSIX pattern matches; a leading `!` says that it must not.
+    """Return whether a POSIX pattern matches; a leading `!` says that it must not.
 
     None for a pattern that is not the same one in Python.
     """

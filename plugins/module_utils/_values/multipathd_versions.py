@@ -72,7 +72,7 @@ def version_text(version: Sequence[int]) -> str:
 
 
 def detects_policy(version: tuple[int, ...]) -> bool:
-    """Tell whether the daemon groups paths by ALUA whatever it is told, but for `detect_pgpolicy`.
+    """Return whether the daemon groups paths by ALUA whatever the policy, but `detect_pgpolicy`.
 
     It does since 0.9.6 (NEWS.md; libmultipath/propsel.c select_pgpolicy).
     """

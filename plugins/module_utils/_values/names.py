@@ -33,14 +33,14 @@ def check_name(option: str, name: str) -> None:
         raise Refused(
             option=option,
             value=name,
-            found=f"{len(name)} characters, and device-mapper takes {_LONGEST_NAME}",
+            found=f"it has {len(name)} characters, and device-mapper allows {_LONGEST_NAME}",
             way_out="Choose a shorter name",
         )
     if name in (".", "..", "control"):
         raise Refused(
             option=option,
             value=name,
-            found="under /dev/mapper this name means something else",
+            found="this name is reserved in /dev/mapper",
             way_out="Choose another name",
         )
 
@@ -66,7 +66,7 @@ def check_uuid(option: str, stated: str, uuid: str) -> None:
         raise Refused(
             option=option,
             value=stated,
-            found=f"its partition maps' uuids ({uuid}) have more than {_LONGEST_UUID} characters",
+            found=f"the uuids of its partition maps ({uuid}) exceed {_LONGEST_UUID} characters",
             way_out="Give the device a shorter uuid",
         )
 
@@ -107,7 +107,7 @@ def partition_number(uuid: str, parent: str) -> int:
 
 
 def is_plain(name: str) -> bool:
-    """Tell whether a map's name is its device node's, too; else its characters are mangled."""
+    """Return whether a map's device node has its name; otherwise characters are mangled."""
     return not _MANGLED.search(name)
 
 
@@ -131,8 +131,8 @@ def _check_characters(option: str, text: str) -> None:
         raise Refused(
             option=option,
             value=text,
-            found="dmsetup and multipath take what begins with '-' for an option",
-            way_out="Begin it with another character",
+            found="it begins with '-', and dmsetup and multipath would take it for an option",
+            way_out="Choose a name that begins with another character",
         )
 
 
@@ -143,10 +143,10 @@ def controller_name(text: str) -> str:
         raise Refused(
             option="hosts",
             value=text,
-            found="this is no SCSI host",
+            found="it is not the name of a SCSI host or NVMe controller",
             way_out=(
-                "Specify its number or name, as /sys/class/scsi_host has it (0, host0), or an NVMe"
-                " controller (nvme0)"
+                "Specify a SCSI host by number or name, as in /sys/class/scsi_host (0, host0), or"
+                " an NVMe controller (nvme0)"
             ),
         )
     number = match.group("number")

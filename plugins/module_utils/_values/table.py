@@ -122,12 +122,12 @@ def canonical(table: Table) -> Table:
 
 
 def equivalent(one: Table, other: Table) -> bool:
-    """Tell whether the two tables mean the same to the kernel, whatever their texts."""
+    """Return whether the two tables mean the same to the kernel, whatever their texts."""
     return canonical(one) == canonical(other)
 
 
 def queueing(table: Table) -> bool | None:
-    """Tell whether a multipath `table` queues I/O while no path is left; None for other tables."""
+    """Return whether a multipath `table` queues I/O without a path; None for other tables."""
     for segment in table:
         if isinstance(segment.target, Multipath):
             return segment.target.features.queue_if_no_path

@@ -35,7 +35,7 @@ def check_syntax(rules: Sequence[Rules]) -> None:
                 option="rules",
                 value=each.name,
                 found=f"the collection's own rule files are named {OWN}",
-                way_out="Put rules of your own into files of your own",
+                way_out="Put your own rules into other files",
             )
         joined = re.sub(r"\\\n\s*", "", each.content)
         for line in joined.split("\n"):
@@ -43,6 +43,6 @@ def check_syntax(rules: Sequence[Rules]) -> None:
                 raise Refused(
                     option="rules",
                     value=line.strip(),
-                    found=f"udev would not understand this line of {each.name}",
-                    way_out="Look for a quotation mark or a line break in what it is made from",
+                    found=f"udev could not read this line of {each.name}",
+                    way_out="Look for a quotation mark or a line break in the values of the line",
                 )

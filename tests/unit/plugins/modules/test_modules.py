@@ -131,7 +131,11 @@ def run(capsys: pytest.CaptureFixture[str], name: str, arguments: dict[str, Any]
             "must be one of: present, absent",
         ),
         ("multipath_map", {"wwid": "3600", "min_paths": "two"}, "min_paths"),
-        ("multipath_map", {"wwid": "3600", "no_path_retry": "x"}, "neither fail nor queue"),
+        (
+            "multipath_map",
+            {"wwid": "3600", "no_path_retry": "x"},
+            "must be fail, queue or a number",
+        ),
         ("multipath_map", {"wwid": "3600", "size": 1}, "Unsupported parameters"),
         ("multipath_map", {"maps": [{"wwid": "3600", "timeout": 1}]}, "Unsupported parameters"),
         ("multipath_map", {"maps": [{"path_selector": "x"}]}, "path_selector must be one of"),
@@ -192,7 +196,11 @@ def test_arguments_that_are_not_the_modules_are_refused(
         ("multipath_map", {"wwid": "3600", "timeout": 0}, "timeout: 0: must be at least 1 second"),
         ("lun_paths", {"wwid": "no such"}, "wwid: no such: the character ' ' would be mangled"),
         ("lun_paths", {"wwid": "3600", "min_paths": 0}, "min_paths: 0: must be at least 1"),
-        ("lun_paths", {"wwid": "3600", "hosts": ["host99"]}, "hosts: host99: this host does not"),
+        (
+            "lun_paths",
+            {"wwid": "3600", "hosts": ["host99"]},
+            "hosts: host99: this host has no such SCSI host",
+        ),
         ("lun_paths", {"wwid": "3600", "timeout": 0}, "timeout: 0: must be at least 1 second"),
         (
             "multipath_path",
@@ -202,14 +210,14 @@ def test_arguments_that_are_not_the_modules_are_refused(
         (
             "multipath_path",
             {"maps": ["stale"], "path_group": 1},
-            "path_group: 1: the map stale has 0 groups",
+            "path_group: 1: the map stale has 0 path groups",
         ),
         (
             "multipath_path",
             {"target_ports": ["target99:9:9"], "state": "active"},
             "target_ports: target99:9:9: this host reaches no disk",
         ),
-        ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no such map"),
+        ("partition_maps", {"device": "nosuch"}, "device: nosuch: this host has no map"),
         ("partition_maps", {"devices": []}, "devices: []: the list is empty"),
         ("device_mapper_info", {"timeout": 0}, "timeout: 0: must be at least 1 second"),
         ("device_mapper_info", {"maps": []}, "maps: []: the list is empty"),
@@ -218,7 +226,7 @@ def test_arguments_that_are_not_the_modules_are_refused(
         (
             "udev_info",
             {"permissions": [{"wwid": "3600", "owner": "no-such-user"}]},
-            "permissions: owner: no-such-user: this host does not know it",
+            "permissions: owner: no-such-user: this host has no such user",
         ),
     ],
 )

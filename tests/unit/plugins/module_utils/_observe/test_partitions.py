@@ -71,7 +71,7 @@ def refusal(kernel: MemoryKernel, stated: str = "data") -> Refused:
 
 @pytest.mark.parametrize("stated", ["nosuch", "/dev/mapper/nosuch", "/dev/nosuch", "/dev/null", ""])
 def test_a_device_that_is_not_there_is_refused(kernel: MemoryKernel, stated: str) -> None:
-    assert "no such map, block device or image file" in refusal(kernel, stated).found
+    assert "no map, block device or image file of this name" in refusal(kernel, stated).found
 
 
 @pytest.mark.parametrize("stated", ["data", "/dev/mapper/data"])

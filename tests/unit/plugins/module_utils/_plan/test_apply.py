@@ -195,7 +195,7 @@ class NeverResumes(MemoryKernel):
 def test_a_map_that_stays_suspended_is_named(kernel: MemoryKernel) -> None:
     stuck = NeverResumes(kernel.disks)
     stuck.place("data", "mpath-1", OLD)
-    with pytest.raises(DeviceMapperError, match="`dmsetup resume data` lets it go on"):
+    with pytest.raises(DeviceMapperError, match="`dmsetup resume data` resumes it"):
         apply(plan([DATA], stuck.maps()), stuck, 60)
 
 

@@ -249,7 +249,7 @@ def test_a_path_that_is_stated_needs_a_name_that_stays(host: MemoryHost) -> None
     host.block_devices = tuple(replace(each, links=hostile) for each in host.block_devices)
     refused = refusal(host, **PERSISTENT, paths=["sda"])
     assert (refused.option, refused.value) == ("persistent", True)
-    assert "the path sda has no name in /dev/disk/by-path/" in refused.found
+    assert "the path sda has no link in /dev/disk/by-path/" in refused.found
     assert host.run("multipath_map", **PERSISTENT)["changed"]
 
 
@@ -259,14 +259,14 @@ def test_a_record_that_names_paths_names_all_of_them(host: MemoryHost) -> None:
     arguments = {"relative_throughput": {"sda": 3}}
     refused = refusal(host, **PERSISTENT, path_selector_arguments=arguments)
     assert refused.option == "persistent"
-    assert refused.found.endswith("these are down, in no map: sdb")
+    assert refused.found.endswith("these are down and in no map: sdb")
     assert host.run("multipath_map", **PERSISTENT)["changed"]
 
 
 def test_a_host_that_cannot_assemble_maps_is_refused(host: MemoryHost) -> None:
     host.lacking_programs = ("dmsetup", "systemd")
     refused = refusal(host, **PERSISTENT)
-    assert "this host has no dmsetup, systemd, by which maps are assembled" in refused.found
+    assert "this host does not have dmsetup, systemd, needed to assemble maps" in refused.found
     assert not host.kernel.maps()
 
 

@@ -117,12 +117,12 @@ def test_what_holds_for_the_storage_is_said_of_the_storage(host: MemoryHost) -> 
     conf = "overrides {\n  path_checker tur\n}\n"
     host.kernel.daemon.files["/etc/multipath.conf"] = conf
     found = refusal(host, path_checker="directio").found
-    assert "/etc/multipath.conf line 2 says path_checker tur in the overrides" in found
+    assert "/etc/multipath.conf line 2 sets path_checker tur in the overrides" in found
     del host.kernel.daemon.files["/etc/multipath.conf"]
     later = 'devices {\n  device {\n  vendor "AC.E"\n  path_checker tur\n  }\n}\n'
     host.kernel.daemon.files[LATER] = later
     found = refusal(host, path_checker="directio").found
-    assert f"{LATER} line 4 says path_checker tur for this storage, and is read after" in found
+    assert f"{LATER} line 4 sets path_checker tur for this storage, and is read after" in found
     host.kernel.daemon.files[LATER] = later.replace("AC.E", "EMC")
     host.run("multipath_map", **TASK, path_checker="directio")
 
@@ -139,7 +139,7 @@ def test_what_holds_for_other_luns_as_well_is_refused(host: MemoryHost) -> None:
     other = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601")
     host.block_devices = (*host.block_devices, other)
     host.kernel.disks[other.device] = Disk(other.sectors)
-    assert "others of it: 3601" in refusal(host, dev_loss_tmo="60").found
+    assert "other LUNs of it: 3601" in refusal(host, dev_loss_tmo="60").found
     maps = [TASK, {"name": "log", "wwid": "3601"}]
     assert host.run("multipath_map", maps=maps, dev_loss_tmo="60")["changed"]
     assert host.run("multipath_map", maps=maps, dev_loss_tmo="60")["plan"] == []
@@ -180,7 +180,7 @@ def test_names_are_not_passed_on_in_one_task(host: MemoryHost) -> None:
     log = {"name": "log", "wwid": "3601"}
     host.run("multipath_map", maps=[TASK, log])
     passed_on = [{**TASK, "name": "log"}, {**log, "name": "third"}]
-    with pytest.raises(Refused, match="renames in no order"):
+    with pytest.raises(Refused, match="renames maps in no particular order"):
         host.run("multipath_map", maps=passed_on)
 
 
@@ -285,7 +285,7 @@ def test_without_a_daemon_its_options_are_refused(
     host.kernel.daemon.runs = False
     refused = refusal(host, manager=manager, **options)
     assert refused.option in options
-    assert "multipathd's" in refused.found
+    assert "only multipathd has this setting" in refused.found
 
 
 @pytest.mark.parametrize(
@@ -311,13 +311,13 @@ def test_a_daemon_that_is_not_fit_is_refused(host: MemoryHost) -> None:
     daemon.version = (0, 8, 3)
     assert "0.8.3, older than 0.8.4" in refusal(host).found
     daemon.version = ()
-    assert "does not say which version" in refusal(host).found
+    assert "does not report its version" in refusal(host).found
     daemon.version = (0, 9, 4)
     daemon.complaints = ("/etc/multipath.conf line 3, invalid keyword: foo",)
     assert "/etc/multipath.conf line 3" in refusal(host).found
     daemon.complaints = ()
     daemon.read_only = "/etc/multipath"
-    assert "/etc/multipath cannot be written to" in refusal(host).found
+    assert "/etc/multipath is not writable" in refusal(host).found
 
 
 CONF = "/etc/multipath.conf"
@@ -338,13 +338,13 @@ LATER = "/etc/multipath/conf.d/z.conf"
             LATER,
             'multipaths {\nmultipath {\nwwid "3600"\nno_path_retry queue\n}\n}\n',
             {"adopt": True},
-            f"adopt: True: {LATER} line 4 says no_path_retry queue",
+            f"adopt: True: {LATER} line 4 sets no_path_retry queue",
         ),
         (
             CONF,
             "multipaths {\nmultipath {\nwwid 3601\nalias data\n}\n}\n",
             {},
-            f"name: data: {CONF} line 4 gives it to 3601",
+            f"name: data: {CONF} line 4 gives this name to 3601",
         ),
         (CONF, "blacklist {\n  wwid 36\n}\n", {}, f'{CONF} line 2 (blacklist: wwid "36")'),
         (
@@ -419,11 +419,11 @@ def test_a_policy_that_the_daemon_finds_itself_is_refused(host: MemoryHost) -> N
     refused = refusal(host, path_grouping_policy="multibus")
     assert refused.option == "path_grouping_policy"
     assert "detect_pgpolicy is yes (multipathd's default)" in refused.found
-    assert "by group_by_prio, in other groups" in refused.found
+    assert "uses group_by_prio, which makes other groups" in refused.found
     daemon.files[CONF] = "defaults {\ndetect_pgpolicy_use_tpg yes\ndetect_pgpolicy yes\n}\n"
     refused = refusal(host, path_grouping_policy="failover")
     assert f"({CONF} line 3)" in refused.found
-    assert "by group_by_tpg, in other groups" in refused.found
+    assert "uses group_by_tpg, which makes other groups" in refused.found
     for alike in ("multibus", "group_by_tpg"):
         host.run("multipath_map", **TASK, check_mode=True, path_grouping_policy=alike)
     daemon.files[CONF] = "overrides {\ndetect_pgpolicy no\n}\n"
@@ -513,7 +513,7 @@ def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> Non
     host.run("multipath_map", **TASK)
     host.kernel.daemon.runs = False
     refused = refusal(host, path_grouping_policy="multibus")
-    assert "does not run, and the map data is not as specified" in refused.found
+    assert "does not run, and the map data has the table " in refused.found
     removed = host.run("multipath_map", **TASK, state="absent")
     assert removed["plan"] == ["multipath -w 3600", "remove data", f"rm {FILE}"]
 
@@ -544,7 +544,7 @@ def test_a_blacklist_counts_without_the_daemon(
     daemon.files[CONF] = rules
     if is_refused:
         found = refusal(host).found
-        assert f"leave all of its paths out, sda by {CONF} line 2 (blacklist: " in found
+        assert f"matches all of its paths, sda by {CONF} line 2 (blacklist: " in found
         assert "MPATH_DEVICE_READY=0" in found
     else:
         assert host.run("multipath_map", **TASK)["changed"]
@@ -646,9 +646,9 @@ def test_further_settings_are_told_as_they_are_stated(host: MemoryHost) -> None:
         ("polling_interval", 5, "in the defaults section"),
         ("Mode", "0600", "not a keyword"),
         ("a b", "1", "not a keyword"),
-        ("ghost_delay", ["5"], "not a word"),
-        ("ghost_delay", "5\n}", "not a word"),
-        ("ghost_delay", "", "not a word"),
+        ("ghost_delay", ["5"], "must be a word"),
+        ("ghost_delay", "5\n}", "must be a word"),
+        ("ghost_delay", "", "must be a word"),
     ],
 )
 def test_settings_that_no_multipath_section_has_are_refused(
@@ -663,7 +663,7 @@ def test_a_daemon_that_waits_for_its_configuration_is_told_of(host: MemoryHost) 
     host.kernel.daemon.runs = False
     assert "Start it (systemctl start" in refusal(host, manager="multipathd").way_out
     host.kernel.daemon.awaited_file = CONF
-    assert f"Make {CONF}, without which" in refusal(host, manager="multipathd").way_out
+    assert f"Create {CONF}, without which" in refusal(host, manager="multipathd").way_out
 
 
 def test_a_file_that_the_parser_does_not_take_leaves_nothing_behind(

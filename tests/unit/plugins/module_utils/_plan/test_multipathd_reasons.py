@@ -66,7 +66,7 @@ def found(
     ("daemon", "reason"),
     [
         ({}, []),
-        ({"runs": False}, ["it does not run any more"]),
+        ({"runs": False}, ["it no longer runs"]),
         ({"paths": PATHS[:1]}, ["it leaves the path sdb out: for its own reasons"]),
         (
             {"paths": PATHS[:1], "left_out": LEFT_OUT},
@@ -85,11 +85,11 @@ def found(
         ),
         (
             {"paths": (PATHS[0], DaemonPath("sdb", SDB, "QEMU", "ready", ""))},
-            ["it takes the path sdb for one of QEMU"],
+            ["it has the WWID QEMU for the path sdb"],
         ),
         (
             {"paths": (PATHS[0], DaemonPath("sdb", SDB, "", "ready", ""))},
-            ["it takes the path sdb for one of no LUN"],
+            ["it has the WWID (none) for the path sdb"],
         ),
         (
             {"wwids": frozenset()},
@@ -105,11 +105,11 @@ def found(
         ),
         (
             {"known": said(KNOWN.replace("alias data", "alias log"), "")},
-            ["it goes by alias log, not data"],
+            ["it uses alias log, not data"],
         ),
         (
             {"known": said(KNOWN.replace("alias data", ""), "")},
-            ["it goes by alias of its own, not data"],
+            ["it uses alias (its default), not data"],
         ),
         (
             {"log": ("reconfigure (operator)", "data: failed to load", "sda\x1b[2J", "sdx: lost")},

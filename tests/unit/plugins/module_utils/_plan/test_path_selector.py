@@ -77,10 +77,15 @@ def test_a_selector_has_its_arguments(name: str, arguments: dict[str, Any], expe
 @pytest.mark.parametrize(
     ("name", "arguments", "value", "found"),
     [
-        ("round-robin", {"base_weight": 1}, "base_weight", "takes: none"),
-        ("queue-length", {"relative_throughput": {"sda": 1}}, "relative_throughput", "not take it"),
-        ("service-time", {"cpu_mask": {}}, "cpu_mask", "takes: relative_throughput"),
-        ("io-affinity", {"threshold_multiplier": 1}, "threshold_multiplier", "takes: cpu_mask"),
+        ("round-robin", {"base_weight": 1}, "base_weight", "has: none"),
+        (
+            "queue-length",
+            {"relative_throughput": {"sda": 1}},
+            "relative_throughput",
+            "no such argument",
+        ),
+        ("service-time", {"cpu_mask": {}}, "cpu_mask", "has: relative_throughput"),
+        ("io-affinity", {"threshold_multiplier": 1}, "threshold_multiplier", "has: cpu_mask"),
         ("service-time", {"relative_throughput": {"sda": 101}}, "relative_throughput", "to 100"),
         ("service-time", {"relative_throughput": {"sda": "fast"}}, "relative_throughput", "fast"),
         (
@@ -110,7 +115,7 @@ def test_a_selector_has_its_arguments(name: str, arguments: dict[str, Any], expe
             "io-affinity",
             {"cpu_mask": {"sda": "3", "sdb": "2", "sdc": "1"}},
             "cpu_mask",
-            "2, of the path sdb, has a CPU of another path",
+            "2, of the path sdb, contains a CPU of another path",
         ),
     ],
 )

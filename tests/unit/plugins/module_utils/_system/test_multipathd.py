@@ -276,7 +276,7 @@ def test_wwids_are_changed_by_the_daemons_own_command(daemon: FakeDaemon, tmp_pa
     with pytest.raises(MultipathdError, match="multipath did not multipath -a 3600 : no"):
         changes.add_wwid("3600")
     command.write_text("#!/bin/sh\nexit 1\n")
-    with pytest.raises(MultipathdError, match="ends with status 1, and says nothing"):
+    with pytest.raises(MultipathdError, match="exit status 1 without a message"):
         changes.add_wwid("3600")
     command.unlink()
     with pytest.raises(MultipathdError, match="No such file"):

@@ -137,9 +137,9 @@ def test_paths_that_do_not_come_are_a_failure_that_says_what_was_done() -> None:
         host.task(luns=[{"wwid": WWID, "min_paths": 2}, {"wwid": OTHER, "min_paths": 3}], timeout=5)
     message = str(failed.value)
     for words in (
-        "wwid: 3600: 1 of 2 paths are there (sdb of 2048 sectors)",
-        "wwid: 3601: 1 of 3 paths are there (sdc of 2048 sectors)",
-        "within 5 seconds after a scan of host0, host1, host10",
+        "wwid: 3600: 1 path is there (sdb of 2048 sectors), fewer than min_paths (2)",
+        "wwid: 3601: 1 path is there (sdc of 2048 sectors), fewer than min_paths (3)",
+        "after 5 seconds and a scan of host0, host1, host10",
         "lower min_paths",
     ):
         assert words in message
@@ -153,8 +153,8 @@ def test_paths_that_do_not_come_are_a_failure_that_says_what_was_done() -> None:
         ({"wwid": ""}, "wwid", "", "it is empty"),
         ({"wwid": "a b"}, "wwid", "a b", "mangled"),
         ({"wwid": WWID, "hosts": []}, "hosts", [], "the list is empty"),
-        ({"wwid": WWID, "hosts": ["sda"]}, "hosts", "sda", "this is no SCSI host"),
-        ({"wwid": WWID, "hosts": ["-1"]}, "hosts", "-1", "this is no SCSI host"),
+        ({"wwid": WWID, "hosts": ["sda"]}, "hosts", "sda", "not the name of a SCSI host"),
+        ({"wwid": WWID, "hosts": ["-1"]}, "hosts", "-1", "not the name of a SCSI host"),
         ({"wwid": WWID, "hosts": ["7"]}, "hosts", "host7", "host0, host1, host10"),
         ({"luns": [{"wwid": WWID}, {"wwid": WWID}]}, "wwid", WWID, "more than once"),
         ({"wwid": NAMESPACE}, "wwid", NAMESPACE, "no NVMe controller to scan"),
@@ -217,7 +217,7 @@ def test_paths_that_go_on_to_differ_are_a_failure() -> None:
     host.kernel.arriving_sizes = {"nvme0n1": 2048, "nvme1n1": 4096}
     with pytest.raises(DeviceMapperError, match="nvme1n1 of 4096 sectors") as failed:
         host.task(wwid=NAMESPACE)
-    assert "paths of two sizes: see to the array" in str(failed.value)
+    assert "if sizes differ, check the LUN at the array" in str(failed.value)
 
 
 def test_missing_paths_of_a_namespace_are_looked_for_by_nvme_controllers() -> None:
@@ -281,7 +281,7 @@ def test_paths_in_use_are_refused_before_anything_is_written() -> None:
 
 def test_a_path_that_sysfs_cannot_delete_is_refused() -> None:
     host = san(NVME0)
-    with pytest.raises(Refused, match="nvme0n1 is no SCSI disk"):
+    with pytest.raises(Refused, match="nvme0n1 is not a SCSI disk"):
         host.task(wwid=NAMESPACE, state="absent")
     assert san(LOCAL).task(wwid=NAMESPACE, state="absent")["changed"] is False
 

@@ -28,7 +28,7 @@ DEFAULTS = DEFAULTS_OF_ALL["multipath_map"]
         ({"wwid": WWID, "min_paths": -1}, "min_paths", -1, "must be at least 1"),
         ({"wwid": WWID, "name": "a b"}, "name", "a b", "would be mangled"),
         ({"wwid": WWID, "name": ""}, "name", "", "it is empty"),
-        ({"wwid": WWID, "name": "x" * 128}, "name", "x" * 128, "takes 127"),
+        ({"wwid": WWID, "name": "x" * 128}, "name", "x" * 128, "allows 127"),
         ({"wwid": "SATA DISK"}, "wwid", "SATA DISK", "would be mangled"),
         ({"wwid": "3" * 123}, "wwid", "3" * 123, "too many for a map's uuid"),
         ({"paths": ["sda", "sda"]}, "paths", "sda", "specified more than once"),

@@ -279,7 +279,7 @@ def test_no_io_is_sent_down_a_path_of_another_lun(host: MemoryHost) -> None:
 
 def test_a_group_that_is_not_there_or_has_no_path_is_refused(host: MemoryHost) -> None:
     options: dict[str, Any] = {"maps": ["log"], "state": None}
-    assert "has 2 groups" in refusal(host, **options, path_group=3).found
+    assert "has 2 path groups" in refusal(host, **options, path_group=3).found
     for device in ("8:80", "8:112"):
         host.kernel.message("mpath-3601", f"fail_path {device}")
     host.kernel.requests = 0
@@ -340,7 +340,7 @@ def test_a_group_that_the_daemon_leaves_at_once_is_refused(host: MemoryHost) -> 
         ({"paths": [""]}, "paths", [""], "the list is empty"),
         ({"paths": ["sdz"]}, "paths", "sdz", "no block device"),
         ({"paths": ["9:9"]}, "paths", "9:9", "no block device"),
-        ({"hosts": ["sda"]}, "hosts", "sda", "no SCSI host"),
+        ({"hosts": ["sda"]}, "hosts", "sda", "not the name of a SCSI host"),
         ({"hosts": ["7"]}, "hosts", "host7", "host0, host1, host2, host3"),
         ({"target_ports": ["c"]}, "target_ports", "c", "0x5000000000000001"),
         ({"initiator_ports": ["a"]}, "initiator_ports", "a", "0x2100000000000000"),
@@ -364,5 +364,5 @@ def test_a_disk_that_is_no_path_is_refused(host: MemoryHost) -> None:
 
 def test_a_state_in_unknown_words_is_refused() -> None:
     host = whole(maps=(Map("data", "mpath-3600", live=parse_table(DATA)),))
-    with pytest.raises(Refused, match="words that are not known"):
+    with pytest.raises(Refused, match="a form that this module does not know"):
         operations(Request(PathFilters(maps=("data",))), host)

@@ -171,7 +171,7 @@ def test_only_partitions_that_are_to_have_maps_have_to_be_sound() -> None:
         Partition(4, 3000, 100), Partition(5, 4000, -190),
     )  # fmt: skip
     assert names(desired(parent, partitions=[4])) == ["data4"]
-    for number, found in ((3, "runs from"), (5, "runs from")):
+    for number, found in ((3, "has the sectors"), (5, "has the sectors")):
         assert found in refusal(parent, partitions=[number, 4]).found
 
 
@@ -432,7 +432,7 @@ def test_an_extended_container_is_mapped_for_boot_loaders_only(
         (with_table(kind="PMBR"), "the partition table is damaged"),
         (
             with_table(Partition(1, 9_000, 1_001)),
-            "its partition 1 runs from sector 9000 to before 10001, the device ends at 10000",
+            "its partition 1 has the sectors 9000 to 10000, and the device has 10000 sectors",
         ),
         (
             with_table(Partition(1, 2048, 1000), Partition(2, 3047, 10)),
@@ -518,7 +518,7 @@ def test_names_and_uuids_that_become_too_long_are_refused() -> None:
     long_uuid = replace(PARENT, uuid="u" * 123)
     refused = refusal(long_uuid)
     assert (refused.option, refused.value) == ("device", "data")
-    assert "more than 128 characters" in refused.found
+    assert "exceed 128 characters" in refused.found
 
 
 def test_a_parent_whose_name_would_be_mangled_is_refused() -> None:

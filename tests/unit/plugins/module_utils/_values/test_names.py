@@ -34,11 +34,11 @@ def test_these_names_are_taken(name: str) -> None:
         ("a\0", "the character '\\x00' would be mangled"),
         ("dätä", "the character 'ä' would be mangled"),
         ("data*", "the character '*' would be mangled"),
-        ("x" * 128, "128 characters, and device-mapper takes 127"),
-        (".", "means something else"),
-        ("..", "means something else"),
-        ("control", "means something else"),
-        ("-f", "take what begins with '-' for an option"),
+        ("x" * 128, "128 characters, and device-mapper allows 127"),
+        (".", "reserved"),
+        ("..", "reserved"),
+        ("control", "reserved"),
+        ("-f", "would take it for an option"),
     ],
 )
 def test_these_names_are_refused(name: str, found: str) -> None:

@@ -46,7 +46,7 @@ def test_lines_of_keys_operators_and_values_are_understood(content: str) -> None
     ],
 )
 def test_other_lines_are_refused(line: str) -> None:
-    with pytest.raises(Refused, match="udev would not understand this line") as refused:
+    with pytest.raises(Refused, match="udev could not read this line") as refused:
         check_syntax([Rules(NAME, f'KERNEL=="a"\n{line}\n')])
     assert refused.value.value == line
 
