@@ -84,8 +84,9 @@ options:
         goes, which B(unmounts) the file system, unless a process uses it. By default the task is
         refused, with the name of the unit. File systems that were mounted with C(mount) and are not
         in C(/etc/fstab) stay mounted in any case.
-      - The module warns about names in C(/etc/fstab), C(/etc/crypttab) and the kernel's command
-        line that the next boot would not find.
+      - The module warns about names that the next boot would not find - in C(/etc/fstab),
+        C(/etc/crypttab), the kernel's command line, and the configuration of initramfs-tools,
+        dracut, GRUB and C(/boot/loader/entries).
     type: bool
     default: false
     version_added: 1.1.0

@@ -78,6 +78,31 @@ def test_a_mount_without_systemd_survives_a_rename(host: Host) -> None:
     assert is_mounted(host)
 
 
+def test_a_name_that_an_initramfs_is_made_with_is_warned_of(host: Host) -> None:
+    """By the map that has it, and by a partition map that goes with it."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    partition(host, "label: gpt\n,64MiB\n")
+    host.applied("partition_maps", device="data", delimiter="-part")
+    files = {
+        "/etc/initramfs-tools/conf.d/test-resume": "RESUME=/dev/mapper/data-part1\n",
+        "/etc/dracut.conf.d/test.conf": "add_device+=' /dev/mapper/data '\n",
+        "/etc/default/grub.d/test.cfg": 'GRUB_CMDLINE_LINUX="root=/dev/mapper/data quiet"\n',
+    }
+    try:
+        for path, text in files.items():
+            host.run("mkdir", "-p", path.rpartition("/")[0])
+            host.run("tee", path, input=text)
+        task = {"name": "dbdata", "wwid": WWIDS[0]}
+        warnings = host.applied("multipath_map", check_mode=True, **task)["warnings"]
+        assert {each.partition(" names ")[0] for each in warnings} == {
+            f"{path}:1" for path in files
+        }
+        assert host.applied("multipath_map", **task)["warnings"] == warnings
+        assert not host.applied("multipath_map", **task).get("warnings")
+    finally:
+        host.run("rm", *files)
+
+
 @pytest.mark.parametrize(
     ("make", "found"),
     [

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from .attribute import read_text
 from .programs import run
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 _RUNS = "/run/systemd/system"  # sd_booted(3)
 _UNITS = ("*.mount", "*.swap", "*.automount")
@@ -28,6 +29,17 @@ class Systemd:
     """The systemd of a host; one without it has no units."""
 
     fstab, crypttab, cmdline = "/etc/fstab", "/etc/crypttab", "/proc/cmdline"
+    configuration: tuple[str, ...] = (
+        "/etc/initramfs-tools/initramfs.conf",
+        "/etc/initramfs-tools/conf.d/*",
+        "/etc/dracut.conf",
+        "/etc/dracut.conf.d/*.conf",
+        "/etc/default/grub",
+        "/etc/default/grub.d/*.cfg",
+        "/etc/kernel/cmdline",
+        "/boot/loader/entries/*.conf",
+    )
+    """What initramfs and kernel command line are made of, or what a boot loader reads."""
 
     def units(self, timeout: float) -> tuple[Unit, ...]:
         """Return the active mount, swap and automount units; an error if systemd does not say."""
@@ -53,8 +65,13 @@ class Systemd:
         return tuple(parse_units(done.stdout))
 
     def named_at_boot(self, paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return where fstab, crypttab and the kernel's command line name `paths`, by path."""
-        found = {path: tuple(self._places(path)) for path in paths}
+        """Return where `paths` are named, by path, for the next boot to look for them.
+
+        In fstab, crypttab and the kernel's command line, and in what makes that and an initramfs.
+        """
+        files = sorted(file for pattern in self.configuration for file in glob.glob(pattern))
+        texts = {file: read_text(file) for file in files if os.path.isfile(file)}
+        found = {path: (*self._places(path), *_named_in(texts, path)) for path in paths}
         return {path: places for path, places in found.items() if places}
 
     def _places(self, path: str) -> list[str]:
@@ -67,6 +84,15 @@ class Systemd:
                     places.append(f"{file}:{number}")
         values = (word.partition("=")[2] for word in read_text(self.cmdline).split())
         return [*places, *([self.cmdline] if path in values else [])]
+
+
+def _named_in(texts: Mapping[str, str], path: str) -> Iterator[str]:
+    """Yield file and line where a path stands in shell or plain text, comments aside."""
+    whole = re.compile(rf"(?<![\w#+.:@/-]){re.escape(path)}(?![\w#+.:=@/-])", re.ASCII)
+    for file, text in texts.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            if whole.search(line) and not line.lstrip().startswith("#"):
+                yield f"{file}:{number}"
 
 
 def _unescaped(word: str) -> str:

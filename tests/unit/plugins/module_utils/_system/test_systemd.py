@@ -87,3 +87,30 @@ def test_names_that_the_next_boot_looks_for(tmp_path: Path) -> None:
         "/dev/mapper/da ta": (f"{tmp_path}/crypttab:1",),
         "/dev/mapper/root": (f"{tmp_path}/cmdline",),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("RESUME=/dev/mapper/data\n", [1]),
+        ('GRUB_CMDLINE_LINUX="quiet root=/dev/mapper/data rd.lvm=0"\n', [1]),
+        ("# /dev/mapper/data\n\nadd_device+=' /dev/mapper/data '\n", [3]),
+        ("kernel_cmdline=/dev/mapper/data-part1\n", []),
+        ("RESUME=/dev/mapper/data.old\n/dev/mapper/database\nx/dev/mapper/data\n", []),
+        ("options root=/dev/mapper/data\noptions resume=/dev/mapper/data", [1, 2]),
+        ("", []),
+    ],
+)
+def test_names_in_what_makes_an_initramfs_or_a_boot_entry(
+    tmp_path: Path, text: str, lines: list[int]
+) -> None:
+    found = Systemd()
+    file = tmp_path / "conf.d/resume"
+    file.parent.mkdir()
+    file.write_text(text)
+    (tmp_path / "conf.d/directory").mkdir()
+    found.fstab = found.crypttab = found.cmdline = str(tmp_path / "nothing")
+    found.configuration = (f"{tmp_path}/conf.d/*", f"{tmp_path}/nothing")
+    places = tuple(f"{file}:{number}" for number in lines)
+    expected = {"/dev/mapper/data": places} if places else {}
+    assert found.named_at_boot(["/dev/mapper/data"]) == expected
