@@ -31,9 +31,11 @@ from campaign import (
     fabric,
     fuzzed_tables,
     fuzzed_words,
+    identity,
     kills,
     resets,
     states,
+    users,
 )
 from kernel.conftest import Host, install, serving
 
@@ -49,6 +51,8 @@ ON_HOST: dict[str, tuple[Callable[[Host, int, int, Counter[str]], None], tuple[s
     "states": (states.run, ("--targets=1",)),
     "fabric": (fabric.run, ("--luns=1",)),
     "alua": (alua.run, ("--luns=1",)),
+    "identity": (identity.run, ("--luns=1", "--targets=1")),
+    "users": (users.run, ("--targets=1",)),
     "company": (company.run, ("--targets=1",)),
     "cycles": (cycles.run, ("--luns=8", "--targets=1")),
     "resets": (resets.run, ("--targets=1",)),
