@@ -11,8 +11,8 @@ author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
   - Returns the maps that the kernel has, with their tables and live states, and the LUNs that the
-    host sees, also those that no map uses yet. Opens no device unless O(partition_tables) is
-    stated, so that it answers when no path is left.
+    host sees, also those that no map uses yet. Opens no device unless O(partition_tables) or
+    O(reservations) is set, so that it answers when no path is left.
   - Returns the NVMe subsystems, too, with the namespaces whose paths the kernel joins itself
     (native NVMe multipath, C(nvme_core.multipath=Y)). The device of such a namespace is called NVMe
     multipath device here; its health is judged as that of a map. With C(nvme_core.multipath=N)
@@ -48,6 +48,12 @@ options:
       - The number of active paths that each multipath map, and each NVMe multipath device of a
         fabric, should have at least. One that has fewer has a reason to be V(degraded).
     type: int
+  max_paths:
+    description:
+      - The number of paths that a multipath map should have at most. One that has more has a reason
+        to be V(degraded), such as a zone that is too wide, or two LUNs that share a WWID.
+    type: int
+    version_added: 1.1.0
   partition_tables:
     description:
       - Whether to read the partition tables of multipath maps that have partition maps, and compare
@@ -56,6 +62,14 @@ options:
         partition map that ends beyond its map.
     type: bool
     default: false
+  reservations:
+    description:
+      - Whether to ask the paths of multipath maps for the persistent reservation of the LUN, with
+        the SCSI command PERSISTENT RESERVE IN. It changes nothing. Eight paths are asked at the
+        same time, for a minute at most; a path that is not running is not asked.
+    type: bool
+    default: false
+    version_added: 1.1.0
   timeout:
     description:
       - The seconds to wait at most, each time, for udev, while it does not know a disk yet, and for
@@ -202,6 +216,11 @@ maps:
               V(partition_table_unreadable) - C(found) says why.
             - V(not_as_drop_in) - the map differs from the file that
               M(san.device_mapper.multipath_map) wrote for multipathd.
+            - V(too_many_paths) - the table has more paths than O(max_paths). Added in 1.1.0.
+            - V(path_not_registered) - with O(reservations), the LUN has a persistent reservation of
+              the type C(found), and the path's key is missing, so that the storage turns down what
+              is written through it, and with types of V(exclusive_access) what is read, too. Added
+              in 1.1.0.
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list
@@ -223,6 +242,51 @@ maps:
           description: The value of O(expected_paths).
           type: int
           sample: 4
+        max_paths:
+          description: The value of O(max_paths).
+          type: int
+          sample: 4
+          version_added: 1.1.0
+    reservation:
+      description:
+        - What the paths of a multipath map say of the persistent reservation of its LUN; V(none)
+          without O(reservations), or if no path says anything, as with NVMe, C(virtio-blk), and
+          storage that does not know the command.
+      type: dict
+      version_added: 1.1.0
+      contains:
+        type:
+          description:
+            - V(write_exclusive), V(exclusive_access), either of them with C(_registrants_only) or
+              C(_all_registrants) behind it, or V(none) if the LUN is not reserved.
+          type: str
+          sample: write_exclusive_registrants_only
+        key:
+          description:
+            - The key of the reservation; V(0x0) if all registrants hold it, V(none) if the LUN is
+              not reserved.
+          type: str
+          sample: "0xabc123"
+        keys:
+          description:
+            - The keys that are registered, one for each way from a port of a host to a port of the
+              storage.
+          type: list
+          elements: str
+          sample: ["0xabc123", "0xabc123"]
+        paths:
+          description:
+            - The paths that answered, of the map or with the WWID of its LUN.
+            - C(registered) is V(none) if that cannot be told, since the storage does not list which
+              ports have registered (READ FULL STATUS), or sysfs has no name of the host's port, as
+              for transports other than Fibre Channel, iSCSI and SAS. It is V(false) for all of them
+              where nothing has registered at the port of the storage that the path leads to.
+          type: list
+          elements: dict
+          sample:
+            - name: sda
+              device: "8:0"
+              registered: true
     uses:
       description: Who uses the map.
       type: list
@@ -513,6 +577,7 @@ from ..module_utils._system.libblkid import LibBlkid
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.multipathd import MultipathDaemon
 from ..module_utils._system.nvme import Nvme
+from ..module_utils._system.reservations import Reservations
 from ..module_utils._tasks.device_mapper_info import TASK
 
 SPECIFICATION = {
@@ -521,12 +586,17 @@ SPECIFICATION = {
         "wwids": {"type": "list", "elements": "str"},
         "health": {"type": "list", "elements": "str", "choices": list(STATES)},
         "expected_paths": {"type": "int"},
+        "max_paths": {"type": "int"},
         "partition_tables": {"type": "bool", "default": False},
+        "reservations": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 60},
     }
 }
 
-PARTS = (BlockDevices, Disks, LibBlkid, LibDeviceMapper, MultipathDaemon, Nvme)
+PARTS = (
+    *(BlockDevices, Disks, LibBlkid, LibDeviceMapper, MultipathDaemon, Nvme),
+    Reservations,
+)
 """The parts of the system that the task needs."""
 
 

@@ -55,6 +55,12 @@ options:
       - A path that is offline stays in a map that has it. One that the map does not have yet is
         left out by the default, and refused in this list, because the kernel cannot open it; it
         joins by the first task after it is up.
+      - A path that is to join a map in use is asked for a persistent reservation of the LUN, unless
+        C(multipathd) manages the map. If the storage would turn down what is written through the
+        path, since it is not registered, or if that cannot be told, it is left out by the default,
+        with a warning. In this list, a path that is not registered is refused, and one of which it
+        cannot be told joins. See the
+        R(guide about maintenance,ansible_collections.san.device_mapper.docsite.day_two).
     type: list
     elements: str
   path_groups:
@@ -719,6 +725,7 @@ from ..module_utils._system.kernel_modules import KernelModules
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
 from ..module_utils._system.multipathd import MultipathDaemon
+from ..module_utils._system.reservations import Reservations
 from ..module_utils._system.systemd import Systemd
 from ..module_utils._tasks.multipath_map import TASK
 
@@ -808,7 +815,8 @@ SPECIFICATION = {
 }
 
 PARTS = (
-    *(BlockDevices, Disks, Files, KernelModules, LibDeviceMapper, Lock, MultipathDaemon, Systemd),
+    *(BlockDevices, Disks, Files, KernelModules, LibDeviceMapper, Lock, MultipathDaemon),
+    *(Reservations, Systemd),
 )
 """The parts of the system that the task needs."""
 

@@ -31,12 +31,14 @@ _WORDS = {
     "path_gone": "gone",
     "path_in_transition": "in transition",
     "path_not_in_map": "not in the map",
+    "path_not_registered": "not registered for the reservation",
     "path_of_other_lun": "of another LUN",
     "path_renamed": "with another name in udev",
     "path_size": "of another size",
     "stale_partition_map": "stale partition maps",
     "suspended": "suspended",
     "too_few_paths": "too few paths",
+    "too_many_paths": "too many paths",
 }
 _NVME = "NVMe multipath device"
 _ANA = {"optimized": 0, "non-optimized": 1}

@@ -29,6 +29,7 @@ from ..module_utils._values.partitions import (
     Partition,
     PartitionTable,
 )
+from ..module_utils._values.reservation import Reservation
 from ..module_utils._values.systemd import Unit
 from ..module_utils._values.table import Segment, Table
 from ..module_utils._values.udev import Initramfs, RuleFile, Rules, UdevDevice, UdevState
@@ -61,6 +62,7 @@ __all__ = (
     "PartitionTable",
     "Plan",
     "Readings",
+    "Reservation",
     "RuleFile",
     "Rules",
     "Segment",

@@ -29,6 +29,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
     LoopDevice,
     PartitionTable,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.reservation import (
+    Reservation,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.systemd import Unit
 from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use, Uses
 from ansible_collections.san.device_mapper.plugins.modules import (
@@ -104,6 +107,7 @@ class MemoryHost:
         self.boot_names: dict[str, tuple[str, ...]] = {}
         self.is_locked = False
         self.nvme: tuple[NvmeSubsystem, ...] = ()
+        self.reserved: dict[DeviceNumber, Reservation] = {}
 
     def run(self, module: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Return what a task with the module returns."""
@@ -230,6 +234,11 @@ class MemoryHost:
         """Return what the test says that disks are now."""
         asked = {each.device for each in disks}
         return {number: page for number, page in self.pages.items() if number in asked}
+
+    def reservations(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Reservation]:
+        """Return what the test says that the LUNs answer."""
+        asked = {each.device for each in disks}
+        return {number: each for number, each in self.reserved.items() if number in asked}
 
     def transports(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Transport]:
         """Return the names of the ports."""

@@ -61,5 +61,6 @@ def whole(**parts: Any) -> Host:
         "units": (),
         "named_at_boot": {},
         "nvme": (),
+        "reservations": {},
     }
     return Host(**{**nothing, **parts})

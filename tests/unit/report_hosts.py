@@ -131,6 +131,7 @@ class San:
             uses=self._uses,
             parents=(),
             missing_links={},
+            reservations={},
             not_ready=frozenset(),
             multipathd=daemon(),
             nvme=self._nvme,

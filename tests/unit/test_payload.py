@@ -14,9 +14,9 @@ import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
-    "device_mapper_info": 44,
+    "device_mapper_info": 47,
     "lun_paths": 25,
-    "multipath_map": 58,
+    "multipath_map": 61,
     "multipath_path": 42,
     "partition_maps": 40,
     "udev_info": 43,

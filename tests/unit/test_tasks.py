@@ -18,6 +18,7 @@ from unit.memory_kernel import Killed, MemoryKernel
 from unit.memory_multipath import Disk
 from unit.worlds import HANDLERS, LUNS, NAMES, PARENT, PARTITIONS, SECTORS, worlds
 
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
 from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
@@ -29,6 +30,11 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Partition,
     PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.reservation import (
+    Nexus,
+    Registration,
+    Reservation,
 )
 
 FORESEEN = (
@@ -98,6 +104,23 @@ def disks(draw: st.DrawFn) -> tuple[BlockDevice, ...]:
 
 
 @st.composite
+def reservations(
+    draw: st.DrawFn, devices: tuple[DeviceNumber, ...]
+) -> dict[DeviceNumber, Reservation]:
+    """Return what the paths of a LUN say of its reservation; some say nothing."""
+    kind = draw(st.sampled_from((0, 1, 5, 6)))
+    registered = draw(st.sets(st.sampled_from(range(len(devices)))))
+    told = tuple(Registration("0x1", index == 0, f"hba{index}", 1) for index in sorted(registered))
+    holder = "0x1" if kind else ""
+    listed = draw(st.sampled_from((told, told, None)))
+    return {
+        device: Reservation(Nexus(f"hba{index}", 1), kind, holder, ("0x1",) * len(told), listed)
+        for index, device in enumerate(devices)
+        if draw(st.integers(0, 5))
+    }
+
+
+@st.composite
 def multipath_scenes(draw: st.DrawFn) -> Scene:
     """Return a task about some of the LUNs."""
     world = draw(worlds())
@@ -106,6 +129,8 @@ def multipath_scenes(draw: st.DrawFn) -> Scene:
         if draw(st.integers(0, 9)) == 0 and any(each.uuid == uuid for each in world.kernel.maps()):
             host.mounted[world.kernel.placed(uuid).device] = "/srv"
             world.kernel.placed(uuid).opened = 1
+        if draw(st.integers(0, 2)) == 0:
+            host.reserved.update(draw(reservations(LUNS[uuid])))
     names = list(draw(st.permutations(NAMES)))
     items = [
         {
@@ -295,6 +320,22 @@ def test_a_refused_task_changes_nothing_and_no_task_touches_what_is_not_its_own(
         assert scene.host.kernel.maps() == before
         assert scene.host.kernel.requests == 0
     assert scene.foreign() == foreign
+
+
+@given(multipath_scenes())
+def test_no_path_joins_a_live_map_whose_writes_the_storage_would_turn_down(scene: Scene) -> None:
+    """Unless none of its paths may write: then nothing is lost."""
+    told = scene.host.reserved
+    before = {each.uuid: each for each in scene.host.kernel.maps()}
+    scene.run()
+    for each in scene.host.kernel.maps():
+        was = before.get(each.uuid)
+        if was is None or not was.live or each.read_only or each.uuid not in scene.owned:
+            continue
+        joined = {*each.opened()} - {*was.opened()}
+        writes = [told[path].shuts_out for path in was.opened() if path in told]
+        if False in writes:
+            assert not any(told[path].shuts_out for path in joined if path in told)
 
 
 SMALLEST = "reconfigure|(add|reload|resize|del|resume|disablequeueing) map [^ ]+"

@@ -18,19 +18,25 @@ from .paths import observe_paths
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ...plugin_utils._types import Host, Map, Readings
+    from ...plugin_utils._types import BlockDevice, Host, Map, Readings
 
 _READY = "MPATH_DEVICE_READY"
 _PATIENCE = 5.0  # Seconds; the host can be looked at even if the daemon hangs.
 
 
 def observe_health(
-    readings: Readings, chosen: Callable[[Map], bool], timeout: float, *, reading: bool
+    readings: Readings,
+    chosen: Callable[[Map], bool],
+    timeout: float,
+    *,
+    reading: bool,
+    asking: bool = False,
 ) -> Host:
     """Return the host's maps, disks and NVMe subsystems, the daemon's view, and missing links.
 
     `reading` says that the partition tables of the `chosen` multipath maps are to be read, where
-    that does not hang: of those that have partition maps and an active path.
+    that does not hang: of those that have partition maps and an active path. `asking` says that
+    their paths are to be asked for persistent reservations; without it there are none.
     """
     host = observe_paths(readings, timeout)
     links = {each.device: tuple(_missing_links(each, readings)) for each in host.maps}
@@ -46,7 +52,17 @@ def observe_health(
         parents=readable_parents(mapped, readings, timeout),
         multipathd=_multipathd(readings, min(timeout, _PATIENCE)),
         nvme=readings.nvme_subsystems(),
+        reservations=readings.reservations(_paths(host, chosen)) if asking else {},
     )
+
+
+def _paths(host: Host, chosen: Callable[[Map], bool]) -> Iterator[BlockDevice]:
+    """Yield the paths of the `chosen` maps, and what has the WWID of one and is not in it."""
+    for each in host.multipath_maps():
+        if chosen(each):
+            wwid = each.wwid
+            numbers = {*each.opened(), *(disk.device for disk in host.disks_of_wwid(wwid))}
+            yield from (disk for disk in map(host.disk, sorted(numbers)) if disk.name)
 
 
 def _multipathd(readings: Readings, timeout: float) -> Multipathd:

@@ -16,7 +16,7 @@ from .._values.table import Linear, devices
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...plugin_utils._types import Host, Map, PartitionTable
+    from ...plugin_utils._types import BlockDevice, Host, Map, PartitionTable
 
 STATES = ("healthy", "degraded", "queueing", "dead")
 
@@ -49,24 +49,32 @@ class Health:
     paths: int = 0
     usable: int = 0
     expected: int | None = None
+    most: int | None = None
 
 
-def health(each: Map, host: Host, expected: int | None = None) -> Health | None:
-    """Return how a multipath map is, with paths `expected` at least; None for another map."""
+def health(
+    each: Map, host: Host, expected: int | None = None, most: int | None = None
+) -> Health | None:
+    """Return how a multipath map is; None for another map.
+
+    It should have `expected` active paths at least, and `most` paths in all.
+    """
     if not each.wwid:
         return None
     usable = host.usable_paths(each)
     reasons = [*_map_reasons(each, usable), *_path_reasons(each, host)]
     if expected is not None and usable < expected:
         reasons.append(Reason("too_few_paths", found=str(usable), expected=str(expected)))
+    paths = len({*devices(each.live)}) if each.multipath else 0
+    if most is not None and paths > most:
+        reasons.append(Reason("too_many_paths", found=str(paths), expected=str(most)))
     if usable and each.device in host.not_ready:
         reasons.append(Reason("not_ready", found="MPATH_DEVICE_READY=0"))
     reasons += _link_reasons(each, host)
     reasons += _partition_reasons(each, host)
     reasons += _drop_in_reasons(each, host)
-    paths = len({*devices(each.live)}) if each.multipath else 0
     state = _state(each, usable, degraded=bool(reasons))
-    return Health(state, tuple(reasons), paths, usable, expected)
+    return Health(state, tuple(reasons), paths, usable, expected, most)
 
 
 def _state(each: Map, usable: int, *, degraded: bool) -> str:
@@ -118,9 +126,18 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
             yield Reason(
                 "path_size", number, disk.name, str(disk.sectors * 512), str(each.sectors * 512)
             )
+        yield from _reservation_reasons(disk, host)
     for disk in host.disks_of_wwid(wwid):
         if disk.device not in members and not disk.other_wwid(wwid):
             yield Reason("path_not_in_map", str(disk.device), disk.name)
+            yield from _reservation_reasons(disk, host)
+
+
+def _reservation_reasons(disk: BlockDevice, host: Host) -> Iterator[Reason]:
+    """Yield that the storage turns down writes through the path, as far as it has been asked."""
+    told = host.reservations.get(disk.device)
+    if told and told.shuts_out:
+        yield Reason("path_not_registered", str(disk.device), disk.name, told.type)
 
 
 def _link_reasons(each: Map, host: Host) -> Iterator[Reason]:
@@ -228,6 +245,7 @@ def health_result(health: Health | None) -> dict[str, t.Any] | None:
         "path_count": health.paths,
         "active_paths": health.usable,
         "expected_paths": health.expected,
+        "max_paths": health.most,
     }
 
 

@@ -85,14 +85,14 @@ class Disks(LibUdev):
         asked: what is offline, blocked, or in error recovery, would let the question wait. A disk
         that does not answer is left out.
         """
-        return _answers(scsi_generic.reported_sectors, disks)
+        return answers(scsi_generic.reported_sectors, disks)
 
     def reported_wwids(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, tuple[str, ...]]:
         """Return the WWIDs by the page 0x83 that SCSI disks state now; it is asked as their size.
 
         The kernel's own page is that of the disk's last scan.
         """
-        return _answers(scsi_generic.reported_wwids, disks)
+        return answers(scsi_generic.reported_wwids, disks)
 
     def transports(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, Transport]:
         """Return what the transports of `disks` call their ports."""
@@ -181,10 +181,10 @@ class Disks(LibUdev):
         return _once(lambda found: not found, left, timeout, self)
 
 
-def _answers(
-    question: Callable[[BlockDevice], Found], disks: Iterable[BlockDevice]
+def answers(
+    question: Callable[[BlockDevice], Found | None], disks: Iterable[BlockDevice]
 ) -> dict[DeviceNumber, Found]:
-    """Return what running disks answer, few at a time, within a bounded time."""
+    """Return what running disks answer, few at a time, within a bounded time; nothing is none."""
     asked = [each for each in disks if each.state == "running" and not _is_recovering(each.address)]
     # A path that has just died answers late; all of one fabric may do so.
     pool = futures.ThreadPoolExecutor(max_workers=_AT_ONCE)

@@ -19,7 +19,7 @@ from .attribute import content, line
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-_VENDOR_SPECIFIC, _T10, _EUI, _NAA, _TARGET_PORT_GROUP, _NAME = 0, 1, 2, 3, 5, 8
+_VENDOR_SPECIFIC, _T10, _EUI, _NAA, _TARGET_PORT, _TARGET_PORT_GROUP, _NAME = 0, 1, 2, 3, 4, 5, 8
 """The types of the designators of VPD page 0x83 (SPC-4, 7.8.6)."""
 _ASCII = 2
 """The code set of a designator that is text; the others are bytes."""
@@ -45,8 +45,17 @@ def identification(directory: str) -> bytes:
 
 def target_port_group(page: bytes) -> int | None:
     """Return the target port group by VPD page 0x83; None if the page names none."""
+    return _number_of_port(page, _TARGET_PORT_GROUP)
+
+
+def target_port(page: bytes) -> int | None:
+    """Return the relative number of the target port by VPD page 0x83; None if it has none."""
+    return _number_of_port(page, _TARGET_PORT)
+
+
+def _number_of_port(page: bytes, kind: int) -> int | None:
     for header, designator in _designators(page):
-        if header[1] & 0x0F == _TARGET_PORT_GROUP and len(designator) >= 4:
+        if header[1] & 0x0F == kind and len(designator) >= 4:
             return int.from_bytes(designator[2:4], "big")
     return None
 

@@ -66,31 +66,31 @@ class _Command(ctypes.Structure):
 
 def reported_sectors(disk: BlockDevice) -> int:
     """Return the size of one disk; 0 if it does not answer."""
-    with contextlib.suppress(OSError):
-        descriptor = opened(disk.name, disk.device, 0)
-        try:
-            answer = _answer(descriptor, _READ_CAPACITY_16, 32)
-            if len(answer) >= 12:
-                return _capacity(answer[0:8], answer[8:12])
-            answer = _answer(descriptor, _READ_CAPACITY_10, 8)
-            return _capacity(answer[0:4], answer[4:8]) if len(answer) == 8 else 0
-        finally:
-            os.close(descriptor)
-    return 0
+    answer = asked(disk, _READ_CAPACITY_16, 32)
+    if len(answer) >= 12:
+        return _capacity(answer[0:8], answer[8:12])
+    answer = asked(disk, _READ_CAPACITY_10, 8)
+    return _capacity(answer[0:4], answer[4:8]) if len(answer) == 8 else 0
 
 
 def reported_wwids(disk: BlockDevice) -> tuple[str, ...]:
     """Return the WWIDs by the page 0x83 that one disk states; none if it does not answer."""
+    answer = asked(disk, _INQUIRY_83, _PAGE)
+    if answer[1:2] == b"\x83":
+        page = answer[4 : 4 + int.from_bytes(answer[2:4], "big")]
+        return page_wwids(page, f"{BLOCK}/{disk.name}/device")
+    return ()
+
+
+def asked(disk: BlockDevice, command: bytes, length: int) -> bytes:
+    """Return what one disk answers to a SCSI command, `length` bytes at most; empty if nothing."""
     with contextlib.suppress(OSError):
         descriptor = opened(disk.name, disk.device, 0)
         try:
-            answer = _answer(descriptor, _INQUIRY_83, _PAGE)
+            return _answer(descriptor, command, length)
         finally:
             os.close(descriptor)
-        if answer[1:2] == b"\x83":
-            page = answer[4 : 4 + int.from_bytes(answer[2:4], "big")]
-            return page_wwids(page, f"{BLOCK}/{disk.name}/device")
-    return ()
+    return b""
 
 
 def _capacity(last_block: bytes, block_length: bytes) -> int:

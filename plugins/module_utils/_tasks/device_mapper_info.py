@@ -15,6 +15,7 @@ from .._report.luns import lun_result
 from .._report.maps import map_result
 from .._report.multipathd import differences, multipathd_result
 from .._report.nvme import nvme_health, nvme_nodes, nvme_result
+from .._report.reservations import reservation_result
 from .._report.tree import tree
 from .._values.errors import Refused
 from .task import Task
@@ -27,18 +28,24 @@ if t.TYPE_CHECKING:
     from .task import ModuleOptions
 
 
+_LEAST = "must be at least 1"
+
+
 @dataclass(frozen=True)
 class Request:
     """What a task asks for; each filter that is None lets everything through.
 
-    `expected_paths` is the number of usable paths that each multipath map should have.
+    `expected_paths` is the number of usable paths that each multipath map should have, `max_paths`
+    the number of paths that none should exceed.
     """
 
     maps: tuple[str, ...] | None = None
     wwids: tuple[str, ...] | None = None
     health: tuple[str, ...] | None = None
     expected_paths: int | None = None
+    max_paths: int | None = None
     partition_tables: bool = False
+    reservations: bool = False
 
     @property
     def filters(self) -> bool:
@@ -70,24 +77,40 @@ def parse(options: ModuleOptions) -> Request:
         raise Refused(
             option="expected_paths",
             value=expected,
-            found="must be at least 1",
+            found=_LEAST,
+            way_out="Increase it, or leave it out",
+        )
+    most = options["max_paths"]
+    if most is not None and most < (expected or 1):
+        raise Refused(
+            option="max_paths",
+            value=most,
+            found=f"must be at least expected_paths ({expected})" if expected else _LEAST,
             way_out="Increase it, or leave it out",
         )
     return Request(
         **filters,
         expected_paths=expected,
+        max_paths=most,
         partition_tables=options["partition_tables"],
+        reservations=options["reservations"],
     )
 
 
 def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host's maps, disks and NVMe subsystems, and the daemon's view."""
-    return observe_health(readings, request.names, timeout, reading=request.partition_tables)
+    return observe_health(
+        readings,
+        request.names,
+        timeout,
+        reading=request.partition_tables,
+        asking=request.reservations,
+    )
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
     """Return maps, LUNs, NVMe subsystems and the tree, those that are asked for."""
-    states = {each.name: health(each, host, request.expected_paths) for each in host.maps}
+    states = {each.name: _health(each, host, request) for each in host.maps}
     chosen = _chosen(request, host, states)
     of_devices = {
         one.name: nvme_health(one, request.expected_paths)
@@ -101,7 +124,11 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
         wwids.update(host.luns() if request.wwids is None else request.wwids)
     return {
         "maps": [
-            {**map_result(each, host), "health": health_result(states[each.name])}
+            {
+                **map_result(each, host),
+                "health": health_result(states[each.name]),
+                "reservation": reservation_result(each, host),
+            }
             for each in chosen
         ],
         "luns": [
@@ -118,6 +145,10 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
         ],
         "multipathd": multipathd_result(host.multipathd, list(differences(host))),
     }
+
+
+def _health(each: Map, host: Host, request: Request) -> Health | None:
+    return health(each, host, request.expected_paths, request.max_paths)
 
 
 def _chosen(request: Request, host: Host, states: Mapping[str, Health | None]) -> Sequence[Map]:

@@ -36,6 +36,12 @@ from .._plan.paths import (
     refuse_short,
 )
 from .._plan.renames import boot_warnings, refuse_stale_nodes, refuse_unmounting
+from .._plan.reserved_paths import (
+    asked_for_reservations,
+    left_out,
+    refuse_shut_out,
+    reservation_warnings,
+)
 from .._plan.stated import Gone, Present, flat, maps_of
 from .._plan.steps import uuids
 from .._report.difference import difference
@@ -132,7 +138,16 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
         boot_files=readings.boot_files(STATIC),
         missing_programs=readings.missing_programs(PROGRAMS) if persistent else (),
     )
+    asked = asked_for_reservations(_by_kernel(request, host), host)
+    host = replace(host, reservations=readings.reservations(asked))
     return observe_names(host, desire(request, host), readings, timeout)
+
+
+def _by_kernel(request: Stated, host: Host) -> Iterator[StatedMap]:
+    """Yield the maps that are stated to be there, and are not the daemon's."""
+    for stated in request:
+        if stated.present and not by_multipathd(stated, stated.wwid, host):
+            yield stated
 
 
 def _modules(request: Stated) -> Iterator[str]:
@@ -167,9 +182,10 @@ def changes(_request: Stated, before: Host, after: Host, steps: Plan) -> dict[st
     return {"diff": difference(before, after, concerned, drop_ins)}
 
 
-def warnings(_request: Stated, before: Host, after: Host) -> Iterator[str]:
-    """Yield what the next boot would miss."""
-    return boot_warnings(before, after)
+def warnings(request: Stated, before: Host, after: Host) -> Iterator[str]:
+    """Yield which paths do not join their maps, and what the next boot would miss."""
+    yield from reservation_warnings(_by_kernel(request, before), before)
+    yield from boot_warnings(before, after)
 
 
 def _refuse_names(items: Sequence[Present | Gone], host: Host) -> None:
@@ -236,6 +252,11 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
     present = host.map_of_uuid(uuid)
     fit = _openable(stated, wwid, paths, host)
     down, paths = [path for path in paths if path not in fit], fit
+    reserved: tuple[BlockDevice, ...] = ()
+    if not by_daemon:
+        refuse_shut_out(stated, wwid, host)
+        reserved = left_out(stated, wwid, paths, host)
+        paths = tuple(path for path in paths if path not in reserved)
     if len(paths) < stated.min_paths:
         raise Refused(
             option=option,
@@ -243,10 +264,11 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
             found=(
                 f"{len(paths)} paths are there ({_path_names(paths)}), fewer than min_paths"
                 f" ({stated.min_paths}); down, and in no map: {_path_names(down) or 'none'}"
+                f"{_reserved_words(reserved)}"
             ),
             way_out="Bring the missing paths up and rescan (lun_paths does so), or lower min_paths",
         )
-    refuse_too_many(option, wwid, (*paths, *down), stated.max_paths)
+    refuse_too_many(option, wwid, (*paths, *down, *reserved), stated.max_paths)
     length = one_size(option, wwid, paths, present)
     if stated.path_grouping_policy != "group_by_serial":
         refuse_serials(option, wwid, paths)
@@ -486,6 +508,13 @@ def _refuse_used(option: str, value: str, present: Map, uses: Uses) -> None:
                 " defer; nothing was changed"
             ),
         )
+
+
+def _reserved_words(paths: Sequence[BlockDevice]) -> str:
+    """Return which paths a persistent reservation keeps out; empty for none."""
+    if not paths:
+        return ""
+    return f"; not known to be registered for the LUN's reservation: {_path_names(paths)}"
 
 
 def _path_names(paths: Sequence[BlockDevice]) -> str:

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
         Multipathd,
         NvmeSubsystem,
         Parent,
+        Reservation,
         Transport,
         UdevState,
         Unit,
@@ -74,7 +75,8 @@ class Host:
     does not have. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
     what stands in the place of the nodes of the task's maps. `units` are those of systemd, and
     `named_at_boot` the places that name paths, which a rename in the task concerns. `nvme` are the
-    NVMe subsystems, with the namespaces whose paths the kernel joins itself.
+    NVMe subsystems, with the namespaces whose paths the kernel joins itself. `reservations` are
+    those of LUNs by the paths that were asked; a path that does not say has none.
     """
 
     maps: tuple[Map, ...] = NOT_READ
@@ -98,6 +100,7 @@ class Host:
     units: tuple[Unit, ...] = NOT_READ
     named_at_boot: Mapping[str, tuple[str, ...]] = NOT_READ
     nvme: tuple[NvmeSubsystem, ...] = NOT_READ
+    reservations: Mapping[DeviceNumber, Reservation] = NOT_READ
 
     def ordered(self) -> Host:
         """Return the same host with its maps in the order of their names, as they are read."""

@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
         Multipathd,
         NvmeSubsystem,
         PartitionTable,
+        Reservation,
         RuleFile,
         Rules,
         Table,
@@ -135,6 +136,12 @@ class Readings(t.Protocol):
         """Return the WWIDs by the page 0x83 that SCSI disks state now.
 
         A disk that does not answer is left out.
+        """
+
+    def reservations(self, disks: Iterable[BlockDevice]) -> Mapping[DeviceNumber, Reservation]:
+        """Return the persistent reservations of LUNs, as each of these paths says them.
+
+        A path that does not answer, or whose storage has no such command, is left out.
         """
 
     def transports(self, disks: Iterable[BlockDevice]) -> Mapping[DeviceNumber, Transport]:

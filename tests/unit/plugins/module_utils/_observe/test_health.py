@@ -14,6 +14,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._observe.health 
     observe_health,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     Refused,
@@ -23,6 +24,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Partition,
     PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.reservation import (
+    Nexus,
+    Reservation,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
@@ -111,3 +116,20 @@ def test_a_multipath_map_may_be_not_ready_for_udev(host: MemoryHost) -> None:
     assert observed(host).not_ready == frozenset()
     host.properties = {"MPATH_DEVICE_READY": "0"}
     assert observed(host).not_ready == {DATA}
+
+
+def test_paths_are_asked_for_reservations_where_that_is_asked_for(host: MemoryHost) -> None:
+    """Those of the chosen maps, and what has the WWID of one."""
+    path, other, alone = (DeviceNumber(8, minor) for minor in (0, 16, 32))
+    wwids = {path: "3600", other: "3600", alone: "3601"}
+    host.block_devices = tuple(
+        BlockDevice(f"sd{number.minor}", number, 2048, wwid) for number, wwid in wwids.items()
+    )
+    host.reserved = {number: Reservation(Nexus()) for number in wwids}
+    assert observed(host).reservations == {}
+
+    def asked(*, chosen: bool) -> Host:
+        return observe_health(host, lambda _each: chosen, 60, reading=False, asking=True)
+
+    assert {*asked(chosen=True).reservations} == {path, other}
+    assert asked(chosen=False).reservations == {}

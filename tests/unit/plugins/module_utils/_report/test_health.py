@@ -15,6 +15,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._report.health i
     health,
     health_result,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._report.reservations import (
+    reservation_result,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
@@ -31,6 +34,11 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
     Parent,
     Partition,
     PartitionTable,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.reservation import (
+    Nexus,
+    Registration,
+    Reservation,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
 
@@ -56,6 +64,7 @@ def observed(*maps: Map, disks: tuple[BlockDevice, ...] = (SDA, SDB), **parts: A
         "missing_links": {},
         "not_ready": frozenset(),
         "multipathd": daemon(),
+        "reservations": {},
     }
     return Host(**{"maps": maps, "block_devices": disks, **nothing, **parts})
 
@@ -187,6 +196,55 @@ def test_a_reason_says_what_there_is_to_say() -> None:
         "path_count": 2,
         "active_paths": 1,
         "expected_paths": None,
+        "max_paths": None,
+    }
+
+
+@pytest.mark.parametrize(("most", "kinds"), [(2, []), (1, ["too_many_paths"])])
+def test_more_paths_than_there_should_be_are_a_reason(most: int, kinds: list[str]) -> None:
+    """Those that have failed count: a zone that is too wide is so all the same."""
+    each = replace(DATA, status=status("A", "F"))
+    found = health(each, observed(each), most=most)
+    assert found
+    assert [reason.kind for reason in found.reasons] == ["path_failed", *kinds]
+    assert found.reasons[1:] == tuple(Reason(kind, found="2", expected="1") for kind in kinds)
+
+
+def test_a_path_that_a_reservation_shuts_out_is_a_reason() -> None:
+    """In the map, and with the WWID of its LUN."""
+    sdc = replace(SDA, name="sdc", device=DeviceNumber(8, 32))
+    told = {
+        disk.device: Reservation(
+            Nexus(disk.name, 1), 5, "0x1", ("0x1",), (Registration("0x1", True, "sda", 1),)
+        )
+        for disk in (SDA, SDB, sdc)
+    }
+    host = observed(DATA, disks=(SDA, SDB, sdc), reservations=told)
+    found = health(DATA, host)
+    assert found
+    kind = "write_exclusive_registrants_only"
+    assert found.reasons == (
+        Reason("path_not_registered", "8:16", "sdb", kind),
+        Reason("path_not_in_map", "8:32", "sdc"),
+        Reason("path_not_registered", "8:32", "sdc", kind),
+    )
+    assert reservation_result(DATA, host) == {
+        "type": kind,
+        "key": "0x1",
+        "keys": ["0x1"],
+        "paths": [
+            {"name": "sda", "device": "8:0", "registered": True},
+            {"name": "sdb", "device": "8:16", "registered": False},
+            {"name": "sdc", "device": "8:32", "registered": False},
+        ],
+    }
+    assert reservation_result(DATA, observed(DATA)) is None
+    free = {SDA.device: Reservation(Nexus(), keys=("0x1",))}
+    assert reservation_result(DATA, observed(DATA, reservations=free)) == {
+        "type": None,
+        "key": None,
+        "keys": ["0x1"],
+        "paths": [{"name": "sda", "device": "8:0", "registered": None}],
     }
 
 

@@ -161,7 +161,9 @@ OPTIONS: dict[str, Any] = {
     "wwids": None,
     "health": None,
     "expected_paths": None,
+    "max_paths": None,
     "partition_tables": False,
+    "reservations": False,
 }
 TREE = """\
 NVMe subsystem nqn.array Array numa

@@ -121,6 +121,7 @@ def test_everything_is_reported() -> None:
             parents=(),
             multipathd=daemon(),
             nvme=(),
+            reservations={},
         ),
     )
     assert [each["name"] for each in result["maps"]] == [each.name for each in HOST.maps]

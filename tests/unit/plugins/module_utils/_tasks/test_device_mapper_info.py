@@ -36,7 +36,9 @@ OPTIONS: dict[str, Any] = {
     "wwids": None,
     "health": None,
     "expected_paths": None,
+    "max_paths": None,
     "partition_tables": False,
+    "reservations": False,
 }
 
 
@@ -128,12 +130,19 @@ def test_what_is_wrong_is_a_line_for_each_map(options: dict[str, Any], problems:
         ("wwids", ["3600", ""]),
         ("health", []),
         ("expected_paths", 0),
+        ("max_paths", 0),
     ],
 )
 def test_what_asks_for_nothing_is_refused(option: str, value: Any) -> None:
     with pytest.raises(Refused) as refused:
         device_mapper_info.parse({**OPTIONS, option: value})
     assert (refused.value.option, refused.value.value) == (option, value)
+
+
+def test_the_bounds_of_paths_leave_something() -> None:
+    with pytest.raises(Refused, match=r"must be at least expected_paths \(4\)"):
+        device_mapper_info.parse({**OPTIONS, "expected_paths": 4, "max_paths": 3})
+    assert device_mapper_info.parse({**OPTIONS, "expected_paths": 4, "max_paths": 4})
 
 
 @pytest.fixture
