@@ -10,11 +10,12 @@ version_added: 1.0.0
 author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
-  - States that a LUN has at least so many paths on this host, and that the kernel knows their size;
-    or that the LUN has no path any more. The layer below M(san.device_mapper.multipath_map), for
-    iSCSI, FC, SAS and virtio-scsi alike, since it only uses sysfs.
+  - Makes sure that a LUN has at least O(min_paths) paths on this host, and that the kernel knows
+    their size; or that the LUN has no path any more. The layer below
+    M(san.device_mapper.multipath_map), for iSCSI, FC, SAS and virtio-scsi alike, since it only uses
+    sysfs.
   - SCSI hosts are scanned only if paths are missing. Paths whose size is stale are rescanned; a
-    size is stale if the disk itself states another one (READ CAPACITY, which changes nothing), or,
+    size is stale if the disk itself reports another one (READ CAPACITY, which changes nothing), or,
     where it cannot be asked so, if the paths of the LUN do not agree.
   - The paths of a LUN that is to be present are asked who they are (INQUIRY, SCSI page 0x83); where
     paths are missing, all disks of the SAN are. A disk that is another LUN now than udev remembers,
@@ -179,7 +180,7 @@ removed:
   returned: success
   sample: []
 luns:
-  description: The stated LUNs that have paths after the task.
+  description: The LUNs of the task that have paths after it.
   type: list
   elements: dict
   returned: success

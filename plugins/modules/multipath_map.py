@@ -41,7 +41,7 @@ options:
     type: str
   state:
     description:
-      - V(present) makes the map, or changes it to what is stated.
+      - V(present) makes the map, or changes it to what the task specifies.
       - V(absent) removes its unused partition maps and the map. What happens while something uses
         them is said by O(in_use).
     type: str
@@ -137,7 +137,7 @@ options:
         another, activated when a path group comes into use.
       - V(auto) is the handler that is attached to the paths, if one is, as C(multipath) does it.
         V(none) loads the table without one. Another one is attached to the paths that have none;
-        one that is attached already is kept by the kernel, whatever is stated.
+        the kernel keeps one that is attached already.
     type: str
     choices: &handlers
       - auto
@@ -182,7 +182,7 @@ options:
         would replace or remove the map. What an earlier task has told the daemon of the map is
         taken back.
       - With V(multipathd) the module tells the daemon, in its own terms, and waits until the
-        kernel's table is as stated. One file in C(/etc/multipath/conf.d) states one map, and the
+        kernel has the table. One file in C(/etc/multipath/conf.d) is for one map, and the
         WWID goes to those that the daemon takes for multipath devices; the host's other files are
         never changed. The file holds the options that the task specifies and no others; everything
         else, and the order of groups, is left to the daemon.
@@ -310,7 +310,7 @@ options:
       - V(true) writes C(/etc/san.device_mapper/mpath-WWID.map), and with the first such map two
         udev rule files, a systemd unit and a program for C(/bin/sh). V(false) and O(state=absent)
         remove the file, and with the last one the others.
-      - Where it is not stated, a map that is persistent stays so, with what the task states, and
+      - If not specified, a map that is persistent stays so, with what the task states, and
         another one does not become so. There is no other default, because a task that does not
         speak of the next boot should neither install something for it nor take away what another
         task has set, which would only be noticed at that boot.
@@ -463,7 +463,7 @@ EXAMPLES = r"""
       - "0:0:0:1"
       - "1:0:0:1"
 
-- name: State which paths are used first
+- name: Set which paths are used first
   san.device_mapper.multipath_map:
     name: log
     path_groups:
@@ -518,7 +518,7 @@ left:
   elements: str
   returned: failure after the task had begun to change the host
 maps:
-  description: The stated maps that are there after the task.
+  description: The maps of the task that are there after it.
   type: list
   elements: dict
   returned: success

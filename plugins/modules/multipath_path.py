@@ -10,10 +10,10 @@ version_added: 1.0.0
 author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
-  - States that paths of multipath maps are V(active) or V(failed), so that a fabric, an HBA or a
-    controller can be taken out of use, and back. Or states which group of paths a map uses.
+  - Fails or reinstates paths of multipath maps, so that a fabric, an HBA or a controller can be
+    taken out of use, and back. Or sets which group of paths a map uses.
   - The paths are chosen by O(maps), O(paths), O(hosts), O(target_ports), O(initiator_ports) and
-    O(fabrics). A path has to fit each of these options that is stated; in one option, one of its
+    O(fabrics). A path has to match each of these options that is set; in one option, one of its
     values is enough. Only paths of multipath maps count, those whose uuid begins with C(mpath-).
     A value that this host does not have is refused. Values that no path fits all at once are not;
     RV(maps) is empty then.

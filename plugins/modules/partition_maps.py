@@ -10,8 +10,8 @@ version_added: 1.0.0
 author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
-  - States that the linear maps of a device's partitions are exactly those of its partition table,
-    or a stated part of them. What kpartx does, without reloading a map that is right already.
+  - Makes the linear maps of a device's partitions exactly those of its partition table, or of the
+    partitions in O(partitions). What kpartx does, without reloading a map that is right already.
   - Partition tables are read with libblkid. R(The guide,
     ansible_collections.san.device_mapper.docsite.partition_tables) says which partitions get maps
     where the kernel, kpartx and libblkid disagree. The partition tables of DASDs need libblkid 2.43
@@ -65,7 +65,7 @@ options:
     elements: int
   purge:
     description:
-      - Whether to remove the maps of this device that are not stated, those of partitions that are
+      - Whether to remove the other maps of this device, those of partitions that are
         no more or that O(partitions) does not name. Refused while something uses one.
     type: bool
     default: true
@@ -182,7 +182,7 @@ left:
   elements: str
   returned: failure after the task had begun to change the host
 maps:
-  description: The stated partition maps that are there after the task.
+  description: The partition maps of the task that are there after it.
   type: list
   elements: dict
   returned: success
