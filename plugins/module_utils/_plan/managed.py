@@ -83,7 +83,7 @@ class Managed:
             hardware_handler=handler,
             groups=groups,
         )
-        return (replace(segment, target=target),)
+        return (segment._replace(target=target),)
 
     def _follow(
         self,

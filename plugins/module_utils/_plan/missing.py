@@ -43,8 +43,7 @@ class Desired:
     udev: UdevFlag = UdevFlag.NONE
 
 
-@dataclass(frozen=True)
-class Absent:
+class Absent(t.NamedTuple):
     """A map that a task states not to be.
 
     Callers have checked that it is not in use, or it is `deferred` until then. I/O of a file

@@ -96,8 +96,7 @@ class Present:
     children: tuple[Desired, ...] = ()
 
 
-@dataclass(frozen=True)
-class Gone:
+class Gone(t.NamedTuple):
     """A map that a task states not to be, with its partition maps; the WWID may be unknown."""
 
     stated: StatedMap

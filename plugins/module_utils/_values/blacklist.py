@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .multipath_conf import matches
 
@@ -19,8 +18,7 @@ if t.TYPE_CHECKING:
 _KEYWORDS = ("devnode", "wwid", "protocol", "property")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(t.NamedTuple):
     """A rule of one kind, `device` or a keyword; it is for the paths that match all `patterns`."""
 
     kind: str

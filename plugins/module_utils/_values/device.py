@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import typing as t
 
 _DEVICE_NUMBER = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 
@@ -15,8 +15,7 @@ SECTOR = 512
 """Bytes per sector in device-mapper tables and in sysfs, whatever the device's own blocks."""
 
 
-@dataclass(frozen=True, order=True)
-class DeviceNumber:
+class DeviceNumber(t.NamedTuple):
     """The major and minor number of a block device, written `8:16`."""
 
     major: int

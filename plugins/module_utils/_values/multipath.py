@@ -20,24 +20,21 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(frozen=True)
-class PathSelector:
+class PathSelector(t.NamedTuple):
     """The name of a group's path selector and its own arguments."""
 
     name: str
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Path:
+class Path(t.NamedTuple):
     """One path and the selector's arguments for it."""
 
     device: DeviceNumber
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class PathGroup:
+class PathGroup(t.NamedTuple):
     """Paths of one priority; the selector spreads I/O over them."""
 
     selector: PathSelector
@@ -160,8 +157,7 @@ def handler_in_use(stated: str, attached: t.Sequence[str], queue_mode: str) -> t
     return () if stated == "none" else retained or (stated,)
 
 
-@dataclass(frozen=True)
-class PathStatus:
+class PathStatus(t.NamedTuple):
     """A path as the kernel sees it now; `fail_count` since the table was loaded."""
 
     device: DeviceNumber
@@ -169,8 +165,7 @@ class PathStatus:
     fail_count: int
 
 
-@dataclass(frozen=True)
-class GroupStatus:
+class GroupStatus(t.NamedTuple):
     """A group's state: `active` (in use), `enabled` or `disabled`."""
 
     state: str
@@ -226,7 +221,7 @@ class MultipathStatus:
             return PathStatus(path.device, active, path.fail_count + (path.active and not active))
 
         return MultipathStatus(
-            tuple(replace(group, paths=tuple(map(changed, group.paths))) for group in self.groups)
+            tuple(group._replace(paths=tuple(map(changed, group.paths))) for group in self.groups)
         )
 
     def switched(self) -> MultipathStatus:
@@ -234,7 +229,7 @@ class MultipathStatus:
 
         No group is in use then, and none disabled any more (dm-mpath.c switch_pg_num).
         """
-        return MultipathStatus(tuple(replace(group, state="enabled") for group in self.groups))
+        return MultipathStatus(tuple(group._replace(state="enabled") for group in self.groups))
 
 
 _GROUP_STATES = {"A": "active", "E": "enabled", "D": "disabled"}

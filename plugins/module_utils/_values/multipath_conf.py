@@ -21,8 +21,7 @@ _WORD = re.compile(r'"((?:[^"]|"")*)"?|([{}])|([^\s"{}#!]+)|[#!].*', re.ASCII)
 _OPEN, _CLOSE = "{\n", "}\n"  # What no word of a line is: a quoted brace is a value.
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(t.NamedTuple):
     """One line of a section: a keyword and its value, without quotes."""
 
     keyword: str
@@ -30,8 +29,7 @@ class Setting:
     line: int = 0
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(t.NamedTuple):
     """A section of a file, with its own settings only; `names` are it and those around it."""
 
     file: str

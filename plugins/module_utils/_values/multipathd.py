@@ -19,8 +19,7 @@ if t.TYPE_CHECKING:
     from .device import DeviceNumber
 
 
-@dataclass(frozen=True)
-class DaemonMap:
+class DaemonMap(t.NamedTuple):
     """A map that multipathd manages.
 
     `failback` is `immediate` or `followover`, `-` for another setting; or a countdown.

@@ -13,8 +13,7 @@ if t.TYPE_CHECKING:
     from .device import DeviceNumber
 
 
-@dataclass(frozen=True)
-class Partition:
+class Partition(t.NamedTuple):
     """An entry of a partition table; `start` and `sectors` in units of 512 bytes.
 
     `kind` is the type as the table has it (`0x83`, a GUID), `name` the GPT's label (hostile
@@ -86,8 +85,7 @@ class Parent:
     logical_sector: int = 512
 
 
-@dataclass(frozen=True)
-class ImageFile:
+class ImageFile(t.NamedTuple):
     """A regular file with a disk image: its real path, its size in sectors of 512 bytes.
 
     `packed` is the format in which it holds the disk, `qcow2` or `xz`; empty if it is the disk.
@@ -101,8 +99,7 @@ class ImageFile:
     sector: int = 0
 
 
-@dataclass(frozen=True)
-class LoopDevice:
+class LoopDevice(t.NamedTuple):
     """A loop device that shows a whole file; with `autoclear` it goes with its last user."""
 
     device: DeviceNumber

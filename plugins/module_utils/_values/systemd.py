@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,8 +15,7 @@ if t.TYPE_CHECKING:
 _BLOCK_OF_PROPERTIES = re.compile(r"\n\n+")
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(t.NamedTuple):
     """An active mount, swap or automount unit, with the device units that it ends with.
 
     `where` is the mount point; empty for swap.

@@ -40,8 +40,7 @@ class Linear:
         return (self.device,)
 
 
-@dataclass(frozen=True)
-class Other:
+class Other(t.NamedTuple):
     """A target that this collection never loads, kept as the kernel prints it."""
 
     kind: str
@@ -62,8 +61,7 @@ class Other:
 Target = t.Union[Linear, Multipath, Other]
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(t.NamedTuple):
     """A target over `length` sectors from sector `start` of the map (512 bytes each)."""
 
     start: int
@@ -136,13 +134,13 @@ def queueing(table: Table) -> bool | None:
 
 def with_queueing(table: Table, queue: bool) -> Table:
     """Return `table` with its multipath targets queueing or not; other targets stay as they are."""
-    return tuple(replace(each, target=_queueing(each.target, queue)) for each in table)
+    return tuple(each._replace(target=_queueing(each.target, queue)) for each in table)
 
 
 def with_current_group(table: Table, number: int) -> Table:
     """Return `table` with its multipath targets using the group `number`, counted from 1."""
     return tuple(
-        replace(each, target=replace(each.target, current_group=number))
+        each._replace(target=replace(each.target, current_group=number))
         if isinstance(each.target, Multipath)
         else each
         for each in table

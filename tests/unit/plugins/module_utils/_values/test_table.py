@@ -86,7 +86,7 @@ def with_handler_in_use(table: Table) -> Table:
     handler = handler_in_use(
         stated or ("auto" if retains else "none"), attached, target.features.queue_mode
     )
-    return (replace(segment, target=replace(target, hardware_handler=handler)),)
+    return (segment._replace(target=replace(target, hardware_handler=handler)),)
 
 
 def test_most_pairs_differ_as_texts() -> None:
