@@ -26,7 +26,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._plan.path_group
     POLICIES,
     SOURCES,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_map import desire
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.stated import flat
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_map import state
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_options import (
     parse,
 )
@@ -140,7 +141,7 @@ def arrive(root: Root, disks: Sequence[BlockDevice], **options: Any) -> Desired:
     """Let a host boot with the record of a map of these disks; return what the module makes."""
     host = whole(block_devices=tuple(disks))
     (request,) = parse({**DEFAULTS["multipath_map"], "name": "data", "wwid": WWID, **options})
-    (desired,) = desire((request,), host)
+    (desired,) = flat(state((request,), host))
     assert isinstance(desired, Desired)
     root.write(f"{RECORDS[1:]}/mpath-{WWID}.map", record(request, desired, host))
     for each in disks:

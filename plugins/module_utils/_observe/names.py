@@ -9,28 +9,23 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._plan.missing import Desired
 from .._plan.renames import losing
 from .._values.systemd import nodes
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from ...plugin_utils._types import Host, Readings
-    from .._plan.missing import Absent
 
 _PATIENCE = 10.0  # Seconds for udev to follow a rename by another tool.
 
 
-def observe_names(
-    host: Host, stated: Sequence[Desired | Absent], readings: Readings, timeout: float
-) -> Host:
-    """Return the host with what concerns the names of the maps that are `stated`."""
-    names = [each.name for each in stated if isinstance(each, Desired)]
-    lost = [path for each in losing(stated, host) for path in nodes(each.name)]
+def observe_names(host: Host, names: Mapping[str, str], readings: Readings, timeout: float) -> Host:
+    """Return the host with what concerns the `names` that maps are to have, by their uuids."""
+    lost = [path for each in losing(names, host) for path in nodes(each.name)]
     return replace(
         host,
-        stale_nodes=readings.stale_nodes(names, min(timeout, _PATIENCE)),
+        stale_nodes=readings.stale_nodes([*names.values()], min(timeout, _PATIENCE)),
         units=readings.units(timeout) if lost else (),
         named_at_boot=readings.named_at_boot(lost) if lost else {},
     )

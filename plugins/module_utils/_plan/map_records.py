@@ -120,7 +120,8 @@ def with_records(steps: Plan, host: Host, records: Mapping[str, Mapping[str, str
     persistent. A record goes before its map does, so that no path that comes at that moment brings
     the map back.
     """
-    wanted, after = dict(host.boot_files), foresee(steps, host)
+    wanted = dict(host.boot_files)
+    after = foresee(steps, host) if any(records.values()) else host
     for uuid, files in records.items():
         for path in (f"{RECORDS}/{uuid}{ending}" for ending in ENDINGS):
             # With the map, its partition maps are partition_maps' to state.

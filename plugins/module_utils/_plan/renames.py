@@ -13,22 +13,24 @@ from .._values.systemd import device_unit, nodes
 from .missing import Desired
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ...plugin_utils._types import Host, Map, Unit
     from .missing import Absent
 
 
-def losing(stated: Sequence[Desired | Absent], host: Host) -> Iterator[Map]:
-    """Yield the maps that lose their names, and the partition maps that go with them."""
-    wanted = {each.uuid: each.name for each in stated if isinstance(each, Desired)}
-    for uuid, name in wanted.items():
+def losing(names: Mapping[str, str], host: Host) -> Iterator[Map]:
+    """Yield the maps that lose their names, and the partition maps that go with them.
+
+    `names` are those that maps are to have, by their uuids.
+    """
+    for uuid, name in names.items():
         present = host.map_of_uuid(uuid)
         if present is not None and present.name != name:
             yield present
             # multipathd and kpartx rename those of a map that they rename.
             children = host.partition_maps(present) if present.wwid else ()
-            yield from (each for each in children if each.uuid not in wanted)
+            yield from (each for each in children if each.uuid not in names)
 
 
 def refuse_stale_nodes(option: str, stated: Sequence[Desired | Absent], host: Host) -> None:
@@ -52,7 +54,8 @@ def refuse_unmounting(
 
     A mount unit stops with its device unit, and that is gone with the node of the old name.
     """
-    for each in () if allowed else losing(stated, host):
+    names = {each.uuid: each.name for each in stated if isinstance(each, Desired)}
+    for each in () if allowed else losing(names, host):
         for unit in ended(each, host):
             raise Refused(
                 option=option,

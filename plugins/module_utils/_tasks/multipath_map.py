@@ -86,11 +86,6 @@ def operations(request: Stated, host: Host) -> Plan:
     return steps
 
 
-def desire(request: Stated, host: Host) -> tuple[Desired | Absent, ...]:
-    """Return the maps as they should be; Refused if the host is not fit for them."""
-    return tuple(flat(state(request, host)))
-
-
 def state(request: Stated, host: Host) -> tuple[Present | Gone, ...]:
     """Return what each item states; Refused if the host is not fit for it."""
     items = tuple(_item(stated, host) for stated in request)
@@ -104,7 +99,8 @@ def _item(stated: StatedMap, host: Host) -> Present | Gone:
         present = Present(stated, wwid_of(desired.uuid), desired)
         if by_multipathd(stated, present.wwid, host):
             return present
-        return replace(present, children=tuple(_renamed_children(desired, host)))
+        children = _renamed_children(desired.uuid, desired.name, host)
+        return replace(present, children=tuple(children))
     named = host.map_named(stated.name)
     wwid = stated.wwid or (named.wwid if named else wwid_of_drop_in(stated.name, host))
     return Gone(stated, wwid, tuple(_absent(stated, host)))
@@ -140,7 +136,20 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
     )
     asked = asked_for_reservations(_by_kernel(request, host), host)
     host = replace(host, reservations=readings.reservations(asked))
-    return observe_names(host, desire(request, host), readings, timeout)
+    return observe_names(host, dict(_names(request, host)), readings, timeout)
+
+
+def _names(request: Stated, host: Host) -> Iterator[tuple[str, str]]:
+    """Yield the uuids of the maps that should be there, whether they can be or not, and names."""
+    for stated in request:
+        listed = filter(None, map(host.path_named, stated.listed))
+        wwid = stated.wwid or next((path.wwid for path in listed), "")
+        if not (stated.present and wwid):
+            continue
+        name, uuid = stated.name or wwid, multipath_uuid(wwid)
+        yield uuid, name
+        if not by_multipathd(stated, wwid, host):
+            yield from ((each.uuid, each.name) for each in _renamed_children(uuid, name, host))
 
 
 def _by_kernel(request: Stated, host: Host) -> Iterator[StatedMap]:
@@ -194,14 +203,14 @@ def _refuse_names(items: Sequence[Present | Gone], host: Host) -> None:
         refuse_unmounting("name", each.stated.name, maps_of(each), host, each.stated.rename_mounted)
 
 
-def _renamed_children(desired: Desired, host: Host) -> Iterator[Desired]:
+def _renamed_children(uuid: str, new_name: str, host: Host) -> Iterator[Desired]:
     """Yield the partition maps of a map that is renamed; they keep what follows its name."""
-    present = host.map_of_uuid(desired.uuid)
-    if present is None or present.name == desired.name:
+    present = host.map_of_uuid(uuid)
+    if present is None or present.name == new_name:
         return
     for child in host.partition_maps(present):
         if child.live and child.name.startswith(present.name):
-            name = f"{desired.name}{child.name[len(present.name) :]}"
+            name = f"{new_name}{child.name[len(present.name) :]}"
             check_name("name", name)
             yield Desired(name, child.uuid, child.live, child.read_only)
 

@@ -141,7 +141,16 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
         reading=request.present,
         sector_size=request.sector_size,
     )
-    return observe_names(host, desire(request, host), readings, timeout)
+    return observe_names(host, dict(_names(request, host)), readings, timeout)
+
+
+def _names(request: Request, host: Host) -> Iterator[tuple[str, str]]:
+    """Yield the uuids of the maps that should be there, whether they can be or not, and names."""
+    for parent in host.parents if request.present else ():
+        delimiter = delimiter_for(request, parent, host)
+        for each in _meant(request, parent):
+            name = f"{parent.name}{delimiter}{each.number}"
+            yield partition_uuid(each.number, parent.uuid), name
 
 
 def report(_request: Request, host: Host) -> dict[str, t.Any]:

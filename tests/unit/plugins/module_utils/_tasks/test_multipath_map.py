@@ -13,10 +13,11 @@ from unit.memory_host import DEFAULTS as DEFAULTS_OF_ALL
 from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._plan.missing import Absent, Desired
+from ansible_collections.san.device_mapper.plugins.module_utils._plan.stated import flat
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_map import (
-    desire,
     operations,
     report,
+    state,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_options import (
     parse,
@@ -55,7 +56,7 @@ HOST = whole(block_devices=(SDA, SDB, SDC), resolved={"/dev/sdb": SDB.device})
 
 
 def desired(host: Host = HOST, **options: Any) -> Sequence[Desired | Absent]:
-    return desire(parse({**DEFAULTS, **options}), host)
+    return tuple(flat(state(parse({**DEFAULTS, **options}), host)))
 
 
 def refusal(host: Host = HOST, **options: Any) -> Refused:
