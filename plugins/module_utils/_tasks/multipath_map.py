@@ -260,7 +260,8 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
     uuid = multipath_uuid(wwid)
     present = host.map_of_uuid(uuid)
     fit = _openable(stated, wwid, paths, host)
-    down, paths = [path for path in paths if path not in fit], fit
+    numbers = {path.device for path in fit}
+    down, paths = [path for path in paths if path.device not in numbers], fit
     reserved: tuple[BlockDevice, ...] = ()
     if not by_daemon:
         refuse_shut_out(stated, wwid, host)

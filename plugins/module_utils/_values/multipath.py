@@ -11,6 +11,7 @@ and handler are a count followed by as many words, and a group is `<selector> <c
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -129,6 +130,11 @@ class Multipath:
         first), the hardware handler's arguments (it does not print them), repeat counts (since 4.6
         always 1), the order of the paths in a group. Defaults are filled in.
         """
+        return self._canonical
+
+    @functools.cached_property
+    def _canonical(self) -> Multipath:
+        # A map's live table is compared with several others.
         features = replace(
             self.features,
             retain_attached_hw_handler=False,
