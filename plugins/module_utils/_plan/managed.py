@@ -79,7 +79,7 @@ class Managed:
                 groups = _regrouped(groups, target)
         target = replace(
             target,
-            features=replace(target.features, **decided),
+            features=target.features._replace(**decided),
             hardware_handler=handler,
             groups=groups,
         )

@@ -96,13 +96,13 @@ def as_decided(stated: StatedMap, wwid: str, paths: Sequence[BlockDevice], host:
         changes["path_grouping_policy"] = _foreseen_policy(decided, paths, host)
     if "path_selector" in left:
         name = (decided("path_selector") or "service-time").split()[0]
-        changes["path_selector"] = replace(stated.path_selector, name=name)
+        changes["path_selector"] = stated.path_selector._replace(name=name)
     if "no_path_retry" in left:
         retry = decided("no_path_retry")
         queues = retry == "queue" or (retry.isdigit() and retry != "0")
         if not retry:
             queues = "queue_if_no_path" in decided("features").split()
-        changes["features"] = replace(stated.features, queue_if_no_path=queues)
+        changes["features"] = stated.features._replace(queue_if_no_path=queues)
     if "read_only" in left:
         changes["read_only"] = all(path.read_only for path in paths)
     return replace(stated, **changes)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from .._values.errors import Refused
 from .._values.multipath import Path, PathGroup, PathSelector
@@ -32,8 +31,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 _MASK = re.compile(r"[0-9a-f]{1,8}(,[0-9a-f]{1,8})*", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class StatedPathSelector:
+class StatedPathSelector(t.NamedTuple):
     """The path selector that a task states.
 
     `arguments` are the selector's own; `of_paths` are a path, as the task names it, and its one.

@@ -12,7 +12,6 @@ import os
 import re
 import stat
 import typing as t
-from dataclasses import replace
 
 from .._values.device import DeviceNumber
 from .._values.disk import BlockDevice
@@ -100,7 +99,7 @@ class BlockDevices:
             partition = name if disk else ""
             found = [Use("mount", point, partition=partition) for point in mounted.get(number, ())]
             found += [Use("swap", partition=partition)] * (number in swaps)
-            found += [replace(loop, partition=partition) for loop in loops.get(number, ())]
+            found += [loop._replace(partition=partition) for loop in loops.get(number, ())]
             found += [_held(holder, partition) for holder in holders]
             for owner in (number, disk):
                 if owner is not None and found:

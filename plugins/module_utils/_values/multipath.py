@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .device import DeviceNumber, number
 
@@ -42,8 +42,7 @@ class PathGroup(t.NamedTuple):
     paths: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
-class Features:
+class Features(t.NamedTuple):
     """The features of a table, each with the kernel's default (dm-mpath.c parse_features).
 
     `pg_init_delay_msecs` is None for the kernel's default of 2000 milliseconds, which it does not
@@ -135,8 +134,7 @@ class Multipath:
     @functools.cached_property
     def _canonical(self) -> Multipath:
         # A map's live table is compared with several others.
-        features = replace(
-            self.features,
+        features = self.features._replace(
             retain_attached_hw_handler=False,
             queue_mode="rq" if self.features.queue_mode == "mq" else self.features.queue_mode,
             pg_init_delay_msecs=_unless(self.features.pg_init_delay_msecs, 2000),
@@ -178,8 +176,7 @@ class GroupStatus(t.NamedTuple):
     paths: tuple[PathStatus, ...]
 
 
-@dataclass(frozen=True)
-class MultipathStatus:
+class MultipathStatus(t.NamedTuple):
     """The live state of a multipath map (dm-mpath.c multipath_status, STATUSTYPE_INFO)."""
 
     groups: tuple[GroupStatus, ...]

@@ -150,4 +150,4 @@ def with_current_group(table: Table, number: int) -> Table:
 def _queueing(target: Target, queue: bool) -> Target:
     if not isinstance(target, Multipath) or target.features.queue_if_no_path == queue:
         return target
-    return replace(target, features=replace(target.features, queue_if_no_path=queue))
+    return replace(target, features=target.features._replace(queue_if_no_path=queue))

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .errors import visible
 
@@ -29,8 +28,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(t.NamedTuple):
     """One use of a block device.
 
     `kind` is `mount`, `swap`, a device on top (`map`, `lvm`, `md`, `loop`, `device`), a `process`
@@ -61,7 +59,7 @@ class Use:
     def words(self) -> str:
         """Return the use as people read it."""
         times = "1 time" if self.opens == 1 else f"{self.opens} times"
-        known = {**vars(self), "uuid": self.uuid or "empty", "times": times}
+        known = {**self._asdict(), "uuid": self.uuid or "empty", "times": times}
         of = f"its partition {self.partition} is " if self.partition else ""
         return visible(of + _WORDS[self.kind].format(**known))
 
