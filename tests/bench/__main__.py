@@ -1,7 +1,17 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times of the modules and of what people use instead, side by side, in one run: `make bench`."""
+"""Times of the modules and of what people use instead, side by side, in one run: `make bench`.
+
+Where the time of a module that finds nothing to do goes, apart from Ansible's own part of it:
+
+- Fixed: imports, and of those the frozen dataclasses, each of which compiles six functions: 0.6 ms
+  natively, a named tuple 0.2. multipath_map has 33 of the one and 20 of the other.
+- For each path: udev's record of it, by libudev, and twelve requests to sysfs. One enumeration
+  instead of a look-up for each device saves nothing: libudev's enumeration gives paths, of which
+  each is opened as by its number.
+- Python's search for cycles costs nothing that can be measured (gc.disable: 0 to 5% of planning).
+"""
 
 from __future__ import annotations
 
