@@ -221,6 +221,8 @@ maps:
               the type C(found), and the path's key is missing, so that the storage turns down what
               is written through it, and with types of V(exclusive_access) what is read, too. Added
               in 1.1.0.
+            - V(not_at_boot) - the map is persistent, and will not be there after the next boot.
+              C(found) says why, such as C(multipathd.service is enabled). Added in 1.1.0.
             - C(path) is the number of the path and C(name) its name, if one is concerned;
               C(found) and C(expected) say more where there is more to say.
           type: list
@@ -573,11 +575,13 @@ from ..module_utils._report.health import STATES
 from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
+from ..module_utils._system.files import Files
 from ..module_utils._system.libblkid import LibBlkid
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.multipathd import MultipathDaemon
 from ..module_utils._system.nvme import Nvme
 from ..module_utils._system.reservations import Reservations
+from ..module_utils._system.systemd import Systemd
 from ..module_utils._tasks.device_mapper_info import TASK
 
 SPECIFICATION = {
@@ -594,8 +598,8 @@ SPECIFICATION = {
 }
 
 PARTS = (
-    *(BlockDevices, Disks, LibBlkid, LibDeviceMapper, MultipathDaemon, Nvme),
-    Reservations,
+    *(BlockDevices, Disks, Files, LibBlkid, LibDeviceMapper, MultipathDaemon, Nvme),
+    *(Reservations, Systemd),
 )
 """The parts of the system that the task needs."""
 

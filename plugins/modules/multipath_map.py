@@ -314,8 +314,10 @@ options:
         another one does not become so. There is no other default, because a task that does not
         speak of the next boot should neither install something for it nor take away what another
         task has set, which would only be noticed at that boot.
-      - While C(multipathd) runs or is enabled, nothing is assembled; maps are the daemon's, and
-        V(false) is refused for them.
+      - V(true) is refused where the next boot would not make the map, because C(multipathd.service)
+        or C(multipathd.socket) is enabled, even if it does not run now, because C(nompath) or
+        C(multipath=off) is on the kernel's command line, or because a program is missing. While
+        C(multipathd) runs, maps are the daemon's, and V(false) is refused for them.
     type: bool
   timeout:
     description:

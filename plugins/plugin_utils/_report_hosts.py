@@ -23,6 +23,7 @@ _WORDS = {
     "no_table": "no table",
     "no_usable_path": "no usable path",
     "not_as_drop_in": "not as its drop-in says",
+    "not_at_boot": "not there after the next boot",
     "not_ready": "not ready for udev",
     "one_path_left": "one path is left",
     "partition_table_unreadable": "the partition table cannot be read",

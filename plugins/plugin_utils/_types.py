@@ -29,6 +29,7 @@ from ..module_utils._values.partitions import (
     Partition,
     PartitionTable,
 )
+from ..module_utils._values.records import NextBoot
 from ..module_utils._values.reservation import Reservation
 from ..module_utils._values.systemd import Unit
 from ..module_utils._values.table import Segment, Table
@@ -53,6 +54,7 @@ __all__ = (
     "Multipath",
     "MultipathStatus",
     "Multipathd",
+    "NextBoot",
     "NvmeController",
     "NvmeNamespace",
     "NvmePath",

@@ -10,6 +10,7 @@ entry in fstab for each. The tests run in their order.
 from __future__ import annotations
 
 import functools
+import subprocess
 import time
 import typing as t
 from collections.abc import Callable, Iterator
@@ -180,6 +181,42 @@ def test_paths_come_late(booting: Host) -> None:
     for disk in present(host, 0):
         properties = host.run("udevadm", "info", "-q", "property", f"/dev/{disk}1")
         assert {"SYSTEMD_READY=0", "DM_MULTIPATH_DEVICE_PATH=1"} <= set(properties.splitlines())
+
+
+HELD = """
+import os, sys, time
+os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
+print(flush=True)
+time.sleep(600)
+"""
+SOON = "/etc/systemd/system/san-device-mapper@.service.d"
+
+
+def test_a_path_that_a_process_has_open_keeps_no_other_out(booting: Host) -> None:
+    """It joins once the process has ended."""
+    host = booting
+    unmount(host)
+    # Sooner than the default.
+    host.shell(f"mkdir {SOON}; printf '[Service]\nRestartSec=2\n' >{SOON}/soon.conf")
+    host.shell("systemctl daemon-reload; dmsetup remove data_1; dmsetup remove data")
+    first, *_others = disks = sorted(present(host, 0))
+    argv = host.lab.ssh_argv("python3", "-c", HELD, f"/dev/{first}")
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        host.run("udevadm", "trigger", "--settle", "--action=add", *(f"/dev/{x}" for x in disks))
+        host.lab.wait_for_nodes("/dev/mapper/data_1")
+        assert members(host, "data") == {*disks} - {first}
+        unit = f"san-device-mapper@{first}.service"
+        asked = ("systemctl", "show", "--property=SubState", "--value", unit)
+        end = time.monotonic() + ENOUGH
+        while (state := host.run(*asked).strip()) != "auto-restart":
+            assert time.monotonic() < end, (state, journal(host))
+        host.run("pkill", "-f", HELD.splitlines()[1])
+        holder.wait()
+    await_paths(host, "data", lambda: {*disks})
+    host.shell(f"rm -r {SOON}; systemctl daemon-reload; mount /srv/data; mount /srv/log")
+    assert_quiet(host, *MAPS)
 
 
 def test_the_rules_are_sound_for_udev(booting: Host) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -29,6 +30,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
     LoopDevice,
     PartitionTable,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import NextBoot
 from ansible_collections.san.device_mapper.plugins.module_utils._values.reservation import (
     Reservation,
 )
@@ -93,7 +95,7 @@ class MemoryHost:
         self.mounted: dict[DeviceNumber, str] = {}
         self.used: dict[DeviceNumber, Uses] = {}
         self.lacking_modules: frozenset[str] = frozenset()
-        self.lacking_programs: tuple[str, ...] = ()
+        self.boots = NextBoot()
         self.names_of_ports: dict[DeviceNumber, Transport] = {}
         self.native_nvme_multipath = native_nvme_multipath
         self.links: dict[str, DeviceNumber] = {}
@@ -304,10 +306,11 @@ class MemoryHost:
             if path in wanted or path.endswith((".map", ".partitions", ".skip_kpartx"))
         }
 
-    def missing_programs(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the programs that the test takes away, and systemd if it does."""
-        asked = {*names, "systemd"}
-        return tuple(each for each in self.lacking_programs if each in asked)
+    def next_boot(self, programs: Iterable[str], _timeout: float) -> NextBoot:
+        """Return what the test takes away of the programs and systemd, and puts in their way."""
+        asked = {*programs, "systemd"}
+        missing = tuple(each for each in self.boots.missing_programs if each in asked)
+        return replace(self.boots, missing_programs=missing)
 
     def settle(self, _timeout: float) -> None:
         """Wait for nothing: there is no udev here."""

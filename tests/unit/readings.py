@@ -12,6 +12,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
     Configuration,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import Multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import NextBoot
 from ansible_collections.san.device_mapper.plugins.module_utils._values.udev import UdevState
 
 
@@ -55,7 +56,7 @@ def whole(**parts: Any) -> Host:
         "missing_links": {},
         "udev": UdevState(),
         "boot_files": {},
-        "missing_programs": (),
+        "next_boot": NextBoot(),
         "not_ready": frozenset(),
         "stale_nodes": {},
         "units": (),

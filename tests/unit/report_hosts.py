@@ -133,6 +133,7 @@ class San:
             missing_links={},
             reservations={},
             not_ready=frozenset(),
+            boot_files={},
             multipathd=daemon(),
             nvme=self._nvme,
         )

@@ -45,12 +45,21 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.table im
 WWID = "35525400000000001"
 STAND_INS = {
     "udevadm": "case $1 in info) cat ROOT/property ;; trigger) cat ROOT/paths ;; esac",
-    "systemctl": '[ "$1" = is-enabled ] && exec cat ROOT/enabled; exit 3',
+    "systemctl": """case $1 in
+        is-enabled) exec cat ROOT/enabled ;;
+        cat) exec cat ROOT/unit ;;
+        esac
+        exit 3""",
     "partx": "exec cat ROOT/partitions",
     "dmsetup": """case $1 in
         info) exec cat ROOT/maps/"$9" ;;
-        create) printf 'L--w 252 %s %s\\n' 0 "$2" >ROOT/maps/"$4" ;;
+        create | load)
+            for path in $(cat ROOT/busy); do
+                case "$* " in *" $path "*) exit 1 ;; esac
+            done ;;
+        remove) rm ROOT/maps/* ;;
         esac
+        [ "$1" != create ] || printf 'L--w 252 %s %s\\n' 0 "$2" >ROOT/maps/"$4"
         printf '%s\\n' "$*" >>ROOT/log""",
 }
 
@@ -123,6 +132,8 @@ def root(tmp_path: Path) -> Root:
         (tmp_path / f"bin/{name}").chmod(0o755)
     there.write("property", f"ID_SERIAL=x\nSAN_DEVICE_MAPPER_BOOT={WWID}\nZ=1\n")
     there.write("enabled", "disabled\nnot-found\n")
+    there.write("unit", "[Unit]\n")
+    there.write("busy", "")
     (tmp_path / "maps").mkdir()
     (tmp_path / "run").mkdir()
     return there
@@ -275,6 +286,56 @@ def test_maps_are_left_to_the_daemon(root: Root, unit: str) -> None:
     root.write("enabled", unit)
     assert root.assemble("sda").returncode == 0
     assert root.log == []
+    root.write("unit", "[Unit]\nConditionPathExists=/etc\nConditionPathExists=!/nowhere\n")
+    root.assemble("sda")
+    assert root.log == []
+    root.write("unit", "[Unit]\nConditionPathExists=/etc\nConditionPathExists=/nowhere\n")
+    root.assemble("sda")
+    assert len(root.log) == 1
+
+
+def test_a_path_that_something_uses_keeps_no_other_out(root: Root) -> None:
+    """It joins later: the unit starts again by the status 75."""
+    disks = [disk(0), disk(1), disk(2)]
+    desired = arrive(root, disks)
+    root.write("busy", "8:16\n")
+    done = root.assemble("sda")
+    assert done.returncode == 0
+    assert "sdb: left out: it is in use, or cannot be opened" in done.stderr
+    table = format_table(desired.table)
+    fewer = f"--table {table.replace(' service-time 0 1 0 8:16', '').replace(' 3 1 ', ' 2 1 ')}"
+    words = "--table 0 2048 multipath 0 0 1 1 service-time 0 1 0 "
+    assert root.log == [
+        f"create data --uuid mpath-{WWID} --notable",
+        f"load data {words}8:0",
+        f"load data {words}8:32",
+        f"load data {fewer}",
+        "resume data --noflush --nolockfs",
+    ]
+    root.place_map("L--w")
+    root.write("sys/class/block/sdc/holders/dm-0", "")
+    (root.path / "log").unlink()
+    assert root.assemble("sdc").returncode == 0
+    assert root.log == []
+    # The map stays as it is while the path is in use.
+    assert root.assemble("sdb").returncode == 75
+    assert root.log == ["clear data", "resume data --noflush --nolockfs"]
+    (root.path / "log").unlink()
+    root.write("busy", "")
+    assert root.assemble("sdb").returncode == 0
+    assert root.log == [f"load data --table {table}", "resume data --noflush --nolockfs"]
+
+
+def test_a_map_of_which_no_path_can_be_opened_is_not_made_yet(root: Root) -> None:
+    arrive(root, [disk(0)])
+    root.write("busy", "8:0\n")
+    assert root.assemble("sda").returncode == 75
+    assert root.log == [f"create data --uuid mpath-{WWID} --notable", "remove data"]
+    # A path that is in use when the map is made leaves its own unit waiting.
+    root.write("paths", "/sys/devices/x/block/sda\n/sys/devices/x/block/sdb\n")
+    root.place(disk(1))
+    assert root.assemble("sda").returncode == 75
+    assert root.log[-1] == "resume data --noflush --nolockfs"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from unit.distributions import DISTRIBUTIONS, Distribution, look_at
 from unit.readings import whole
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system import libdevmapper
-from ansible_collections.san.device_mapper.plugins.module_utils._system.files import Files
 from ansible_collections.san.device_mapper.plugins.module_utils._system.initramfs import (
     InitramfsImage,
 )
@@ -27,6 +26,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._system.kpartx i
 from ansible_collections.san.device_mapper.plugins.module_utils._system.multipathd import (
     MultipathDaemon,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._system.systemd import Systemd
 from ansible_collections.san.device_mapper.plugins.module_utils._system.udev_rules import UdevRules
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.partition_maps import (
     Request,
@@ -34,11 +34,11 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.partition
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
     KPARTX_RULES,
-    PROGRAMS,
     RULES,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import Parent
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import PROGRAMS
 
 ROLE = Path(__file__).parents[2] / "roles/udev_rules"
 CONCERNS = ("links", "partitions", "paths", "permissions", "tuning")
@@ -124,7 +124,7 @@ def test_what_builds_the_initramfs_is_known(distribution: Distribution, tmp_path
 
 def test_programs_and_modules_are_where_they_are_looked_for(distribution: Distribution) -> None:
     # Whether systemd runs is not the tree's to say.
-    assert set(Files().missing_programs([*PROGRAMS, "kpartx"])) <= {"systemd"}
+    assert set(Systemd().next_boot([*PROGRAMS, "kpartx"], 1).missing_programs) <= {"systemd"}
     missing = KernelModules().missing_modules(["dm-multipath", "dm_mod", "dm-io-affinity"])
     assert missing == {"dm-io-affinity"}
     assert distribution.library in libdevmapper._LIBRARIES

@@ -14,7 +14,7 @@ import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
-    "device_mapper_info": 47,
+    "device_mapper_info": 49,
     "lun_paths": 25,
     "multipath_map": 61,
     "multipath_path": 42,

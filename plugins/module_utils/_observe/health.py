@@ -13,10 +13,11 @@ from .._values.errors import DeviceMapperError, Refused
 from .._values.multipathd import Multipathd
 from .._values.names import is_plain
 from .._values.partitions import Parent, PartitionTable
+from .._values.records import PROGRAMS, NextBoot
 from .paths import observe_paths
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ...plugin_utils._types import BlockDevice, Host, Map, Readings
 
@@ -45,11 +46,14 @@ def observe_health(
         for each in host.maps
         if reading and each.wwid and chosen(each) and host.partition_maps(each)
     ]
+    files = readings.boot_files(())
     return replace(
         host,
         not_ready=frozenset(each.device for each in host.maps if _is_not_ready(each, readings)),
         missing_links={number: each for number, each in links.items() if each},
         parents=readable_parents(mapped, readings, timeout),
+        boot_files=files,
+        next_boot=_next_boot(files, readings, min(timeout, _PATIENCE)),
         multipathd=_multipathd(readings, min(timeout, _PATIENCE)),
         nvme=readings.nvme_subsystems(),
         reservations=readings.reservations(_paths(host, chosen)) if asking else {},
@@ -63,6 +67,14 @@ def _paths(host: Host, chosen: Callable[[Map], bool]) -> Iterator[BlockDevice]:
             wwid = each.wwid
             numbers = {*each.opened(), *(disk.device for disk in host.disks_of_wwid(wwid))}
             yield from (disk for disk in map(host.disk, sorted(numbers)) if disk.name)
+
+
+def _next_boot(files: Mapping[str, str], readings: Readings, timeout: float) -> NextBoot:
+    """Return what would keep the next boot from making the maps that it should, if any."""
+    try:
+        return readings.next_boot(PROGRAMS, timeout) if files else NextBoot()
+    except Refused:
+        return NextBoot()  # Not known: no reason for an alarm.
 
 
 def _multipathd(readings: Readings, timeout: float) -> Multipathd:

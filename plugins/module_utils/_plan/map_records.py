@@ -17,6 +17,7 @@ from .._values.names import wwid_of
 from .._values.records import (
     ENDINGS,
     MANAGED,
+    MULTIPATHD_UNITS,
     RECORDS,
     partitions_path,
     record_path,
@@ -32,7 +33,7 @@ from .steps import Unmapped, foresee
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ...plugin_utils._types import BlockDevice, Host, Kernel, Map, Multipath, Plan
+    from ...plugin_utils._types import BlockDevice, Host, Kernel, Map, Multipath, NextBoot, Plan
     from .missing import Desired
     from .stated import StatedMap
 
@@ -204,17 +205,33 @@ def _refuse_left_out(stated: StatedMap, desired: Desired, host: Host) -> None:
         )
 
 
-def _refuse_unfit(stated: StatedMap, desired: Desired, host: Host) -> None:
-    if host.missing_programs:
-        raise Refused(
-            option="persistent",
-            value=True,
-            found=(
-                f"this host does not have {', '.join(host.missing_programs)}, needed to assemble"
-                " maps at boot"
-            ),
-            way_out="Install it, or set persistent: false and run the task again after each boot",
+def _refuse_next_boot(next_boot: NextBoot) -> None:
+    """Refuse to promise a map that the next boot would not make."""
+    found = "; ".join(next_boot.obstacles())
+    if next_boot.missing_programs:
+        found = f"this host lacks what assembles maps at boot ({found})"
+        way_out = "Install it"
+    elif next_boot.daemon_units:
+        found = f"the next boot leaves the map to multipathd ({found})"
+        way_out = (
+            f"`systemctl mask {' '.join(MULTIPATHD_UNITS)}` if the host is to do without it, or"
+            " start it and leave out manager, so that it manages the map"
         )
+    elif next_boot.command_line:
+        found = f"the next boot makes no multipath map ({found})"
+        way_out = "Take it out of the boot loader's configuration and boot without it"
+    else:
+        return
+    raise Refused(
+        option="persistent",
+        value=True,
+        found=found,
+        way_out=f"{way_out}; or set persistent: false, and make the map after each boot",
+    )
+
+
+def _refuse_unfit(stated: StatedMap, desired: Desired, host: Host) -> None:
+    _refuse_next_boot(host.next_boot)
     other = recorded_uuid(desired.name, host)
     if other not in ("", desired.uuid):
         raise Refused(

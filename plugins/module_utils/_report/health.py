@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 from .._values.multipath_conf import Configuration, drop_in_path, parse_sections
 from .._values.names import partition_number
+from .._values.records import record_path
 from .._values.table import Linear, devices
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...plugin_utils._types import BlockDevice, Host, Map, PartitionTable
+
+_WORDS = {"not_at_boot": "will not be there after the next boot"}
+"""The kinds of reasons that a line says in other words."""
 
 STATES = ("healthy", "degraded", "queueing", "dead")
 
@@ -73,6 +77,7 @@ def health(
     reasons += _link_reasons(each, host)
     reasons += _partition_reasons(each, host)
     reasons += _drop_in_reasons(each, host)
+    reasons += _boot_reasons(each, host)
     state = _state(each, usable, degraded=bool(reasons))
     return Health(state, tuple(reasons), paths, usable, expected, most)
 
@@ -178,6 +183,13 @@ def _drop_in_reasons(each: Map, host: Host) -> Iterator[Reason]:
                 yield Reason("not_as_drop_in", found=f"{setting.keyword} {found}", expected=said)
 
 
+def _boot_reasons(each: Map, host: Host) -> Iterator[Reason]:
+    """Yield what keeps the next boot from making a map that it should make."""
+    if record_path(each.uuid) in host.boot_files and not host.multipathd.runs:
+        for found in host.next_boot.obstacles():
+            yield Reason("not_at_boot", found=found)
+
+
 def _differing(keyword: str, said: str, each: Map) -> str:
     """Return what the map has instead of what multipath.conf says; empty if the two may agree.
 
@@ -253,7 +265,8 @@ def problem_line(name: str, health: Health) -> str:
     """Return what is wrong with a multipath map in a line."""
     words = [f"{health.state}, {health.usable} of {health.paths} paths active"]
     for reason in health.reasons:
-        what = " ".join(filter(None, (reason.kind.replace("_", " "), reason.name or reason.path)))
+        kind = _WORDS.get(reason.kind, reason.kind.replace("_", " "))
+        what = " ".join(filter(None, (kind, reason.name or reason.path)))
         found = " instead of ".join(filter(None, (reason.found, reason.expected)))
         words.append(": ".join(filter(None, (what, found))))
     return f"{name}: {'; '.join(words)}"

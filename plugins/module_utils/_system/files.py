@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import typing as t
 
@@ -29,7 +28,6 @@ _NEW = ".san.device_mapper.new"
 """What those who read whole directories pass over: udev reads *.rules, multipathd what has .conf in
 its name. The modules write under their lock, one at a time."""
 _RELOAD_SECONDS = 30.0
-_SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Files:
@@ -65,11 +63,6 @@ class Files:
         names = [name for name in listed(RECORDS) if name.endswith(ENDINGS)]
         paths = [*(f"{RECORDS}/{name}" for name in names), *programs]
         return {path: _regular_file(path) for path in paths if os.path.lexists(path)}
-
-    def missing_programs(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the programs that a boot would not find; `systemd` where it does not run."""
-        missing = [each for each in names if not shutil.which(each, path=_SEARCHED)]
-        return (*missing, *(() if os.path.isdir("/run/systemd/system") else ("systemd",)))
 
 
 def _tell_udev(path: str) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shutil
 import subprocess
 import typing as t
 
 from .._values.errors import DeviceMapperError, Refused
-from .._values.systemd import Unit, parse_units
+from .._values.records import MULTIPATHD_UNITS, NextBoot
+from .._values.systemd import Unit, needed_files, parse_units
 from .attribute import read_text
 from .programs import run
 
@@ -22,6 +24,7 @@ if t.TYPE_CHECKING:
 
 _RUNS = "/run/systemd/system"  # sd_booted(3)
 _UNITS = ("*.mount", "*.swap", "*.automount")
+_SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin"
 _PROPERTIES = "Id,ActiveState,Where,BindsTo,StopPropagatedFrom,Triggers"
 
 
@@ -74,6 +77,16 @@ class Systemd:
         found = {path: (*self._places(path), *_named_in(texts, path)) for path in paths}
         return {path: places for path, places in found.items() if places}
 
+    def next_boot(self, programs: Iterable[str], timeout: float) -> NextBoot:
+        """Return what would keep the next boot from making persistent maps."""
+        runs = os.path.isdir(_RUNS)
+        missing = [each for each in programs if not shutil.which(each, path=_SEARCHED)]
+        return NextBoot(
+            (*missing, *(() if runs else ("systemd",))),
+            tuple(_daemon_units(timeout)) if runs else (),
+            tuple(filter(_turns_off, read_text(self.cmdline).split())),
+        )
+
     def _places(self, path: str) -> list[str]:
         places = []
         for file, field in ((self.fstab, 0), (self.crypttab, 1)):
@@ -93,6 +106,38 @@ def _named_in(texts: Mapping[str, str], path: str) -> Iterator[str]:
         for number, line in enumerate(text.split("\n"), 1):
             if whole.search(line) and not line.lstrip().startswith("#"):
                 yield f"{file}:{number}"
+
+
+def _daemon_units(timeout: float) -> Iterator[str]:
+    """Yield the units of multipathd that the next boot starts; Refused if systemd is silent."""
+    try:
+        enabled = [
+            unit
+            for unit in MULTIPATHD_UNITS
+            if run("systemctl", "is-enabled", unit, timeout=timeout).stdout.strip() == "enabled"
+        ]
+        unit = run("systemctl", "cat", MULTIPATHD_UNITS[0], timeout=timeout) if enabled else None
+    except FileNotFoundError:
+        return
+    except subprocess.TimeoutExpired as late:
+        raise Refused(
+            option="timeout",
+            value=f"{timeout:g}",
+            found="systemd does not say in that time whether multipathd is enabled",
+            way_out="See `systemctl is-enabled multipathd`, or raise the timeout",
+        ) from late
+    if unit is None or all(map(_is_met, needed_files(unit.stdout))):
+        yield from enabled
+
+
+def _is_met(condition: str) -> bool:
+    """Return whether a ConditionPathExists is met."""
+    return os.path.exists(condition.lstrip("!")) is not condition.startswith("!")
+
+
+def _turns_off(word: str) -> bool:
+    """Return whether udev's rules and the units take this word for multipath being off."""
+    return word.partition("=")[0] == "nompath" or word == "multipath=off"
 
 
 def _unescaped(word: str) -> str:

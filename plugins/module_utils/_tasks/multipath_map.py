@@ -46,12 +46,13 @@ from .._plan.stated import Gone, Present, flat, maps_of
 from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.maps import map_result
-from .._values.boot_files import PROGRAMS, STATIC
+from .._values.boot_files import STATIC
 from .._values.errors import Refused, refuse_too_many, refuse_twice
 from .._values.map import UdevFlag
 from .._values.multipath import Multipath, handler_in_use
 from .._values.multipath_conf import drop_in_path, wwid_of_path
 from .._values.names import check_name, multipath_uuid, wwid_of
+from .._values.records import PROGRAMS, NextBoot
 from .._values.table import Linear, Segment, Table, devices
 from .._values.use import words
 from .multipath_options import parse
@@ -132,7 +133,7 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
         missing_modules=readings.missing_modules(_modules(request)),
         multipathd=readings.multipathd(timeout, paths, checked=checked),
         boot_files=readings.boot_files(STATIC),
-        missing_programs=readings.missing_programs(PROGRAMS) if persistent else (),
+        next_boot=readings.next_boot(PROGRAMS, timeout) if persistent else NextBoot(),
     )
     asked = asked_for_reservations(_by_kernel(request, host), host)
     host = replace(host, reservations=readings.reservations(asked))

@@ -20,9 +20,6 @@ RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
 KPARTX_RULES = "/etc/udev/rules.d/58-san-device-mapper-boot.rules"
 UNIT = "/etc/systemd/system/san-device-mapper@.service"
 
-PROGRAMS = ("dmsetup", "flock", "partx", "systemctl", "udevadm")
-"""What the texts below call that a host may not have."""
-
 _RULES_TEXT = r"""#
 # The paths of LUNs that have a persistent multipath map: each one joins its map, and is hidden from
 # LVM, md, mount and systemd from its first event on, so that none of them takes a single path.
@@ -100,10 +97,13 @@ StartLimitIntervalSec=0
 ConditionKernelCommandLine=!nompath
 ConditionKernelCommandLine=!multipath=off
 
+# No oneshot, for which systemd before 255 restarts by no status: 75 says that a task has the lock,
+# or that something else has the path open.
 [Service]
-Type=oneshot
 ExecStart=/bin/sh /etc/san.device_mapper/assemble %I
-TimeoutStartSec=150
+RuntimeMaxSec=150
+RestartForceExitStatus=75
+RestartSec=30
 """
 
 _PROGRAM_TEXT = r"""#
@@ -129,6 +129,12 @@ say() {
 fail() {
     say "$@"
     exit 1
+}
+
+# What may be otherwise in a moment: systemd runs the program again.
+fail_for_now() {
+    say "$@"
+    exit 75
 }
 
 is_number() {
@@ -303,6 +309,54 @@ find_handler() {
     done
 }
 
+# The table of the paths in $found, as $table.
+make_table() {
+    groups=$(print_groups)
+    find_handler
+    case $handler in auto | none) handler_words=0 ;; *) handler_words="1 $handler" ;; esac
+    groups="$(printf '%s\n' "$groups" | wc -l) 1 $(printf '%s\n' "$groups" | tr '\n' ' ')"
+    table="0 $size multipath $features $handler_words ${groups% }"
+}
+
+load() {
+    dmsetup load "$map" ${read_only:+--readonly} --table "$table" </dev/null
+}
+
+resume() {
+    dmsetup resume "$map" --noflush --nolockfs </dev/null
+}
+
+# Those in $found that the kernel opens for the map. Each is loaded alone into the second table,
+# which carries no I/O, for nothing else opens a device as the kernel does.
+print_openable() {
+    printf '%s\n' "$found" |
+        while read -r found; do
+            make_table
+            if load 2>/dev/null; then
+                printf '%s\n' "$found"
+            else
+                say "$(printf '%s\n' "$found" | cut -d ' ' -f 7): left out: it is in use, or" \
+                    "cannot be opened"
+            fi
+        done
+}
+
+# Make the map with the paths in $found, or those of them that can be opened.
+make_map() {
+    if dmsetup create "$map" --uuid "mpath-$wwid" ${read_only:+--readonly} --table "$table" \
+        </dev/null; then
+        return
+    fi
+    dmsetup create "$map" --uuid "mpath-$wwid" --notable </dev/null || return
+    found=$(print_openable)
+    make_table
+    if [ -n "$found" ] && load && resume; then
+        return
+    fi
+    dmsetup remove "$map" </dev/null
+    return 1
+}
+
 # The map with the uuid $1: dmsetup's attr, major, minor and name; empty if there is none.
 print_map() {
     dmsetup info --columns --noheadings --separator ' ' \
@@ -346,6 +400,26 @@ make_partition_maps() {
     done <"$partitions"
 }
 
+# Whether the maps are multipathd's: it runs, or is enabled, and what its unit needs is there (RHEL:
+# /etc/multipath.conf).
+of_multipathd() {
+    systemctl --quiet is-active multipathd.service multipathd.socket && return
+    systemctl is-enabled multipathd.service multipathd.socket 2>/dev/null |
+        grep -q '^enabled' || return
+    systemctl cat multipathd.service 2>/dev/null | {
+        needed=
+        while IFS='=' read -r keyword file; do
+            [ "$keyword" != ConditionPathExists ] || needed=${file:+$needed $file}
+        done
+        for file in $needed; do
+            case $file in
+            !*) [ ! -e "${file#!}" ] || return ;;
+            *) [ -e "$file" ] || return ;;
+            esac
+        done
+    }
+}
+
 wwid=$(udevadm info --query=property --path="$block/$1" | sed -n 's/^SAN_DEVICE_MAPPER_BOOT=//p')
 case $wwid in
 '') exit 0 ;;
@@ -356,13 +430,12 @@ partitions=$records/mpath-$wwid.partitions
 
 # The lock of the modules, shared with those that assemble other maps; then that of this map.
 exec 9>>"$lock"
-flock --shared --timeout 60 9 || fail "$1: another task has been changing maps for a minute"
+flock --shared --timeout 60 9 || fail_for_now "$1: a task has been changing maps for a minute"
 [ -f "$record" ] || exit 0
 exec 8<"$record"
-flock --timeout 60 8 || fail "$1: its map has been busy for a minute"
+flock --timeout 60 8 || fail_for_now "$1: its map has been busy for a minute"
 
-if systemctl is-enabled multipathd.service multipathd.socket 2>/dev/null | grep -q '^enabled' ||
-    systemctl --quiet is-active multipathd.service multipathd.socket; then
+if of_multipathd; then
     printf '%s\n' "$1: left to multipathd, which is enabled or runs on this host"
     exit 0
 fi
@@ -402,7 +475,7 @@ settle() {
     done
 }
 
-device_of_map= state= size=
+device_of_map= state= size= left_out=
 present=$(print_map "mpath-$wwid")
 if [ -n "$present" ]; then
     # shellcheck disable=SC2086 # its words
@@ -435,28 +508,26 @@ if [ ! -e "$joined" ]; then
         policy=group_by_prio
         case $found in *' no '*) policy=failover ;; esac
     fi
-    groups=$(print_groups)
-    find_handler
-    case $handler in auto | none) handler=0 ;; *) handler="1 $handler" ;; esac
-    groups="$(printf '%s\n' "$groups" | wc -l) 1 $(printf '%s\n' "$groups" | tr '\n' ' ')"
-    table="0 $size multipath $features $handler ${groups% }"
+    make_table
     if [ -z "$device_of_map" ]; then
-        dmsetup create "$map" --uuid "mpath-$wwid" ${read_only:+--readonly} --table "$table" \
-            </dev/null || fail "$map: not made with the table '$table'"
+        make_map || fail_for_now "$map: not made with the table '$table'"
         # shellcheck disable=SC2046 # its words
         set -- "$1" $(print_map "mpath-$wwid")
         device_of_map=$3:$4
-    elif ! dmsetup load "$map" ${read_only:+--readonly} --table "$table" </dev/null ||
-        ! dmsetup resume "$map" --noflush --nolockfs </dev/null; then
+    elif ! load || ! resume; then
         # A resume that fails leaves the map suspended with its old table.
         dmsetup clear "$map" </dev/null
-        dmsetup resume "$map" --noflush --nolockfs </dev/null
-        fail "$map: not changed to the table '$table'"
+        resume
+        fail_for_now "$map: not changed to the table '$table'"
     fi
-    say "$map: mpath-$wwid with $(printf '%s\n' "$found" | wc -l) paths, with $1"
+    say "$map: mpath-$wwid with $(printf '%s\n' "$found" | wc -l) paths, for $1"
+    case " $(printf '%s\n' "$found" | cut -d ' ' -f 7 | tr '\n' ' ')" in
+    *" $1 "*) ;;
+    *) left_out=75 ;;
+    esac
 fi
 make_partition_maps
-exit "$status"
+exit "${left_out:-$status}"
 """
 
 STATIC = {

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
         DeviceNumber,
         Map,
         Multipathd,
+        NextBoot,
         NvmeSubsystem,
         Parent,
         Reservation,
@@ -71,8 +72,8 @@ class Host:
     `san_controllers` those that may lead to a SAN. `transports` are those of the disks.
     `missing_links` are the links that should lead to a map, and do not.
     `udev` is what udev shows of paths and maps. `boot_files` are the texts of the files that
-    assemble maps at boot, by their paths; `missing_programs` is what they would need and the host
-    does not have. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
+    assemble maps at boot, by their paths; `next_boot` is what would keep the next boot from making
+    them. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
     what stands in the place of the nodes of the task's maps. `units` are those of systemd, and
     `named_at_boot` the places that name paths, which a rename in the task concerns. `nvme` are the
     NVMe subsystems, with the namespaces whose paths the kernel joins itself. `reservations` are
@@ -94,7 +95,7 @@ class Host:
     missing_links: Mapping[DeviceNumber, tuple[str, ...]] = NOT_READ
     udev: UdevState = NOT_READ
     boot_files: Mapping[str, str] = NOT_READ
-    missing_programs: tuple[str, ...] = NOT_READ
+    next_boot: NextBoot = NOT_READ
     not_ready: frozenset[DeviceNumber] = NOT_READ
     stale_nodes: Mapping[str, str] = NOT_READ
     units: tuple[Unit, ...] = NOT_READ

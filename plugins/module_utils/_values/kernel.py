@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
         LoopDevice,
         Map,
         Multipathd,
+        NextBoot,
         NvmeSubsystem,
         PartitionTable,
         Reservation,
@@ -229,8 +230,11 @@ class Readings(t.Protocol):
         Those that are there; empty for what is not a regular file.
         """
 
-    def missing_programs(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the programs that a boot would not find; `systemd` where it does not run."""
+    def next_boot(self, programs: Iterable[str], timeout: float) -> NextBoot:
+        """Return what would keep the next boot from making maps; `programs` are what it calls.
+
+        `systemd` is one of them. Refused if systemd does not say in `timeout` seconds.
+        """
 
     # udev
 

@@ -12,12 +12,42 @@ there that udev is to make none.
 
 from __future__ import annotations
 
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
 RECORDS = "/etc/san.device_mapper"
 
 ENDINGS = (".map", ".partitions", ".skip_kpartx")
 """Of the names of the files in RECORDS that state something of one map, after its uuid."""
 
 MANAGED = "# Managed by the Ansible collection san.device_mapper: changes made here are lost.\n"
+
+PROGRAMS = ("dmsetup", "flock", "partx", "systemctl", "udevadm")
+"""What the program that assembles maps calls that a host may not have."""
+
+MULTIPATHD_UNITS = ("multipathd.service", "multipathd.socket")
+
+
+@dataclass(frozen=True)
+class NextBoot:
+    """What would keep the next boot from making persistent maps; empty where nothing would.
+
+    The programs that it would not find, the units of multipathd that are enabled and would start,
+    and the words of the kernel's command line that turn multipath off.
+    """
+
+    missing_programs: tuple[str, ...] = ()
+    daemon_units: tuple[str, ...] = ()
+    command_line: tuple[str, ...] = ()
+
+    def obstacles(self) -> Iterator[str]:
+        """Yield each of them in words."""
+        yield from (f"no {each}" for each in self.missing_programs)
+        yield from (f"{each} is enabled" for each in self.daemon_units)
+        yield from (f"{each} on the kernel's command line" for each in self.command_line)
 
 
 def record_path(uuid: str) -> str:

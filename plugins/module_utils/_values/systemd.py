@@ -64,6 +64,19 @@ def parse_units(text: str) -> Iterator[Unit]:
             yield Unit(name, each.get("Where", ""), ends_with)
 
 
+def needed_files(text: str) -> list[str]:
+    """Return the values of ConditionPathExists in the files of a unit, in `systemctl cat`'s words.
+
+    An empty one clears those before it. RHEL's multipathd.service needs /etc/multipath.conf.
+    """
+    found: list[str] = []
+    for line in text.splitlines():
+        keyword, _equals, value = line.partition("=")
+        if keyword == "ConditionPathExists":
+            found = [*found, value.strip()] if value.strip() else []
+    return found
+
+
 def _devices(shown: dict[str, str]) -> Iterable[str]:
     # BindsTo before systemd 249, which knows no StopPropagatedFrom.
     for tie in ("StopPropagatedFrom", "BindsTo"):

@@ -30,6 +30,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
 from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
     MANAGED,
     RECORDS,
+    NextBoot,
 )
 
 RECORD, OTHER = f"{RECORDS}/mpath-3600.map", f"{RECORDS}/mpath-3700.map"
@@ -264,10 +265,47 @@ def test_a_record_that_names_paths_names_all_of_them(host: MemoryHost) -> None:
 
 
 def test_a_host_that_cannot_assemble_maps_is_refused(host: MemoryHost) -> None:
-    host.lacking_programs = ("dmsetup", "systemd")
+    host.boots = NextBoot(missing_programs=("dmsetup", "systemd"))
     refused = refusal(host, **PERSISTENT)
-    assert "this host does not have dmsetup, systemd, needed to assemble maps" in refused.found
+    found = "this host lacks what assembles maps at boot (no dmsetup; no systemd)"
+    assert refused.found == found
     assert not host.kernel.maps()
+
+
+@pytest.mark.parametrize(
+    ("boots", "found", "way_out"),
+    [
+        (
+            NextBoot(daemon_units=("multipathd.socket",)),
+            "the next boot leaves the map to multipathd (multipathd.socket is enabled)",
+            "`systemctl mask multipathd.service multipathd.socket`",
+        ),
+        (
+            NextBoot(command_line=("nompath",)),
+            "the next boot makes no multipath map (nompath on the kernel's command line)",
+            "Take it out of the boot loader's configuration",
+        ),
+    ],
+)
+def test_a_map_that_the_next_boot_would_not_make_is_not_promised(
+    host: MemoryHost, boots: NextBoot, found: str, way_out: str
+) -> None:
+    """A map that has been promised is said to be in danger, and no task fails for it."""
+    host.boots = boots
+    refused = refusal(host, **PERSISTENT, manager="kernel")
+    assert (refused.option, refused.found) == ("persistent", found)
+    assert refused.way_out.startswith(way_out)
+    assert host.run("multipath_map", **TASK)["changed"]
+    host.boots = NextBoot()
+    host.run("multipath_map", **PERSISTENT)
+    host.boots = boots
+    assert not host.run("multipath_map", **TASK)["changed"]
+    (obstacle,) = boots.obstacles()
+    told = host.run("device_mapper_info", maps=["data"])
+    line = f"will not be there after the next boot: {obstacle}"
+    assert line in told["problems"][0]
+    host.kernel.daemon.runs = True
+    assert line not in "".join(host.run("device_mapper_info", maps=["data"])["problems"])
 
 
 def test_udev_is_told_at_boot_too_to_make_no_partition_maps(host: MemoryHost) -> None:

@@ -63,6 +63,7 @@ def observed(*maps: Map, disks: tuple[BlockDevice, ...] = (SDA, SDB), **parts: A
         "parents": (),
         "missing_links": {},
         "not_ready": frozenset(),
+        "boot_files": {},
         "multipathd": daemon(),
         "reservations": {},
     }

@@ -118,6 +118,7 @@ def test_everything_is_reported() -> None:
             HOST,
             missing_links={},
             not_ready=frozenset(),
+            boot_files={},
             parents=(),
             multipathd=daemon(),
             nvme=(),

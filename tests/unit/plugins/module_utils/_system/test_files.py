@@ -11,7 +11,6 @@ import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system import files
 from ansible_collections.san.device_mapper.plugins.module_utils._system.files import Files
-from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import PROGRAMS
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import KernelError
 
 
@@ -104,21 +103,6 @@ def test_a_file_that_is_none_is_read_as_empty(records: Path) -> None:
     (records / "mpath-2.map").mkdir()
     (records / "mpath-3.map").write_bytes(b"\xff")
     assert [*texts(records).values()] == ["", "", "\N{REPLACEMENT CHARACTER}"]
-
-
-def test_programs_that_are_not_there_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_SEARCHED", "/nowhere")
-    missing = Files().missing_programs(PROGRAMS)
-    assert missing[:5] == ("dmsetup", "flock", "partx", "systemctl", "udevadm")
-
-
-def test_programs_that_are_there_are_not_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "flock").touch(mode=0o755)
-    monkeypatch.setattr(files, "_SEARCHED", str(tmp_path))
-    assert Files().missing_programs(("dmsetup", "flock"))[:1] == ("dmsetup",)
-    assert "flock" not in Files().missing_programs(("dmsetup", "flock"))
 
 
 def test_the_programs_are_read_where_they_are(records: Path) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.errors i
     DeviceMapperError,
     Refused,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import NextBoot
 from ansible_collections.san.device_mapper.plugins.module_utils._values.systemd import Unit
 
 
@@ -114,3 +115,80 @@ def test_names_in_what_makes_an_initramfs_or_a_boot_entry(
     places = tuple(f"{file}:{number}" for number in lines)
     expected = {"/dev/mapper/data": places} if places else {}
     assert found.named_at_boot(["/dev/mapper/data"]) == expected
+
+
+def told(answers: dict[tuple[str, ...], str]) -> Any:
+    """Return what stands for running a program, with what it prints by its words."""
+
+    def run(*argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(argv, 0, answers[argv], "")
+
+    return run
+
+
+SERVICE, SOCKET = (
+    ("systemctl", "is-enabled", f"multipathd.{each}")
+    for each in (
+        "service",
+        "socket",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("states", "conditions", "found"),
+    [
+        (("disabled", ""), "", ()),
+        (("masked", "enabled"), "", ("multipathd.socket",)),
+        (("enabled", "enabled"), "", ("multipathd.service", "multipathd.socket")),
+        (("enabled-runtime", "disabled"), "", ()),
+        (("enabled", ""), "ConditionPathExists=/nowhere\n", ()),
+        (("enabled", ""), "ConditionPathExists=!/nowhere\n", ("multipathd.service",)),
+        (("enabled", ""), "ConditionPathExists=!/etc\n", ()),
+        (
+            ("enabled", ""),
+            "ConditionPathExists=/\nConditionPathExists=\n",
+            ("multipathd.service",),
+        ),
+    ],
+)
+def test_the_next_boot_may_leave_maps_to_the_daemon(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    states: tuple[str, str],
+    conditions: str,
+    found: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path))
+    monkeypatch.setattr(systemd, "_SEARCHED", str(tmp_path))
+    monkeypatch.setattr(Systemd, "cmdline", str(tmp_path / "cmdline"))
+    (tmp_path / "flock").touch(mode=0o755)
+    words = "root=/dev/vda nompath=1 multipath=on multipath=off quiet\n"
+    (tmp_path / "cmdline").write_text(words, "utf-8")
+    cat = ("systemctl", "cat", "multipathd.service")
+    unit = f"# /usr/lib/systemd/system/multipathd.service\n[Unit]\n{conditions}[Service]\n"
+    service, socket = (f"{state}\n" for state in states)
+    monkeypatch.setattr(systemd, "run", told({SERVICE: service, SOCKET: socket, cat: unit}))
+    boots = Systemd().next_boot(("dmsetup", "flock"), 7)
+    assert boots == NextBoot(("dmsetup",), found, ("nompath=1", "multipath=off"))
+
+
+def test_a_boot_without_systemd_makes_no_maps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path / "none"))
+    monkeypatch.setattr(Systemd, "cmdline", str(tmp_path / "none"))
+    assert Systemd().next_boot((), 7) == NextBoot(("systemd",))
+
+
+def test_a_systemd_that_does_not_say_what_is_enabled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", str(tmp_path))
+
+    def hung(*argv: str, **_options: Any) -> None:
+        raise subprocess.TimeoutExpired(argv, 7)
+
+    monkeypatch.setattr(systemd, "run", hung)
+    with pytest.raises(Refused, match="whether multipathd is enabled"):
+        Systemd().next_boot((), 7)
