@@ -319,6 +319,16 @@ options:
         C(multipath=off) is on the kernel's command line, or because a program is missing. While
         C(multipathd) runs, maps are the daemon's, and V(false) is refused for them.
     type: bool
+  check_interval:
+    description:
+      - For a map that is O(persistent), the seconds between two looks at its failed paths, V(0) for
+        none. A path that answers again is reinstated, as C(multipathd) does it for its maps. See
+        the R(guide about reboots,ansible_collections.san.device_mapper.docsite.reboot).
+      - A path that M(san.device_mapper.multipath_path) has failed stays failed until that module
+        makes it active.
+      - If not specified, it is 20 seconds.
+    type: int
+    version_added: 1.1.0
   timeout:
     description:
       - The number of seconds to wait at most, each time, for another task on the same host, for
@@ -427,6 +437,10 @@ options:
       persistent:
         description: See O(persistent).
         type: bool
+      check_interval:
+        description: See O(check_interval).
+        type: int
+        version_added: 1.1.0
 seealso:
   - module: san.device_mapper.partition_maps
   - module: san.device_mapper.device_mapper_info
@@ -788,6 +802,7 @@ _ITEM: dict[str, dict[str, object]] = {
     "min_paths": {"type": "int"},
     "max_paths": {"type": "int"},
     "persistent": {"type": "bool"},
+    "check_interval": {"type": "int"},
 }
 _DEFAULTS = {
     "state": "present",

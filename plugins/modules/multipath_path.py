@@ -26,6 +26,10 @@ description:
   - A path whose device is gone, but which is still in a map's table, fits O(maps), and O(paths) by
     its number only.
   - While multipathd runs it is told, so that its checker leaves a path alone that was failed.
+  - Without it, C(/run/san.device_mapper/failed) says until the next boot which paths a task has
+    failed, so that the host's own check of the paths of persistent maps, see
+    O(san.device_mapper.multipath_map#module:check_interval), leaves them failed. RV(plan) shows a
+    C(touch) or C(rm) there only where the state of the path in the kernel stays as it is.
 extends_documentation_fragment:
   - san.device_mapper._attributes
 attributes:
@@ -225,6 +229,7 @@ refuse_old_python()
 from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
+from ..module_utils._system.held_paths import HeldPaths
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
 from ..module_utils._system.multipathd import MultipathDaemon
@@ -248,7 +253,7 @@ SPECIFICATION = {
     "required_by": {"path_group": "maps"},
 }
 
-PARTS = (BlockDevices, Disks, LibDeviceMapper, Lock, MultipathDaemon)
+PARTS = (BlockDevices, Disks, HeldPaths, LibDeviceMapper, Lock, MultipathDaemon)
 """The parts of the system that the task needs."""
 
 

@@ -31,6 +31,7 @@ if "LVM-" in run("dmsetup", "info", "--columns", "--noheadings", "-o", "uuid"):
 if "active" in pathlib.Path("/proc/mdstat").read_text(encoding="ascii"):
     run("mdadm", "--stop", "--scan")
 run("losetup", "--detach-all")
+run("rm", "-rf", "/run/san.device_mapper/failed")
 for _layer in range(4):
     if "No devices found" not in run("dmsetup", "table"):
         run("dmsetup", "remove_all", "--retry")

@@ -13,7 +13,7 @@ import functools
 import subprocess
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from kernel.conftest import UUIDS, WWIDS, Host, install, serving
@@ -106,8 +106,8 @@ def await_paths(host: Host, name: str, disks: Callable[[], set[str]]) -> None:
         time.sleep(0.2)
 
 
-def journal(host: Host) -> str:
-    return host.run("journalctl", "--boot", "--no-pager", "--unit=san-device-mapper@*")
+def journal(host: Host, unit: str = "san-device-mapper@*") -> str:
+    return host.run("journalctl", "--boot", "--no-pager", f"--unit={unit}")
 
 
 def assert_quiet(host: Host, *stated: dict[str, t.Any]) -> None:
@@ -216,6 +216,81 @@ def test_a_path_that_a_process_has_open_keeps_no_other_out(booting: Host) -> Non
         holder.wait()
     await_paths(host, "data", lambda: {*disks})
     host.shell(f"rm -r {SOON}; systemctl daemon-reload; mount /srv/data; mount /srv/log")
+    assert_quiet(host, *MAPS)
+
+
+def states(host: Host) -> dict[str, str]:
+    """Return which path of the first map is active (A) or failed (F), by number."""
+    words = host.run("dmsetup", "status", "--noflush", "data").split()
+    return {word: words[at + 1] for at, word in enumerate(words) if ":" in word[1:-1]}
+
+
+def await_states(host: Host, expected: dict[str, str]) -> None:
+    end = time.monotonic() + ENOUGH
+    while (found := states(host)) != expected:
+        assert time.monotonic() < end, (found, expected, journal(host, "san-device-mapper-check"))
+        time.sleep(0.2)
+
+
+def set_state(host: Host, disks: Iterable[str], state: str) -> None:
+    host.shell("".join(f"echo {state} >/sys/block/{disk}/device/state\n" for disk in disks))
+
+
+def test_a_path_that_works_again_comes_back_by_itself(booting: Host) -> None:
+    """But for one that a task has failed, until a task takes it back."""
+    host = booting
+    with serving(host.lab):
+        host.applied("multipath_map", **{**MAPS[0], "persistent": True, "check_interval": 2})
+        kept, lost, *_others = disks = sorted(present(host, 0))
+        numbers = [host.number(disk) for disk in disks]
+        active = dict.fromkeys(numbers, "A")
+        failed = {**active, numbers[0]: "F"}
+        host.applied("multipath_path", state="failed", maps=["data"], paths=[kept])
+        set_state(host, [lost], "offline")
+        host.run("dmsetup", "message", "data", "0", f"fail_path {numbers[1]}")
+        time.sleep(5)
+        assert states(host) == {**failed, numbers[1]: "F"}
+        set_state(host, [lost], "running")
+        await_states(host, failed)
+        time.sleep(5)
+        assert states(host) == failed
+        again = host.applied("multipath_path", state="failed", maps=["data"], paths=[kept])
+        assert (again["changed"], again["plan"]) == (False, [])
+        host.applied("multipath_path", state="active", maps=["data"], paths=[kept])
+        assert states(host) == active
+    said = journal(host, "san-device-mapper-check")
+    assert f"data: reinstated {lost}, which answers again" in said
+    assert f"reinstated {kept}" not in said
+
+
+def test_a_host_without_any_path_shuts_down(booting: Host) -> None:
+    """A map that queues is mounted, with data that no path can take."""
+    host, lab = booting, booting.lab
+    boot_id = ("cat", "/proc/sys/kernel/random/boot_id")
+    before = host.run(*boot_id)
+    # Sooner than after the minute; the looks are two seconds apart.
+    host.shell(
+        "sed -i 's/^mercy=60/mercy=6/' /etc/san.device_mapper/check;"
+        " systemctl restart san-device-mapper-check; sync"
+    )
+    set_state(host, present(host, 0), "offline")
+    host.shell("head -c 4M /dev/urandom >/srv/data/dirty")
+    started = time.monotonic()
+    host.run("systemctl", "--no-block", "reboot")
+    lab.disconnect()
+    lab.wait_until_ready()
+    while host.run(*boot_id, check=False) in ("", before):
+        assert time.monotonic() < started + ENOUGH, "the host hangs"
+        time.sleep(1)
+    lab.wait_until_ready()
+    said = host.run("journalctl", "--boot=-1", "--no-pager", "--unit=san-device-mapper-check")
+    assert "the host shuts down, and no path has come back: queueing ends" in said or not said
+    lab.wait_for_nodes("/dev/mapper/log_1")
+    host.run("systemctl", "start", "srv-log.mount")
+    for lun, name in enumerate(NAMES):
+        await_paths(host, name, functools.partial(present, host, lun))
+    with serving(lab):
+        host.applied("multipath_map", persistent=True, maps=list(MAPS))
     assert_quiet(host, *MAPS)
 
 

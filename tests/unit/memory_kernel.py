@@ -59,6 +59,7 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
         self.loops: dict[DeviceNumber, tuple[str, bool]] = {}
         self.claimed: set[DeviceNumber] = set()
         self.files: dict[str, str] = {}
+        self.held: set[tuple[str, DeviceNumber]] = set()
         self.requests = 0
         self.readings = 0
         self.lookups = 0
@@ -152,6 +153,18 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
             if found.suspended:
                 raise OSError(errno.EBUSY, "suspended")
             found.live.multipath.message(text)
+
+    def held_paths(self) -> frozenset[tuple[str, DeviceNumber]]:
+        """Return the paths that tasks have failed."""
+        return frozenset(self.held)
+
+    def hold_path(self, uuid: str, device: DeviceNumber) -> None:
+        """Note that a path stays failed."""
+        self.held.add((uuid, device))
+
+    def release_path(self, uuid: str, device: DeviceNumber) -> None:
+        """Take that back."""
+        self.held.discard((uuid, device))
 
     def remove(self, uuid: str, deferred: bool) -> None:
         """Remove the map, or note that it is to be removed with its last close (dev_remove)."""

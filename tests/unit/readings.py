@@ -57,6 +57,7 @@ def whole(**parts: Any) -> Host:
         "udev": UdevState(),
         "boot_files": {},
         "next_boot": NextBoot(),
+        "held_paths": frozenset(),
         "not_ready": frozenset(),
         "stale_nodes": {},
         "units": (),

@@ -39,20 +39,32 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_fil
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
-from ansible_collections.san.device_mapper.plugins.module_utils._values.records import RECORDS
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
+    CHECK,
+    CHECK_INTERVAL,
+    CHECK_UNIT,
+    RECORDS,
+    held_file,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import format_table
 
 WWID = "35525400000000001"
 STAND_INS = {
     "udevadm": "case $1 in info) cat ROOT/property ;; trigger) cat ROOT/paths ;; esac",
+    "sleep": "[ ! -e ROOT/slept ] || kill $PPID; : >ROOT/slept",
+    "timeout": """for word; do
+        case $word in if=*) ! grep -qs "${word##*/}" ROOT/silent ;; esac || exit
+    done""",
     "systemctl": """case $1 in
+        is-system-running) cat ROOT/system; exit ;;
         is-enabled) exec cat ROOT/enabled ;;
         cat) exec cat ROOT/unit ;;
         esac
         exit 3""",
     "partx": "exec cat ROOT/partitions",
     "dmsetup": """case $1 in
-        info) exec cat ROOT/maps/"$9" ;;
+        info) [ "$5" != uuid ] || exec cat ROOT/uuid; exec cat ROOT/maps/"$9" ;;
+        status) exec cat ROOT/status ;;
         create | load)
             for path in $(cat ROOT/busy); do
                 case "$* " in *" $path "*) exit 1 ;; esac
@@ -111,12 +123,23 @@ class Root:
 
     def assemble(self, disk: str) -> subprocess.CompletedProcess[str]:
         """Run the program for a disk, with each path in it below this directory."""
-        text = STATIC[PROGRAM].replace("PATH=/usr/sbin", f"PATH={self.path}/bin:/usr/sbin")
-        for place in ("/sys/", "/dev/disk/", "/run/", RECORDS):
+        return self.run(PROGRAM, disk)
+
+    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        text = STATIC[program].replace("PATH=/usr/sbin", f"PATH={self.path}/bin:/usr/sbin")
+        for place in ("/sys/", "/dev/disk/", "/run/", "/proc/", RECORDS):
             text = text.replace(place, f"{self.path}{place}")
-        return subprocess.run(
-            ["sh", "-c", text, "assemble", disk], capture_output=True, text=True, check=False
-        )
+        argv = ["sh", "-c", text, "sh", *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    def check(self, *states: str, uptime: int = 1000) -> subprocess.CompletedProcess[str]:
+        """Look once at the paths of the map, which are in these states; they have answered."""
+        paths = " ".join(f"8:{16 * number} {state} 1" for number, state in enumerate(states))
+        self.write("status", f"data: 0 2048 multipath 2 0 0 0 1 1 A 0 {len(states)} 0 {paths}\n")
+        self.write("proc/uptime", f"{uptime}.50 1.00\n")
+        (self.path / "slept").unlink(missing_ok=True)
+        done = self.run(CHECK)
+        return done
 
     @property
     def log(self) -> list[str]:
@@ -133,6 +156,8 @@ def root(tmp_path: Path) -> Root:
     there.write("property", f"ID_SERIAL=x\nSAN_DEVICE_MAPPER_BOOT={WWID}\nZ=1\n")
     there.write("enabled", "disabled\nnot-found\n")
     there.write("unit", "[Unit]\n")
+    there.write("system", "running\n")
+    there.write("uuid", f"mpath-{WWID}\n")
     there.write("busy", "")
     (tmp_path / "maps").mkdir()
     (tmp_path / "run").mkdir()
@@ -500,6 +525,83 @@ def test_the_rule_takes_the_wwid_of_a_silent_path_from_sysfs(
     assert not (root.path / "evil").exists()
 
 
+def test_a_path_that_answers_again_is_reinstated(root: Root) -> None:
+    arrive(root, [disk(0), disk(1), disk(2)])
+    root.write("silent", "sdb\n")
+    done = root.check("F", "F", "A")
+    assert root.log == ["message data 0 reinstate_path 8:0"]
+    assert done.stderr == "data: reinstated sda, which answers again\n"
+    # Nothing is read where all is well, or where the layer below says that the path is down.
+    (root.path / "silent").unlink()
+    assert root.check("A", "A", "A").stderr == ""
+    root.write("sys/class/block/sdb/device/state", "offline\n")
+    assert root.check("A", "F", "A").stderr == ""
+    assert len(root.log) == 1
+
+
+def test_a_path_that_a_task_has_failed_stays_failed(root: Root) -> None:
+    """Also when another one joins, which loads a new table, with all paths active."""
+    arrive(root, [disk(0), disk(1)])
+    root.write(held_file(f"mpath-{WWID}", "8:0")[1:], "")
+    root.write(f"maps/mpath-{WWID}", "L--w 252 0 data\n")
+    gone = held_file("mpath-3700", "8:0")[1:]
+    root.write(gone, "")
+    root.check("F", "F")
+    assert root.log == ["message data 0 reinstate_path 8:16"]
+    assert not (root.path / gone).exists()
+    root.place_map("L--w")
+    root.write("sys/class/block/dm-0/slaves/sda", "")
+    root.assemble("sdb")
+    assert root.log[-1] == "message data 0 fail_path 8:0"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uuid", "mpath-3700\n"),
+        ("uuid", "\n"),
+        ("enabled", "enabled\n"),
+        (f"{RECORDS[1:]}/mpath-{WWID}.map", "name data\ncheck_interval 0\n"),
+        ("sys/class/block/sda/device/vpd_pg83", "\0\x83\0\x0c\1\3\0\x08naa.5525"),
+    ],
+)
+def test_paths_that_are_not_the_checks_are_left_alone(root: Root, name: str, text: str) -> None:
+    arrive(root, [disk(0)])
+    root.write(name, text)
+    root.check("F")
+    assert root.log == []
+
+
+def test_a_path_that_fails_again_and_again_is_left_alone_for_a_while(root: Root) -> None:
+    arrive(root, [disk(0)])
+    times = (1000, 1020, 1040, 1060, 1080, 1100, 1379, 1380)
+    said = [root.check("F", uptime=uptime).stderr.splitlines() for uptime in times]
+    assert [len(lines) for lines in said] == [1, 1, 1, 1, 2, 0, 0, 1]
+    assert "sda was reinstated five times in 300 seconds" in said[4][1]
+    assert len(root.log) == 6
+
+
+def test_queueing_ends_with_the_host(root: Root) -> None:
+    """At its end, after the mounts have; and a minute after its begin of a map without paths."""
+    arrive(root, [disk(0)])
+    root.write(f"maps/mpath-{WWID}", "L--w 252 0 data\n")
+    root.write("silent", "sda\n")
+    root.check("F")
+    root.run(CHECK, "stop")
+    assert root.log == []
+    root.write("system", "stopping\n")
+    for uptime in (1020, 1079):
+        root.check("F", uptime=uptime)
+    assert root.log == []
+    root.check("F", "A", uptime=1090)
+    assert root.log == []
+    assert "queueing ends" in root.check("F", uptime=1080).stderr
+    root.run(CHECK, "stop")
+    assert root.log == ["message data 0 fail_if_no_path"] * 2
+    assert "Before=local-fs-pre.target remote-fs-pre.target" in STATIC[CHECK_UNIT]
+    assert f"default_interval={CHECK_INTERVAL}\n" in STATIC[CHECK]
+
+
 def test_a_disk_without_a_record_is_nobodys_path(root: Root) -> None:
     root.write("property", "ID_SERIAL=x\n")
     assert root.assemble("sda").returncode == 0
@@ -518,5 +620,6 @@ def test_what_turns_multipathd_off_for_a_boot_turns_off_the_rules_and_the_unit()
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"]])
-def test_the_program_is_plain_shell(shell: Sequence[str]) -> None:
-    subprocess.run([*shell, "-n", "-c", STATIC[PROGRAM]], check=True)
+def test_the_programs_are_plain_shell(shell: Sequence[str]) -> None:
+    for program in (PROGRAM, CHECK):
+        subprocess.run([*shell, "-n", "-c", STATIC[program]], check=True)

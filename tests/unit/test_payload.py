@@ -17,7 +17,7 @@ FILES = {
     "device_mapper_info": 49,
     "lun_paths": 25,
     "multipath_map": 61,
-    "multipath_path": 42,
+    "multipath_path": 44,
     "partition_maps": 40,
     "udev_info": 43,
 }

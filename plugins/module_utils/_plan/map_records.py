@@ -15,6 +15,7 @@ from .._values.disk import announce_request
 from .._values.errors import Refused
 from .._values.names import wwid_of
 from .._values.records import (
+    CHECK_INTERVAL,
     ENDINGS,
     MANAGED,
     MULTIPATHD_UNITS,
@@ -93,6 +94,8 @@ def record(stated: StatedMap, desired: Desired, host: Host) -> str:
     ]
     if desired.read_only:
         lines.append("read_only")
+    if stated.check_interval not in (None, CHECK_INTERVAL):
+        lines.append(f"check_interval {stated.check_interval}")
     # What never changes of a path is not asked for at boot: its group is noted here.
     if stated.listed or stated.path_selector.of_paths or policy in SOURCES:
         _refuse_left_out(stated, desired, host)

@@ -52,6 +52,7 @@ class StatedMap:
     stated_options: frozenset[str]
     timeout: float
     persistent: bool | None
+    check_interval: int | None
 
     @property
     def listed(self) -> tuple[str, ...]:

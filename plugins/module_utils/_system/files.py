@@ -16,7 +16,7 @@ import subprocess
 import typing as t
 
 from .._values.errors import KernelError
-from .._values.records import ENDINGS, RECORDS
+from .._values.records import CHECK, CHECK_UNIT, ENDINGS, RECORDS
 from .attribute import listed
 from .programs import run
 from .selinux import refusal
@@ -38,12 +38,19 @@ class Files:
         with _refused("write", path):
             write_whole(path, text)
         _tell_udev(path)
+        if path.endswith(".service"):
+            _tell_systemd("daemon-reload")
+        if path in (CHECK, CHECK_UNIT):
+            _tell_systemd("restart", "--no-block", os.path.basename(CHECK_UNIT))
 
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directory of the records with the last one.
 
-        And what a run that was killed has left beside it, half-written.
+        And what a run that was killed has left beside it, half-written. A unit ends before its
+        program goes.
         """
+        if path == CHECK:
+            _tell_systemd("stop", os.path.basename(CHECK_UNIT))
         with _refused("remove", path):
             with _directory(path) as directory:
                 for name in (os.path.basename(path), _NEW):
@@ -54,6 +61,8 @@ class Files:
                 with contextlib.suppress(OSError):
                     os.rmdir(RECORDS)
         _tell_udev(path)
+        if path.endswith(".service"):
+            _tell_systemd("daemon-reload")
 
     def boot_files(self, programs: Iterable[str]) -> dict[str, str]:
         """Return the texts of the records of maps, and of those of the files `programs`, by path.
@@ -75,6 +84,15 @@ def _tell_udev(path: str) -> None:
     if path.endswith(".rules"):
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             run("udevadm", "control", "--reload", timeout=_RELOAD_SECONDS)
+
+
+def _tell_systemd(*request: str) -> None:
+    """Tell systemd about a unit of ours; where it does not run, there is nothing to do.
+
+    A unit whose program is not there yet is started by the next file.
+    """
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        run("systemctl", *request, timeout=_RELOAD_SECONDS)
 
 
 def write_whole(path: str, text: str) -> None:

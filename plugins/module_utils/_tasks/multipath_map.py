@@ -229,11 +229,14 @@ def _records(items: Sequence[Present | Gone], host: Host) -> Iterator[tuple[str,
             yield uuid if each.wwid else recorded_uuid(stated.name, host), {}
         elif by_multipathd(stated, each.wwid, host):
             _refuse_forgetting(stated)
+            _refuse_check(stated, "multipathd manages the map, and checks its paths itself")
             yield uuid, {}
         else:
             wanted = stated.persistent
             if wanted is None:
                 wanted = is_persistent(uuid, host)
+            if not wanted:
+                _refuse_check(stated, "the map is not persistent, and only those are checked")
             yield uuid, map_files(stated, each.desired, host) if wanted else {}
 
 
@@ -245,6 +248,16 @@ def _refuse_forgetting(stated: StatedMap) -> None:
             value=False,
             found="multipathd manages the map, and makes it again at each boot",
             way_out="Leave it out, or manage the map without the daemon (manager: kernel)",
+        )
+
+
+def _refuse_check(stated: StatedMap, found: str) -> None:
+    if stated.check_interval is not None:
+        raise Refused(
+            option="check_interval",
+            value=stated.check_interval,
+            found=found,
+            way_out="Leave it out, or set persistent: true for a map without multipathd",
         )
 
 

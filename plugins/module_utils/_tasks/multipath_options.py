@@ -123,6 +123,7 @@ def _parse_item(options: ModuleOptions) -> StatedMap:
         stated_features=frozenset(_without_none(features, features)),
         timeout=float(options["timeout"]),
         persistent=options.get("persistent"),
+        check_interval=_check_interval(options.get("check_interval")),
     )
 
 
@@ -135,6 +136,17 @@ def _retry(stated: str | None) -> str:
             value=stated,
             found="must be fail, queue or a number of retries",
             way_out="Set it to one of these; multipathd retries after each polling_interval",
+        )
+    return stated
+
+
+def _check_interval(stated: int | None) -> int | None:
+    if stated is not None and not 0 <= stated <= 3600:
+        raise Refused(
+            option="check_interval",
+            value=stated,
+            found="must be 0 for no checks, or 1 to 3600 seconds",
+            way_out="Correct it, or leave it out for the default of 20 seconds",
         )
     return stated
 

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, fields, replace
 
 from .._observe.paths import observe_paths
+from .._plan.held_paths import HeldMessage, Hold, Release
 from .._plan.map_steps import Message
 from .._plan.multipathd_steps import Tell
 from .._plan.paths import refuse_other_lun
@@ -127,6 +128,7 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
         host,
         controllers=readings.controllers(),
         transports=readings.transports(disks),
+        held_paths=readings.held_paths(),
         multipathd=readings.multipathd_view(timeout) if switches else Multipathd(runs),
     )
 
@@ -336,7 +338,11 @@ def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Step]:
                 _refuse_other_lun(device, each.map, host)
             # The daemon's own checker leaves a path alone that the daemon was told to fail.
             told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
-            yield _request(each.map, f"{verb} {device}", told, host)
+            message = f"{verb} {device}"
+            step = HeldMessage(each.map.name, each.map.uuid, message, device, active)
+            yield Tell(told, each.map.uuid, step) if host.multipathd.runs else step
+        elif not host.multipathd.runs and active is ((each.map.uuid, device) in host.held_paths):
+            yield (Release if active else Hold)(each.map.uuid, device)
 
 
 def _request(each: Map, message: str, told: str, host: Host) -> Step:

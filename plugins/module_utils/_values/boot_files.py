@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What assembles persistent maps at boot, where nothing of Ansible runs: a udev rule that sees the
-paths of their LUNs, a systemd unit that it starts for each, and the program that the unit runs.
+paths of their LUNs, a systemd unit that it starts for each, and the program that the unit runs; and
+the unit and the program that look after the maps from then on.
 
 They are the same on each host; which maps there are is stated by the files in RECORDS. Ansible
 sends only Python to a host, so that their texts are here. They lie in /etc, which is there before
@@ -13,7 +14,7 @@ its mode nor a security label matters.
 
 from __future__ import annotations
 
-from .records import MANAGED, RECORDS
+from .records import CHECK, CHECK_INTERVAL, CHECK_UNIT, MANAGED, RECORDS
 
 PROGRAM = f"{RECORDS}/assemble"
 RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
@@ -93,6 +94,7 @@ _UNIT_TEXT = """
 [Unit]
 Description=Path %I of a multipath map
 DefaultDependencies=no
+Wants=san-device-mapper-check.service
 StartLimitIntervalSec=0
 ConditionKernelCommandLine=!nompath
 ConditionKernelCommandLine=!multipath=off
@@ -106,35 +108,18 @@ RestartForceExitStatus=75
 RestartSec=30
 """
 
-_PROGRAM_TEXT = r"""#
-# sh assemble DISK: join the disk, a path that udev has found, to the multipath map of its LUN, and
-# make the partition maps on it, as the files beside this one state them. POSIX sh with coreutils,
-# sed, util-linux (flock, partx), dmsetup, udevadm and systemctl. Here-documents are not used: a
-# shell may keep them in /tmp, which cannot be written yet. Nothing is taken from a device but
-# numbers; the names are those that the files state.
-set -u -f
+_SHARED_TEXT = r"""set -u -f
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 077
 records=/etc/san.device_mapper
 block=/sys/class/block
-status=0
 lock=/run/san.device_mapper.lock
+run=/run/san.device_mapper
 
 say() {
     printf '%s\n' "$*" >&2
-}
-
-fail() {
-    say "$@"
-    exit 1
-}
-
-# What may be otherwise in a moment: systemd runs the program again.
-fail_for_now() {
-    say "$@"
-    exit 75
 }
 
 is_number() {
@@ -149,6 +134,74 @@ read_value() {
 # Text of a device, whichever way a program has padded it or replaced characters in it.
 plain_text() {
     tr -c 'A-Za-z0-9#+.:=@-' _ | tr -s _ | tr A-Z a-z
+}
+
+# Whether the page 0x83 that the kernel has of the disk $1 names the LUN $wwid, whichever of its
+# names udev took, in bytes or as text; what udev has of other pages, or of an ATA disk, is not in
+# it.
+names_lun() {
+    read_value "$block/$1/device/vendor"
+    case $value:$wwid in
+    ATA:*) return 0 ;;
+    *:[1238]*) ;;
+    *) return 0 ;;
+    esac
+    page=$block/$1/device/vpd_pg83
+    said=$(od -An -v -tx1 "$page" 2>/dev/null | tr -d ' \n')
+    case $said in '' | *"${wwid#?}"*) return 0 ;; esac
+    text=$(printf '%s' "${wwid#?}" | plain_text)
+    text=${text%_}
+    case $(plain_text <"$page") in *"${text#_}"*) return 0 ;; esac
+    return 1
+}
+
+# The map with the uuid $1: dmsetup's attr, major, minor and name; empty if there is none.
+print_map() {
+    dmsetup info --columns --noheadings --separator ' ' \
+        -o attr,major,minor,name --uuid "$1" 2>/dev/null </dev/null
+}
+
+# Whether the maps are multipathd's: it runs, or is enabled, and what its unit needs is there (RHEL:
+# /etc/multipath.conf).
+of_multipathd() {
+    systemctl --quiet is-active multipathd.service multipathd.socket && return
+    systemctl is-enabled multipathd.service multipathd.socket 2>/dev/null |
+        grep -q '^enabled' || return
+    systemctl cat multipathd.service 2>/dev/null | {
+        needed=
+        while IFS='=' read -r keyword file; do
+            [ "$keyword" != ConditionPathExists ] || needed=${file:+$needed $file}
+        done
+        for file in $needed; do
+            case $file in
+            !*) [ ! -e "${file#!}" ] || return ;;
+            *) [ -e "$file" ] || return ;;
+            esac
+        done
+    }
+}
+"""
+
+_PROGRAM_HEAD = r"""#
+# sh assemble DISK: join the disk, a path that udev has found, to the multipath map of its LUN, and
+# make the partition maps on it, as the files beside this one state them. POSIX sh with coreutils,
+# sed, util-linux (flock, partx), dmsetup, udevadm and systemctl. Here-documents are not used: a
+# shell may keep them in /tmp, which cannot be written yet. Nothing is taken from a device but
+# numbers; the names are those that the files state.
+"""
+
+_ASSEMBLE_TEXT = r"""
+status=0
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+# What may be otherwise in a moment: systemd runs the program again.
+fail_for_now() {
+    say "$@"
+    exit 75
 }
 
 # The facts that decide on the place of the disk $1 in the table, unless it cannot be a path:
@@ -169,30 +222,10 @@ print_path() {
         stated=$(printf '%s' "$paths" | sed -n "s/^$name //p")
         [ -n "$stated" ] || return
     fi
-    # The kernel's page 0x83 names the LUN as the WWID does, whichever of its names udev took, in
-    # bytes or as text; what udev has of other pages, or of an ATA disk, is not in it.
-    read_value "$block/$name/device/vendor"
-    case $value:$wwid in
-    ATA:*) ;;
-    *:[1238]*)
-        page=$block/$name/device/vpd_pg83
-        said=$(od -An -v -tx1 "$page" 2>/dev/null | tr -d ' \n')
-        case $said in
-        '' | *"${wwid#?}"*) ;;
-        *)
-            text=$(printf '%s' "${wwid#?}" | plain_text)
-            text=${text%_}
-            case $(plain_text <"$page") in
-            *"${text#_}"*) ;;
-            *)
-                say "$name: left out: its SCSI page 0x83 does not name the LUN $wwid"
-                return
-                ;;
-            esac
-            ;;
-        esac
-        ;;
-    esac
+    if ! names_lun "$name"; then
+        say "$name: left out: its SCSI page 0x83 does not name the LUN $wwid"
+        return
+    fi
     for holder in $(set +f && cd "$block/$name/holders" && echo *); do
         read_value "$block/$holder/dm/uuid"
         case $holder:$value in
@@ -357,12 +390,6 @@ make_map() {
     return 1
 }
 
-# The map with the uuid $1: dmsetup's attr, major, minor and name; empty if there is none.
-print_map() {
-    dmsetup info --columns --noheadings --separator ' ' \
-        -o attr,major,minor,name --uuid "$1" 2>/dev/null </dev/null
-}
-
 make_partition_maps() {
     [ -f "$partitions" ] || return
     table=
@@ -398,26 +425,6 @@ make_partition_maps() {
             --table "0 $2 linear $device_of_map $1" </dev/null ||
             [ -n "$(print_map "$uuid")" ] || status=1
     done <"$partitions"
-}
-
-# Whether the maps are multipathd's: it runs, or is enabled, and what its unit needs is there (RHEL:
-# /etc/multipath.conf).
-of_multipathd() {
-    systemctl --quiet is-active multipathd.service multipathd.socket && return
-    systemctl is-enabled multipathd.service multipathd.socket 2>/dev/null |
-        grep -q '^enabled' || return
-    systemctl cat multipathd.service 2>/dev/null | {
-        needed=
-        while IFS='=' read -r keyword file; do
-            [ "$keyword" != ConditionPathExists ] || needed=${file:+$needed $file}
-        done
-        for file in $needed; do
-            case $file in
-            !*) [ ! -e "${file#!}" ] || return ;;
-            *) [ -e "$file" ] || return ;;
-            esac
-        done
-    }
 }
 
 wwid=$(udevadm info --query=property --path="$block/$1" | sed -n 's/^SAN_DEVICE_MAPPER_BOOT=//p')
@@ -520,6 +527,10 @@ if [ ! -e "$joined" ]; then
         resume
         fail_for_now "$map: not changed to the table '$table'"
     fi
+    # A new table has all paths active: those that multipath_path has failed stay so.
+    for path in $(set +f && echo "$run/failed/mpath-$wwid"@*); do
+        [ ! -e "$path" ] || dmsetup message "$map" 0 "fail_path ${path##*@}" </dev/null
+    done
     say "$map: mpath-$wwid with $(printf '%s\n' "$found" | wc -l) paths, for $1"
     case " $(printf '%s\n' "$found" | cut -d ' ' -f 7 | tr '\n' ' ')" in
     *" $1 "*) ;;
@@ -530,8 +541,187 @@ make_partition_maps
 exit "${left_out:-$status}"
 """
 
+_CHECK_HEAD = r"""#
+# sh check: look after the persistent maps without multipathd, until the host has shut down.
+#
+# A path that has failed is read, past the page cache and never through its map; one that answers,
+# and still leads to the LUN of the map, is reinstated. Not one that multipath_path has failed.
+# sh check stop: when the host shuts down and its file systems have been unmounted, end the queueing
+# of the maps, so that nothing waits for a path that does not come back.
+"""
+
+_CHECK_TEXT = (
+    f"\ndefault_interval={CHECK_INTERVAL}\n"
+    + r"""\
+patience=10   # Seconds for a path to answer.
+window=300    # A path that was reinstated five times in so many seconds is left alone for as long.
+mercy=60      # Seconds that a shutdown waits for a map without paths.
+
+# The seconds since the host has started, as $now.
+read_clock() {
+    read_value /proc/uptime
+    now=${value%%.*}
+}
+
+is_stopping() {
+    [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]
+}
+
+# The interval of the map whose record is $1, as $interval.
+read_interval() {
+    interval=$(sed -n 's/^check_interval //p' "$1")
+    is_number "$interval" || interval=$default_interval
+}
+
+# Whether the path $device has been reinstated too often of late.
+is_flapping() {
+    { read -r first _ _ _ last <"$run/reinstated/$device"; } 2>/dev/null || return
+    [ $((last - first)) -lt "$window" ] && [ $((now - last)) -lt "$window" ]
+}
+
+note_reinstated() {
+    read_clock
+    # shellcheck disable=SC2046 # its words
+    set -- $(cat "$run/reinstated/$device" 2>/dev/null) "$now"
+    while [ $# -lt 5 ]; do set -- -"$window" "$@"; done
+    [ $# -lt 6 ] || shift
+    printf '%s\n' "$*" >"$run/reinstated/$device"
+    ! is_flapping ||
+        say "$name: $disk was reinstated five times in $window seconds; if it fails again, it is" \
+            "left alone for $window seconds"
+}
+
+# Reinstate the path $disk, $device of the map $name, if it answers.
+try_path() {
+    timeout -s KILL "$patience" dd if="/dev/$disk" of=/dev/null bs=4096 count=1 iflag=direct \
+        2>/dev/null </dev/null || return
+    read_value "$block/$disk/dev"
+    [ "$value" = "$device" ] || return
+    if ! names_lun "$disk"; then
+        say "$name: $disk is not reinstated: its SCSI page 0x83 does not name the LUN $wwid"
+        return
+    fi
+    # A task that fails the path has the lock meanwhile.
+    exec 9>>"$lock"
+    flock --shared --timeout 60 9 || return
+    [ ! -e "$run/failed/$uuid@$device" ] && [ -f "$record" ] || return
+    dmsetup message "$name" 0 "reinstate_path $device" </dev/null || return
+    say "$name: reinstated $disk, which answers again"
+    note_reinstated
+}
+
+look_at_path() {
+    [ ! -e "$run/failed/$uuid@$device" ] || return
+    disk=$(readlink -e "/sys/dev/block/$device") || return
+    disk=${disk##*/}
+    case $disk in *[!0-9A-Za-z]*) return ;; esac
+    read_value "$block/$disk/device/state"
+    case $value in
+    offline | *blocked | transport-offline | cancel | deleted | dead) return ;;
+    esac
+    read_clock
+    ! is_flapping || return
+    # A read that hangs keeps nothing but itself.
+    mkdir "$run/reading/$device" 2>/dev/null || return
+    {
+        try_path
+        rmdir "$run/reading/$device"
+    } &
+}
+
+# A map without an active path: a shutdown waits for it so long, and no longer.
+end_queueing_late() {
+    is_stopping || return
+    read_clock
+    [ -e "$run/stopping" ] || printf '%s\n' "$now" >"$run/stopping"
+    read_value "$run/stopping"
+    [ $((now - value)) -ge "$mercy" ] || return
+    say "$name: the host shuts down, and no path has come back: queueing ends"
+    dmsetup message "$name" 0 fail_if_no_path </dev/null
+}
+
+# The line of dmsetup status about a map.
+look_at_map() {
+    name=${1%%: 0 *}
+    uuid=$(dmsetup info --columns --noheadings -o uuid "$name" 2>/dev/null </dev/null)
+    wwid=${uuid#mpath-}
+    record=$records/$uuid.map
+    case $uuid in mpath-?*) ;; *) return ;; esac
+    [ -f "$record" ] && ! of_multipathd || return
+    read_interval "$record"
+    # shellcheck disable=SC2086 # its words
+    set -- ${1#*: 0 }
+    active=0
+    while [ $# -gt 1 ]; do
+        device=$1
+        shift
+        case $device:$1 in
+        [0-9]*:[0-9]*:A) active=$((active + 1)) ;;
+        [0-9]*:[0-9]*:F)
+            [ "$interval" = 0 ] || [ $((clock % interval)) -ge "$step" ] || look_at_path
+            ;;
+        esac
+    done
+    [ "$active" -gt 0 ] || end_queueing_late
+}
+
+end_queueing() {
+    for record in $(set +f && echo "$records"/mpath-*.map); do
+        uuid=${record##*/}
+        name=$(print_map "${uuid%.map}")
+        [ -z "$name" ] || dmsetup message "${name##* }" 0 fail_if_no_path </dev/null
+    done
+}
+
+if [ "${1:-}" = stop ]; then
+    ! is_stopping || of_multipathd || end_queueing
+    exit 0
+fi
+mkdir -p "$run/failed" "$run/reinstated" "$run/reading"
+(set +f && rmdir "$run"/reading/* 2>/dev/null)
+clock=0
+while :; do
+    step=$(set +f && sed -n 's/^check_interval \([1-9][0-9]*\)$/\1/p' "$records"/mpath-*.map \
+        2>/dev/null | sort -n | head -n 1)
+    [ -n "$step" ] && [ "$step" -lt "$default_interval" ] || step=$default_interval
+    sleep "$step"
+    clock=$((clock + step))
+    for path in $(set +f && echo "$run"/failed/*); do
+        uuid=${path##*/}
+        [ ! -e "$path" ] || [ -n "$(print_map "${uuid%@*}")" ] || rm -f "$path"
+    done
+    dmsetup status --noflush --target multipath 2>/dev/null </dev/null |
+        while IFS= read -r line; do
+            case $line in *' F '*) look_at_map "$line" ;; esac
+        done
+done
+"""
+)
+
+_CHECK_UNIT_TEXT = """
+[Unit]
+Description=Check of failed paths of persistent multipath maps
+DefaultDependencies=no
+StartLimitIntervalSec=0
+ConditionKernelCommandLine=!nompath
+ConditionKernelCommandLine=!multipath=off
+# Mounts end before it, so that they have had their chance when queueing ends.
+Wants=local-fs-pre.target remote-fs-pre.target
+Before=local-fs-pre.target remote-fs-pre.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+ExecStart=/bin/sh /etc/san.device_mapper/check
+ExecStop=/bin/sh /etc/san.device_mapper/check stop
+TimeoutStopSec=10
+Restart=on-failure
+RestartSec=10
+"""
+
 STATIC = {
-    PROGRAM: MANAGED + _PROGRAM_TEXT,
+    PROGRAM: MANAGED + _PROGRAM_HEAD + _SHARED_TEXT + _ASSEMBLE_TEXT,
+    CHECK: MANAGED + _CHECK_HEAD + _SHARED_TEXT + _CHECK_TEXT,
+    CHECK_UNIT: MANAGED + _CHECK_UNIT_TEXT,
     KPARTX_RULES: MANAGED + _KPARTX_RULES_TEXT,
     RULES: MANAGED + _RULES_TEXT,
     UNIT: MANAGED + _UNIT_TEXT,

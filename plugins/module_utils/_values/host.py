@@ -73,11 +73,12 @@ class Host:
     `missing_links` are the links that should lead to a map, and do not.
     `udev` is what udev shows of paths and maps. `boot_files` are the texts of the files that
     assemble maps at boot, by their paths; `next_boot` is what would keep the next boot from making
-    them. `not_ready` are the maps that udev's rules take for not usable. `stale_nodes` are
-    what stands in the place of the nodes of the task's maps. `units` are those of systemd, and
-    `named_at_boot` the places that name paths, which a rename in the task concerns. `nvme` are the
-    NVMe subsystems, with the namespaces whose paths the kernel joins itself. `reservations` are
-    those of LUNs by the paths that were asked; a path that does not say has none.
+    them. `held_paths` are those that tasks have failed. `not_ready` are the maps that udev's rules
+    take for not usable. `stale_nodes` are what stands in the place of the nodes of the task's maps.
+    `units` are those of systemd, and `named_at_boot` the places that name paths, which a rename in
+    the task concerns. `nvme` are the NVMe subsystems, with the namespaces whose paths the kernel
+    joins itself. `reservations` are those of LUNs by the paths that were asked; a path that does
+    not say has none.
     """
 
     maps: tuple[Map, ...] = NOT_READ
@@ -96,6 +97,7 @@ class Host:
     udev: UdevState = NOT_READ
     boot_files: Mapping[str, str] = NOT_READ
     next_boot: NextBoot = NOT_READ
+    held_paths: frozenset[tuple[str, DeviceNumber]] = NOT_READ
     not_ready: frozenset[DeviceNumber] = NOT_READ
     stale_nodes: Mapping[str, str] = NOT_READ
     units: tuple[Unit, ...] = NOT_READ

@@ -236,6 +236,9 @@ class Readings(t.Protocol):
         `systemd` is one of them. Refused if systemd does not say in `timeout` seconds.
         """
 
+    def held_paths(self) -> frozenset[tuple[str, DeviceNumber]]:
+        """Return the paths that tasks have failed, with the uuids of their maps."""
+
     # udev
 
     def settle(self, timeout: float) -> None:
@@ -316,6 +319,12 @@ class Kernel(Readings, t.Protocol):
 
     def message(self, uuid: str, text: str) -> None:
         """Send `text` to the target at sector 0."""
+
+    def hold_path(self, uuid: str, device: DeviceNumber) -> None:
+        """Note that a path that has failed is not to be reinstated by the host itself."""
+
+    def release_path(self, uuid: str, device: DeviceNumber) -> None:
+        """Take that back."""
 
     def remove(self, uuid: str, deferred: bool) -> None:
         """Remove the map, waiting a few seconds for short-lived opens by udev to end.

@@ -20,6 +20,10 @@ if t.TYPE_CHECKING:
 
 RECORDS = "/etc/san.device_mapper"
 
+CHECK = f"{RECORDS}/check"
+CHECK_UNIT = "/etc/systemd/system/san-device-mapper-check.service"
+"""The program that looks after persistent maps, and the unit that runs it."""
+
 ENDINGS = (".map", ".partitions", ".skip_kpartx")
 """Of the names of the files in RECORDS that state something of one map, after its uuid."""
 
@@ -48,6 +52,18 @@ class NextBoot:
         yield from (f"no {each}" for each in self.missing_programs)
         yield from (f"{each} is enabled" for each in self.daemon_units)
         yield from (f"{each} on the kernel's command line" for each in self.command_line)
+
+
+CHECK_INTERVAL = 20
+"""Seconds between two looks at failed paths, where no record says otherwise."""
+
+HELD = "/run/san.device_mapper/failed"
+"""Where multipath_path notes the paths that it has failed."""
+
+
+def held_file(uuid: str, device: object) -> str:
+    """Return the file that says that this path of a map stays failed."""
+    return f"{HELD}/{uuid}@{device}"
 
 
 def record_path(uuid: str) -> str:

@@ -28,6 +28,8 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
     PartitionTable,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
+    CHECK,
+    CHECK_UNIT,
     MANAGED,
     RECORDS,
     NextBoot,
@@ -43,7 +45,7 @@ path_selector service-time 0
 features 0
 hardware_handler auto
 """
-INSTALLED = [f"write {PROGRAM}", f"write {UNIT}", f"write {KPARTX_RULES}", f"write {RULES}"]
+INSTALLED = [f"write {each}" for each in (PROGRAM, CHECK, CHECK_UNIT, UNIT, KPARTX_RULES, RULES)]
 TABLE = PartitionTable("gpt", (Partition(1, 8, 8), Partition(2, 16, 8)))
 
 
@@ -306,6 +308,23 @@ def test_a_map_that_the_next_boot_would_not_make_is_not_promised(
     assert line in told["problems"][0]
     host.kernel.daemon.runs = True
     assert line not in "".join(host.run("device_mapper_info", maps=["data"])["problems"])
+
+
+def test_how_often_paths_are_looked_at_is_recorded(host: MemoryHost) -> None:
+    """The default is the program's own."""
+    host.run("multipath_map", **PERSISTENT, check_interval=0)
+    assert host.kernel.files[RECORD] == f"{TEXT}check_interval 0\n"
+    assert not host.run("multipath_map", **TASK, check_interval=0)["changed"]
+    assert host.run("multipath_map", **TASK, check_interval=20)["plan"] == [f"write {RECORD}"]
+    assert host.kernel.files[RECORD] == TEXT
+    for seconds in (-1, 3601):
+        with pytest.raises(Refused, match="must be 0 for no checks, or 1 to 3600"):
+            host.run("multipath_map", **TASK, check_interval=seconds)
+    with pytest.raises(Refused, match="the map is not persistent"):
+        host.run("multipath_map", **TASK, persistent=False, check_interval=5)
+    host.kernel.daemon.runs = True
+    with pytest.raises(Refused, match="multipathd manages the map, and checks its paths itself"):
+        host.run("multipath_map", **PERSISTENT, check_interval=5)
 
 
 def test_udev_is_told_at_boot_too_to_make_no_partition_maps(host: MemoryHost) -> None:

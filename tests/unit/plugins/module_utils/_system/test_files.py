@@ -42,13 +42,29 @@ def test_files_are_written_whole_read_and_removed(records: Path) -> None:
     assert not records.exists()
 
 
-def test_udevd_reads_changed_rules_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_udevd_and_systemd_read_what_has_changed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = []
     monkeypatch.setattr(files, "run", lambda *argv, timeout: told.append(argv))
     for name in ("a.rules", "a.service"):
         Files().write_file(str(tmp_path / name), "")
         Files().remove_file(str(tmp_path / name))
-    assert told == [("udevadm", "control", "--reload")] * 2
+    udev, systemd = ("udevadm", "control", "--reload"), ("systemctl", "daemon-reload")
+    assert told == [udev, udev, systemd, systemd]
+
+
+def test_what_checks_paths_runs_as_its_files_are(
+    records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends before its program goes."""
+    told = []
+    program = str(records / "check")
+    monkeypatch.setattr(files, "run", lambda *argv, timeout: told.append(argv[1]))
+    monkeypatch.setattr(files, "CHECK", program)
+    Files().write_file(program, "")
+    Files().remove_file(program)
+    assert told == ["restart", "stop"]
 
 
 def test_what_is_not_ours_in_the_directory_stays(records: Path) -> None:

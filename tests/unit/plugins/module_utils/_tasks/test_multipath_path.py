@@ -162,7 +162,8 @@ def test_paths_fail_and_are_active_again(host: MemoryHost) -> None:
 def test_only_paths_that_are_not_as_stated_get_a_message(host: MemoryHost) -> None:
     host.kernel.message("mpath-3600", "fail_path 8:0")
     result = host.run("multipath_path", state="failed", hosts=["0"], maps=["data"])
-    assert result["plan"] == ["message data 0 fail_path 8:32"]
+    held = "touch /run/san.device_mapper/failed/mpath-3600@8:0"
+    assert result["plan"] == [held, "message data 0 fail_path 8:32"]
     assert result["maps"][0]["active_before"] == 3
 
 
