@@ -63,7 +63,7 @@ def readable(value: t.Any) -> t.Any:
     Mount points, labels and names of processes may be any bytes.
     """
     if isinstance(value, str):
-        return value if _is_unicode(value) else visible(value)
+        return value if value.isascii() or _is_unicode(value) else visible(value)
     if isinstance(value, dict):
         return {readable(key): readable(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

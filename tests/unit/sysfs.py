@@ -15,6 +15,7 @@ class Sysfs:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "class/block").mkdir(parents=True)
+        (root / "block").mkdir()
 
     def add(self, place: str, number: str, device: str = "", **attributes: str) -> Path:
         """Add a block device; `device` is where its link of that name leads to."""
@@ -27,6 +28,8 @@ class Sysfs:
             (directory / "device").symlink_to(device)
         up = "../../devices"
         (self.root / "class/block" / directory.name).symlink_to(f"{up}/{place}")
+        if "partition" not in attributes:
+            (self.root / "block" / directory.name).symlink_to(f"../devices/{place}")
         return directory
 
     def place(self, captured: str) -> None:

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
     from ...plugin_utils._types import BlockDevice, DeviceNumber, Map
 
+_NUMBERS = re.compile("[0-9]+")
 Groups = tuple[tuple["BlockDevice", ...], ...]
 
 
@@ -131,4 +132,4 @@ def _average(group: Sequence[BlockDevice]) -> int:
 
 
 def _natural(path: BlockDevice) -> tuple[list[int], int, str]:
-    return [int(part) for part in re.findall("[0-9]+", path.address)], len(path.name), path.name
+    return [*map(int, _NUMBERS.findall(path.address))], len(path.name), path.name

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import typing as t
 
 from .._values.device import SECTOR
@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
 
     from ...plugin_utils._types import BlockDevice
 
+_BY_PATH = re.compile("/dev/disk/by-path/[^/]*")
 Result = dict[str, t.Any]
 
 
@@ -56,5 +57,5 @@ def path_result(path: BlockDevice) -> Result:
         "target_node_name": path.target_node_name,
         "target_port_group": path.target_port_group,
         "read_only": path.read_only,
-        "links": [link for link in path.links if os.path.dirname(link) == "/dev/disk/by-path"],
+        "links": [link for link in path.links if _BY_PATH.fullmatch(link)],
     }

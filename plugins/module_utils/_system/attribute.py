@@ -18,17 +18,20 @@ _PAGE = 4096
 
 def content(path: str) -> bytes:
     """Return what the file has; nothing if it is not there or refuses to be read."""
-    with contextlib.suppress(OSError):
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            found = part = os.read(descriptor, _PAGE)
-            while len(part) == _PAGE:
-                part = os.read(descriptor, _PAGE)
-                found += part
-            return found
-        finally:
-            os.close(descriptor)
-    return b""
+    except OSError:
+        return b""
+    try:
+        found = part = os.read(descriptor, _PAGE)
+        while len(part) == _PAGE:
+            part = os.read(descriptor, _PAGE)
+            found += part
+        return found
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def read_text(path: str) -> str:

@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 
 BLOCK = "/sys/class/block"
 
+_HARDWARE = ("sd", "nvme", "dasd", "vd", "sr")
+"""How the kernel calls disks of its own drivers: none of them lies on another block device."""
 _DEV, _DEV_SHM = "/dev/", "/dev/shm/"
 _UDEV = ("systemd-udevd", "udevd", "udevadm")
 """The files that udev's daemon is run from; since systemd 251 it is udevadm under its old name."""
@@ -40,7 +42,9 @@ class BlockDevices:
         name = kernel_name(device)
         if not name:
             return None
-        return BlockDevice(name, device, size_in_sectors(name), read_only=is_read_only(name))
+        directory = f"{BLOCK}/{name}"
+        sectors, read_only = size_in_sectors(directory), is_read_only(directory)
+        return BlockDevice(name, device, sectors, read_only=read_only)
 
     def device_at(self, path: str) -> DeviceNumber | None:
         """Return the number of the block device that `path` leads to; None if it leads to none."""
@@ -89,18 +93,18 @@ class BlockDevices:
         uses: dict[DeviceNumber, list[Use]] = {}
         mounted, swaps = self.mounts(), self.swaps()
         loops = self.loops()
-        named = {kernel_name(number) for number in (*mounted, *swaps, *loops)}
-        for name in sorted(os.listdir(BLOCK)):
-            holders = listed(f"{BLOCK}/{name}/holders")
-            number = number_of(name) if holders or name in named else None
+        named = {kernel_name(number) for number in (*mounted, *swaps, *loops)} - {""}
+        held = _held()
+        for name in sorted({*named, *held}):
+            number = number_of(name)
             if number is None:
                 continue
             disk = _disk_of(name)
             partition = name if disk else ""
             found = [Use("mount", point, partition=partition) for point in mounted.get(number, ())]
             found += [Use("swap", partition=partition)] * (number in swaps)
-            found += [loop._replace(partition=partition) for loop in loops.get(number, ())]
-            found += [_held(holder, partition) for holder in holders]
+            on_top = (*loops.get(number, ()), *held.get(name, ()))
+            found += [use._replace(partition=partition) if partition else use for use in on_top]
             for owner in (number, disk):
                 if owner is not None and found:
                     uses.setdefault(owner, []).extend(found)
@@ -200,14 +204,14 @@ def opened(name: str, number: DeviceNumber, flags: int) -> int:
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
 
 
-def size_in_sectors(name: str) -> int:
-    """Return the size of the block device with the kernel name `name` in sectors of 512 bytes."""
-    return int(line(f"{BLOCK}/{name}/size") or 0)
+def size_in_sectors(directory: str) -> int:
+    """Return the size of the block device at `directory` of sysfs, in sectors of 512 bytes."""
+    return int(line(f"{directory}/size") or 0)
 
 
-def is_read_only(name: str) -> bool:
-    """Return whether the block device with the kernel name `name` refuses writes."""
-    return line(f"{BLOCK}/{name}/ro") == "1"
+def is_read_only(directory: str) -> bool:
+    """Return whether the block device at `directory` of sysfs refuses writes."""
+    return line(f"{directory}/ro") == "1"
 
 
 def partition_names(name: str) -> tuple[str, ...]:
@@ -217,7 +221,12 @@ def partition_names(name: str) -> tuple[str, ...]:
 
 def number_of(name: str) -> DeviceNumber | None:
     """Return the number of the block device `name`; None if it has gone."""
-    text = line(f"{BLOCK}/{name}/dev")
+    return number_in(f"{BLOCK}/{name}")
+
+
+def number_in(directory: str) -> DeviceNumber | None:
+    """Return the number of the block device at `directory` of sysfs; None if it has gone."""
+    text = line(f"{directory}/dev")
     return DeviceNumber.parse(text) if text else None
 
 
@@ -250,14 +259,31 @@ def _parent_of(process: str) -> str:
     return ""
 
 
-def _held(holder: str, partition: str) -> Use:
+def _held() -> dict[str, list[Use]]:
+    """Return the uses by devices on top, by the kernel's names of what they lie on.
+
+    The kernel makes a link below `slaves` of the one for each link below `holders` of the other
+    (block/holder.c bd_link_disk_holder), and there are fewer that lie on others than there are
+    disks with their partitions.
+    """
+    found: dict[str, list[Use]] = {}
+    for holder in listed(BLOCK):
+        below = [] if holder.startswith(_HARDWARE) else listed(f"{BLOCK}/{holder}/slaves")
+        if below:
+            use = _use_by(holder)
+            for name in below:
+                found.setdefault(name, []).append(use)
+    return found
+
+
+def _use_by(holder: str) -> Use:
     """Return the use by a device on top."""
     number = number_of(holder)
     name, uuid = line(f"{BLOCK}/{holder}/dm/name"), line(f"{BLOCK}/{holder}/dm/uuid")
     if name:
         kind = "lvm" if uuid.startswith("LVM-") else "map"
-        return Use(kind, name, number, uuid, partition=partition)
-    return Use("md" if holder.startswith("md") else "device", holder, number, partition=partition)
+        return Use(kind, name, number, uuid)
+    return Use("md" if holder.startswith("md") else "device", holder, number)
 
 
 def _unescaped(word: str) -> str:

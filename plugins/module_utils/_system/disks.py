@@ -11,7 +11,6 @@ import os
 import re
 import time
 import typing as t
-from concurrent import futures
 
 from .._values.disk import (
     BlockDevice,
@@ -24,7 +23,14 @@ from .._values.disk import (
 from .._values.errors import KernelError
 from . import scsi_generic
 from .attribute import line, listed, place
-from .block_devices import BLOCK, is_read_only, number_of, partition_names, size_in_sectors
+from .block_devices import (
+    BLOCK,
+    is_read_only,
+    number_in,
+    number_of,
+    partition_names,
+    size_in_sectors,
+)
 from .libudev import LibUdev
 from .scsi import (
     hardware_handler,
@@ -39,9 +45,12 @@ from .selinux import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent import futures
 
     from ...plugin_utils._types import DeviceNumber
 
+DISKS = "/sys/block"
+"""Whole disks, without their partitions (Documentation/ABI/stable/sysfs-block)."""
 _ADDRESS = re.compile(r"[0-9]+:[0-9]+:[0-9]+:[0-9]+", re.ASCII)
 _VIRTUAL = ("dm-", "loop", "md", "ram", "zram", "sr", "fd", "nbd", "drbd")
 Found = t.TypeVar("Found")
@@ -67,15 +76,17 @@ class Disks(LibUdev):
 
     def _disks(self) -> Iterator[tuple[BlockDevice, bool]]:
         """Yield the disks, and whether udev's rules have run for each."""
-        for name in sorted(os.listdir(BLOCK)):
+        for name in sorted(os.listdir(DISKS)):
             if name.startswith(_VIRTUAL):
                 continue
-            directory = place(f"{BLOCK}/{name}")
-            device = place(f"{directory}/device") if _is_disk(directory) else ""
-            number = number_of(name) if device else None
+            directory = place(f"{DISKS}/{name}")
+            # What the kernel has made of NVMe paths is no path.
+            is_path = bool(directory) and "/nvme-subsystem/" not in directory
+            device = place(f"{directory}/device") if is_path else ""
+            number = number_in(directory) if device else None
             if number is not None:
                 known, (wwid,), links = self.read(number, (_wwid_property(name),))
-                yield _block_device(name, number, device, wwid, links), known
+                yield _block_device(directory, number, device, wwid, links), known
 
     def reported_sectors(self, disks: Iterable[BlockDevice]) -> dict[DeviceNumber, int]:
         """Return the sizes that SCSI disks state themselves, in sectors of 512 bytes.
@@ -186,6 +197,10 @@ def answers(
 ) -> dict[DeviceNumber, Found]:
     """Return what running disks answer, few at a time, within a bounded time; nothing is none."""
     asked = [each for each in disks if each.state == "running" and not _is_recovering(each.address)]
+    if not asked:
+        return {}
+    from concurrent import futures  # noqa: PLC0415 (few tasks ask a disk, and it takes its time)
+
     # A path that has just died answers late; all of one fabric may do so.
     pool = futures.ThreadPoolExecutor(max_workers=_AT_ONCE)
     try:
@@ -258,26 +273,28 @@ def _address(device: str) -> str:
 
 
 def _block_device(
-    name: str, number: DeviceNumber, directory: str, wwid: str, links: tuple[str, ...]
+    directory: str, number: DeviceNumber, device: str, wwid: str, links: tuple[str, ...]
 ) -> BlockDevice:
-    """Return a disk, whose device has this `directory`; `wwid` and `links` are udev's."""
-    page = identification(directory)
+    """Return the disk at `directory`, whose device is at `device`; `wwid`, `links` are udev's."""
+    page = identification(device)
+    access_state = line(f"{device}/access_state")
     return BlockDevice(
-        name=name,
+        name=os.path.basename(directory),
         device=number,
-        sectors=size_in_sectors(name),
-        wwid=wwid or _wwid(directory),
-        read_only=is_read_only(name),
-        address=_address(directory),
-        state=line(f"{directory}/state"),
-        access_state=line(f"{directory}/access_state"),
-        preferred=line(f"{directory}/preferred_path") == "1",
+        sectors=size_in_sectors(directory),
+        wwid=wwid or _wwid(device),
+        read_only=is_read_only(directory),
+        address=_address(device),
+        state=line(f"{device}/state"),
+        access_state=access_state,
+        # The kernel shows both, or none of them (scsi_sysfs.c scsi_sdev_attr_is_visible).
+        preferred=bool(access_state) and line(f"{device}/preferred_path") == "1",
         links=links,
-        hardware_handler=hardware_handler(directory),
-        serial=serial(directory),
-        target_node_name=target_node_name(directory),
+        hardware_handler=hardware_handler(device),
+        serial=serial(device),
+        target_node_name=target_node_name(device),
         target_port_group=target_port_group(page),
-        page_wwids=page_wwids(page, directory),
+        page_wwids=page_wwids(page, device),
     )
 
 
@@ -294,12 +311,3 @@ def _wwid(device: str) -> str:
     """
     kind, _dot, digits = line(f"{device}/wwid").partition(".")
     return {"naa": "3", "eui": "2"}[kind] + digits if kind in ("naa", "eui") else ""
-
-
-def _is_disk(directory: str) -> bool:
-    """Return whether this is a disk's place; what the kernel has made of NVMe paths is no path."""
-    return (
-        bool(directory)
-        and "/nvme-subsystem/" not in directory
-        and not os.path.exists(f"{directory}/partition")
-    )

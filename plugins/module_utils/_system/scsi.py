@@ -17,12 +17,14 @@ from .._values.disk import Transport, udev_text
 from .attribute import content, line
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _VENDOR_SPECIFIC, _T10, _EUI, _NAA, _TARGET_PORT, _TARGET_PORT_GROUP, _NAME = 0, 1, 2, 3, 4, 5, 8
 """The types of the designators of VPD page 0x83 (SPC-4, 7.8.6)."""
 _ASCII = 2
 """The code set of a designator that is text; the others are bytes."""
+_NODE = re.compile(r"end_device-.*|rport-.*|session[0-9]+|ata[0-9]+", re.ASCII)
+"""What a transport calls the storage's node or port, in the place of its disk."""
 
 
 def hardware_handler(directory: str) -> str:
@@ -70,20 +72,25 @@ def page_wwids(page: bytes, directory: str) -> tuple[str, ...]:
     """
     if not page:
         return ()
-    vendor, model = line(f"{directory}/vendor"), line(f"{directory}/model")
+    vendor = line(f"{directory}/vendor")
     if vendor == "ATA":
         return ()
     if page[2:3].strip(b"\0"):
         # Older than SPC-3, without designators (scsi_serial.c check_fill_0x83_prespc3).
         return (f"3{page.hex()}",)
-    product = f"{vendor:8.8}{model:16.16}"
+
+    def product() -> str:
+        return f"{vendor:8.8}{line(f'{directory}/model'):16.16}"
+
     found = [
         each for header, value in _designators(page) for each in _names(header, value, product)
     ]
     return tuple(dict.fromkeys(name for _rank, name in sorted(found, key=lambda each: each[0])))
 
 
-def _names(header: bytes, designator: bytes, product: str) -> Iterator[tuple[int, str]]:
+def _names(
+    header: bytes, designator: bytes, product: Callable[[], str]
+) -> Iterator[tuple[int, str]]:
     """Yield the WWIDs that a designator of the logical unit may give, each with its rank."""
     kind = header[1] & 0x0F
     if header[1] & 0x30 or not designator:  # Of a port, or of the whole storage.
@@ -103,8 +110,8 @@ def _names(header: bytes, designator: bytes, product: str) -> Iterator[tuple[int
         yield 6, f"1{text}"
         yield 7, f"1{digits}"
     elif kind == _VENDOR_SPECIFIC:
-        yield 8, f"0{udev_text(product + text)}"
-        yield 9, f"0{udev_text(product)}{digits}"
+        yield 8, f"0{udev_text(product() + text)}"
+        yield 9, f"0{udev_text(product())}{digits}"
 
 
 def _designators(page: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -122,15 +129,14 @@ def target_node_name(directory: str, classes: str = "/sys/class") -> str:
     A SAS address, the node name of a remote port of Fibre Channel, the name of an iSCSI target, or
     the port of an ATA device (libmultipath's sysfs_get_tgt_nodename).
     """
-    for part in reversed(directory.split("/")):
-        found = ""
+    for part in filter(_NODE.fullmatch, reversed(directory.split("/"))):
         if part.startswith("end_device-"):
             found = line(f"{directory}/sas_address")
         elif part.startswith("rport-"):
             found = line(f"{classes}/fc_remote_ports/{part}/node_name")
-        elif re.fullmatch("session[0-9]+", part):
+        elif part.startswith("session"):
             found = line(f"{classes}/iscsi_session/{part}/targetname")
-        elif re.fullmatch("ata[0-9]+", part):
+        else:
             found = f"ata-{part[3:]}.00"
         if found:
             return found

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from .device import DeviceNumber
 
@@ -25,6 +25,9 @@ _INACCESSIBLE = ("unavailable", "offline")
 
 _OF_PAGE_83 = re.compile(r"[23][0-9a-f]{16,32}|[18].+", re.ASCII)
 """A WWID that udev has from VPD page 0x83: the type of its designator, and what that says."""
+_UNFIT = re.compile(r"[^0-9A-Za-z#+.:=@_-]")
+_BLANKS = re.compile(r"\s+")
+_UNDERSCORES = re.compile("_+")
 _OF_PAGE_80 = ("S", "0")
 """How a WWID begins that udev makes of vendor, model and unit serial number (VPD page 0x80)."""
 
@@ -121,8 +124,7 @@ class BlockDevice:
         return self.answers and not self.is_inaccessible
 
 
-@dataclass(frozen=True)
-class Transport:
+class Transport(t.NamedTuple):
     """What the ends of a SCSI path are called, as the host's transport has them; lower case.
 
     A port has several names where sysfs gives it several: an iSCSI target its name, portal and
@@ -136,19 +138,19 @@ class Transport:
 
 def udev_text(text: str) -> str:
     """Return text of a device as udev has it in a property: replaced is what a link cannot have."""
-    return re.sub(r"[^0-9A-Za-z#+.:=@_-]", "_", re.sub(r"\s+", "_", text.strip()))
+    return _UNFIT.sub("_", _BLANKS.sub("_", text.strip()))
 
 
-def names(wwids: Iterable[str], wwid: str) -> bool:
+def names(wwids: Collection[str], wwid: str) -> bool:
     """Return whether one of `wwids` is `wwid`.
 
     How text in them is padded, and what replaces other characters, differs between programs.
     """
-    return _loose(wwid) in map(_loose, wwids)
+    return wwid in wwids or _loose(wwid) in map(_loose, wwids)
 
 
 def _loose(wwid: str) -> str:
-    return re.sub("_+", "_", udev_text(wwid)).strip("_")
+    return _UNDERSCORES.sub("_", udev_text(wwid)).strip("_")
 
 
 def scan_request(controller: str) -> tuple[str, str]:

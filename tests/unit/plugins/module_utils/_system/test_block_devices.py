@@ -87,9 +87,10 @@ def test_what_uses_a_partition_uses_its_disk() -> None:
 def test_what_a_device_on_top_is(sysfs: Sysfs, holder: str, name: str, uuid: str, use: Use) -> None:
     for other, number in (("md127", "9:127"), ("bcache0", "251:0")):
         sysfs.add(f"virtual/block/{other}", number)
-    disk = sysfs.root / "class/block/sda2/holders"
-    (disk / "dm-0").unlink()
-    (disk / holder).symlink_to(f"../../{holder}")
+    (sysfs.root / "class/block/dm-0/slaves/sda2").unlink()
+    slaves = sysfs.root / "class/block" / holder / "slaves"
+    slaves.mkdir(exist_ok=True)
+    (slaves / "sda2").symlink_to("../../sda2")
     for attribute, value in (("name", name), ("uuid", uuid)):
         (sysfs.root / "class/block/dm-0/dm" / attribute).write_text(f"{value}\n")
     assert Named({}, set()).uses() == {SDA: (use,), SDA2: (use,)}

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.sysfs import Sysfs
@@ -58,6 +60,7 @@ class KnownDisks(Disks):
 def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sysfs:
     for module in (block_devices, disks):
         monkeypatch.setattr(module, "BLOCK", str(tmp_path / "class/block"))
+    monkeypatch.setattr(disks, "DISKS", str(tmp_path / "block"))
     return Sysfs(tmp_path)
 
 
@@ -67,7 +70,7 @@ def test_disks_are_what_could_be_a_path(sysfs: Sysfs) -> None:
     sysfs.add("virtual/nvme-subsystem/nvme-subsys0/nvme0n1", "259:0", "../nvme-subsys0")
     sysfs.add("virtual/block/dm-0", "252:0")
     sysfs.add("virtual/block/zram0", "251:0")
-    (sysfs.root / "class/block/sdz").symlink_to("../../devices/gone/block/sdz")
+    (sysfs.root / "block/sdz").symlink_to("../devices/gone/block/sdz")
     system = KnownDisks({"8:0": "3600"})
     (found,) = system.disks(1)
     assert (found.name, found.wwid, found.address) == ("sda", "3600", "0:0:0:0")
@@ -101,6 +104,56 @@ def test_udev_is_waited_for_where_it_does_not_know_a_disk(sysfs: Sysfs) -> None:
     assert system.reads == 4
     silent = KnownDisks({"8:0": "3600"})
     assert [each.wwid for each in silent.disks(1)] == ["3600", "36005"]
+
+
+def requests(root: Path, luns: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how often sysfs is asked for the disks and uses of mapped LUNs with four paths each.
+
+    Each path has two partitions of the kernel's, which are no concern of a map's.
+    """
+    sysfs = Sysfs(root)
+    known = {}
+    page = "\0\x83\0\x0c\x01\x03\0\x08" + "\x60" * 8
+    for lun in range(luns):
+        slaves = sysfs.add(f"virtual/block/dm-{lun}", f"252:{lun}") / "slaves"
+        for directory in (slaves, slaves.parent / "dm"):
+            directory.mkdir()
+        (slaves.parent / "dm/name").write_text(f"data{lun}")
+        for path in range(4):
+            name, number = f"sd{lun}-{path}", f"8:{64 * lun + 16 * path}"
+            known[number] = f"3600{lun}"
+            vpd = {"vpd_pg80": "\0\x80\0\x04AAAA", "vpd_pg83": page, "vendor": "ACME"}
+            disk = sysfs.disk(name, number, f"{path}:0:0:{lun}", access_state="standby", **vpd)
+            for part in (1, 2):
+                place = disk.relative_to(root / "devices") / f"{name}{part}"
+                sysfs.add(str(place), f"259:{lun}", partition=str(part))
+            (slaves / name).symlink_to(f"../../{name}")
+    asked: list[str] = []
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: str, *rest: Any) -> Any:
+            asked.extend([path] * str(path).startswith(str(root)))
+            return real(path, *rest)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for module in (block_devices, disks):
+            patched.setattr(module, "BLOCK", str(root / "class/block"))
+        patched.setattr(disks, "DISKS", str(root / "block"))
+        for name in ("open", "listdir", "readlink", "stat"):
+            patched.setattr(os, name, counted(getattr(os, name)))
+        assert len(KnownDisks(known).disks(1)) == 4 * luns
+        assert len(BlockDevices().uses()) >= 4 * luns
+    return len(asked)
+
+
+def test_sysfs_is_asked_the_same_few_questions_of_each_lun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two links and ten attributes of each path; what the kernel says of who uses it besides."""
+    few, many = (requests(tmp_path / str(luns), luns, monkeypatch) for luns in (16, 64))
+    assert many - few == 48 * (4 * (12 + 2) + 4)
 
 
 @pytest.mark.parametrize(
