@@ -20,7 +20,7 @@ from ..module_utils._values.kernel import Kernel, Readings
 from ..module_utils._values.map import Map, UdevFlag
 from ..module_utils._values.multipath import Multipath, MultipathStatus
 from ..module_utils._values.multipath_conf import Configuration
-from ..module_utils._values.multipathd import DaemonPath, Multipathd
+from ..module_utils._values.multipathd import DaemonPath, Multipathd, Parsed
 from ..module_utils._values.nvme import NvmeController, NvmeNamespace, NvmePath, NvmeSubsystem
 from ..module_utils._values.partitions import (
     ImageFile,
@@ -60,6 +60,7 @@ __all__ = (
     "NvmePath",
     "NvmeSubsystem",
     "Parent",
+    "Parsed",
     "Partition",
     "PartitionTable",
     "Plan",

@@ -35,7 +35,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._system import (
 
 MODULES = (
     *("multipath_map", "multipath_path", "partition_maps", "lun_paths", "device_mapper_info"),
-    "udev_info",
+    *("multipath_config", "udev_info"),
 )
 CHANGES = ("create", "load", "clear", "resume", "rename", "message", "remove", "_wait")
 REQUESTS = ("write_drop_in", "remove_drop_in", "add_wwid", "remove_wwid", "tell_multipathd")

@@ -39,6 +39,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.use impo
 from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
     lun_paths,
+    multipath_config,
     multipath_map,
     multipath_path,
     partition_maps,
@@ -48,6 +49,7 @@ from ansible_collections.san.device_mapper.plugins.plugin_utils._types import En
 MODULES = {
     "device_mapper_info": device_mapper_info,
     "lun_paths": lun_paths,
+    "multipath_config": multipath_config,
     "multipath_map": multipath_map,
     "multipath_path": multipath_path,
     "partition_maps": partition_maps,
@@ -318,6 +320,10 @@ class MemoryHost:
     def udev_properties(self, _device: DeviceNumber, names: Sequence[str]) -> tuple[str, ...]:
         """Return the properties that the test gives to each device."""
         return tuple(self.properties.get(name, "") for name in names)
+
+    def udev_property_names(self, _device: DeviceNumber) -> tuple[str, ...]:
+        """Return the names of the properties that the test gives to each device."""
+        return tuple(sorted(self.properties))
 
     def loop_devices(self, _path: str) -> tuple[LoopDevice, ...]:
         """Return none: there are no loop devices here."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -45,6 +45,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
     DaemonMap,
     DaemonPath,
     Multipathd,
+    Parsed,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd_versions import (
     renames_and_reloads,
@@ -77,6 +78,9 @@ class Daemon:
     priorities: dict[str, int] = field(default_factory=dict)
     marginal: set[str] = field(default_factory=set)
     log: tuple[str, ...] = ()
+    bindings: dict[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ("polling_intervall",)
+    parses_beforehand: bool = True
 
     def said(self) -> Configuration:
         """Return what the files say."""
@@ -126,10 +130,27 @@ class Daemon:
             drop_ins={path: text for path, text in self.files.items() if text.startswith(MARK)},
             wwids=frozenset(self.wwids),
             read_only=self.read_only,
-            awaited_file=self.awaited_file,
+            awaited_file="" if self.awaited_file in self.files else self.awaited_file,
             left_out={each.device: self.left_out(each) for each in self.disks if self.runs},
             log=self.log,
+            texts=dict(self.files),
+            bindings=self.bindings,
         )
+
+    def parsed(self, files: Mapping[str, str]) -> Parsed | None:
+        """Return what its parser makes of files, and against which lines it speaks."""
+        if not self.parses_beforehand:
+            return None
+        found = tuple(
+            each for path, text in sorted(files.items()) for each in parse_sections(text, path)
+        )
+        complaints = tuple(
+            f"{each.file} line {setting.line}, invalid keyword: {setting.keyword}"
+            for each in found
+            for setting in each.settings
+            if setting.keyword in self.unknown
+        )
+        return Parsed(Configuration(found), complaints)
 
 
 STORAGE = ("ACME", "disk+1")
@@ -208,6 +229,10 @@ class MemoryMultipathd:
         with self._request("wait for", "multipathd"):
             view = self.daemon.view(())
             return view.runs and enough(view.known, lambda: view.paths)
+
+    def multipath_parsed(self, files: Mapping[str, str]) -> Parsed | None:
+        """Return what the parser makes of files."""
+        return self.daemon.parsed(files)
 
     def multipathd_now(self, _disks: frozenset[DeviceNumber]) -> Multipathd:
         """Return the daemon as it is now."""

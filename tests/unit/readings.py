@@ -34,6 +34,8 @@ def daemon(**parts: Any) -> Multipathd:
         "awaited_file": "",
         "left_out": {},
         "log": (),
+        "texts": {},
+        "bindings": {},
     }
     return Multipathd(**{**nothing, **parts})
 
@@ -64,5 +66,6 @@ def whole(**parts: Any) -> Host:
         "named_at_boot": {},
         "nvme": (),
         "reservations": {},
+        "property_names": {},
     }
     return Host(**{**nothing, **parts})

@@ -26,7 +26,8 @@ BLOCK = re.compile(
 
 
 @pytest.mark.parametrize(
-    ("guide", "count"), [("san_host", 1), ("lun_life", 4), ("day_two", 3), ("multipathd", 2)]
+    ("guide", "count"),
+    [("san_host", 1), ("lun_life", 4), ("day_two", 3), ("multipathd", 2)],
 )
 def test_the_guide_shows_the_playbooks_as_they_are(guide: str, count: int) -> None:
     text = (ROOT / f"docs/docsite/rst/{guide}.rst").read_text("utf-8")

@@ -24,6 +24,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import lun_paths as lun_task
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
+    multipath_config as config_task,
+)
+from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
     multipath_map as map_task,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks import multipath_options
@@ -36,6 +39,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks import (
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
+from ansible_collections.san.device_mapper.plugins.module_utils._values.host_settings import (
+    SETTINGS_FILE,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath import (
     GroupStatus,
@@ -48,6 +54,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd import (
     DaemonPath,
+    Proposed,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Parent,
@@ -184,6 +191,23 @@ def multipath_path(luns: int, host: Host) -> Host:
     return after
 
 
+def multipath_config(_luns: int, host: Host) -> Host:
+    """Return the host after a task with another default, a rule, and other names of maps."""
+    settings = {"no_path_retry": "queue", "user_friendly_names": True}
+    options = {**DEFAULTS["multipath_config"], "defaults": settings, "blacklist": {"wwid": ["^9"]}}
+    request = config_task.parse(options)
+    own = parse_sections(request.text, SETTINGS_FILE)
+    both = Configuration((*host.multipathd.known.sections, *own))
+    alone = Configuration(own)
+    proposed = Proposed(request.text, alone, both, host.multipathd.known)
+    host = replace(host, multipathd=replace(host.multipathd, proposed=proposed))
+    steps = config_task.operations(request, host)
+    after = foresee(steps, host)
+    config_task.changes(request, host, after, steps)
+    list(config_task.warnings(request, host, after))
+    return after
+
+
 def lun_paths(luns: int, host: Host, present: bool = True) -> Host:
     """Return the host after a task with the paths of each LUN."""
     options = {
@@ -228,6 +252,7 @@ TASKS: Mapping[str, tuple[Callable[[int], Host], Callable[[int, Host], Host]]] =
         lambda luns: partition_maps(luns, partitioned(luns)),
         partition_maps,
     ),
+    "multipathd gets other settings": (known, multipath_config),
     "a path of each map is failed": (mapped, multipath_path),
     "paths are there": (mapped, lun_paths),
     "paths go": (unmapped, lambda luns, host: lun_paths(luns, host, False)),

@@ -16,6 +16,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 49,
     "lun_paths": 25,
+    "multipath_config": 38,
     "multipath_map": 61,
     "multipath_path": 44,
     "partition_maps": 40,
@@ -25,6 +26,7 @@ FILES = {
 UNNEEDED = {
     "device_mapper_info": ("_plan/multipathd*", "_plan/missing", "_plan/boot", "_system/loop"),
     "lun_paths": ("*multipathd*", "*libblkid", "*libdevmapper", "*map_steps", "_values/table"),
+    "multipath_config": ("_plan/multipathd*", "_plan/m*", "_system/libblkid", "_system/loop"),
     "multipath_path": ("_plan/multipathd", "_system/libblkid", "_system/loop", "_plan/boot"),
     "partition_maps": ("*multipathd*", "_system/disks", "_plan/path*", "_system/scsi*"),
     "udev_info": ("_plan/m*", "_plan/path*", "_system/multipathd", "_system/lock"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 import typing as t
 
 from .._values.errors import KernelError
@@ -22,12 +23,14 @@ from .programs import run
 from .selinux import refusal
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NEW = ".san.device_mapper.new"
 """What those who read whole directories pass over: udev reads *.rules, multipathd what has .conf in
 its name. The modules write under their lock, one at a time."""
 _RELOAD_SECONDS = 30.0
+_LAYERED_SECONDS = 60.0
+_LAYERED = 'mount -t overlay overlay -o "lowerdir=$0:/etc" /etc && exec "$@"'
 
 
 class Files:
@@ -104,6 +107,22 @@ def write_whole(path: str, text: str) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(_NEW, dir_fd=directory)
             raise
+
+
+def layered(files: Mapping[str, str], *argv: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that finds `files` below /etc in the place of the host's.
+
+    It has a mount namespace of its own, in which /etc is an overlay that cannot be written to: no
+    other process sees it, and the host's files stay as they are.
+    """
+    with tempfile.TemporaryDirectory(prefix="san.device_mapper.", dir="/run") as layer:
+        for path, text in files.items():
+            name = f"{layer}{path[len('/etc') :]}"
+            os.makedirs(os.path.dirname(name), exist_ok=True)
+            with open(name, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
+        arguments = ("unshare", "--mount", "sh", "-c", _LAYERED, layer, *argv)
+        return run(*arguments, timeout=_LAYERED_SECONDS)
 
 
 def _write_in(directory: int, name: str, text: str) -> None:

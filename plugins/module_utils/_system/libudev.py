@@ -55,6 +55,17 @@ class LibUdev:
         _known, values, _links = self.read(device, names)
         return values
 
+    def udev_property_names(self, device: DeviceNumber) -> tuple[str, ...]:
+        """Return the names of udev's properties of a block device, in libudev's order."""
+        found = []
+        with self._device(device) as pointer:
+            library = self._udev
+            entry = library.udev_device_get_properties_list_entry(pointer) if pointer else None
+            while entry:
+                found.append(decoded(library.udev_list_entry_get_name(entry)))
+                entry = library.udev_list_entry_get_next(entry)
+        return tuple(found)
+
     def knows(self, device: DeviceNumber) -> bool:
         """Return whether udev's rules have run for `device`."""
         with self._device(device) as pointer:
@@ -147,6 +158,7 @@ def _load_library() -> t.Any:
         ("udev_device_get_property_value", text, [pointer, text]),
         ("udev_device_get_is_initialized", ctypes.c_int, [pointer]),
         ("udev_device_get_devlinks_list_entry", pointer, [pointer]),
+        ("udev_device_get_properties_list_entry", pointer, [pointer]),
         ("udev_list_entry_get_name", text, [pointer]),
         ("udev_list_entry_get_next", pointer, [pointer]),
         ("udev_monitor_new_from_netlink", pointer, [pointer, text]),

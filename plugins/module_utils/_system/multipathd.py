@@ -21,7 +21,7 @@ from dataclasses import replace
 from .._values.device import DeviceNumber
 from .._values.errors import MultipathdError, Refused
 from .._values.multipath_conf import DIRECTORY, MARK, Configuration, parse_sections
-from .._values.multipathd import DaemonMap, DaemonPath, Multipathd
+from .._values.multipathd import DaemonMap, DaemonPath, Multipathd, Parsed
 from .._values.multipathd_versions import (
     PATHS,
     SOCKETS,
@@ -30,7 +30,7 @@ from .._values.multipathd_versions import (
     reloads_all,
 )
 from .attribute import line, listed, read_text
-from .files import write_whole
+from .files import layered, write_whole
 from .programs import run
 from .selinux import refusal
 
@@ -43,6 +43,7 @@ _UNITS = tuple(
     f"{directory}/systemd/system/multipathd.service" for directory in ("/etc", "/usr/lib", "/lib")
 )
 _WWIDS = "/etc/multipath/wwids"
+_BINDINGS = "/etc/multipath/bindings"
 _LENGTH = struct.Struct("@N")  # libmpathcmd sends a size_t
 _LONGEST_REPLY = 32 * 1024 * 1024
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -52,7 +53,10 @@ _TRY_AGAIN = 5.0  # Seconds, as long as the kernel's own removals wait for udev'
 _FEW = 5  # Disks: enough to see why
 _LINES = 50
 _AGAINST = re.compile("blacklisted")
-_COMPLAINT = re.compile(r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-9]+ of .*)$")
+_COMPLAINT = re.compile(
+    r"(?: line [0-9]+\b.*| on line [0-9]+ of .*| at line [0-9]+ of .*"
+    r"|^multipath\.conf \+[0-9]+.*)$"
+)
 _HARMLESS = re.compile(r"ignoring|deprecated|duplicate|capping", re.IGNORECASE)
 
 
@@ -108,6 +112,8 @@ def _with_files(
     return replace(
         daemon,
         files=Configuration(tuple(sections)),
+        texts=files,
+        bindings=_bindings(),
         complaints=_complaints() if daemon.installed and checked else (),
         drop_ins=_own_drop_ins(),
         wwids=frozenset(re.findall(r"^/(.*)/$", read_text(_WWIDS), re.MULTILINE)),
@@ -237,6 +243,20 @@ class MultipathDaemon:
         view = replace(_view(end), known=_known(end), log=log)
         return _with_files(view, disks - {each.device for each in view.paths})
 
+    def multipath_parsed(self, files: t.Mapping[str, str]) -> Parsed | None:
+        """Return what multipath-tools' parser makes of `files` in the place of the host's.
+
+        It reads them below a view of /etc that is its own, in which nothing can be written. None
+        where the kernel does not make one.
+        """
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            done = layered(files, "multipath", "-t")
+            if not done.returncode and done.stdout:
+                lines = (each.split(" | ", 1)[-1].strip() for each in done.stderr.splitlines())
+                complaints = tuple(each for each in lines if _COMPLAINT.search(each))
+                return Parsed(Configuration(parse_sections(done.stdout, "")), complaints)
+        return None
+
 
 def _known(end: float) -> Configuration:
     """Return the daemon's configuration; `show config local` has not all of the maps in it."""
@@ -358,6 +378,12 @@ def _drop_ins() -> list[str]:
     (process_config_dir).
     """
     return [f"{DIRECTORY}/{name}" for name in listed(DIRECTORY) if name.endswith(".conf")]
+
+
+def _bindings() -> dict[str, str]:
+    """Return the user-friendly names by WWID; the first line of each counts (alias.c)."""
+    found = re.findall(r"^([^#\s]\S*)\s+(\S+)", read_text(_BINDINGS), re.MULTILINE)
+    return {wwid: alias for alias, wwid in reversed(found)}
 
 
 def _own_drop_ins() -> dict[str, str]:

@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
         Multipathd,
         NextBoot,
         NvmeSubsystem,
+        Parsed,
         PartitionTable,
         Reservation,
         RuleFile,
@@ -211,6 +212,12 @@ class Readings(t.Protocol):
         Waits `timeout` seconds at most.
         """
 
+    def multipath_parsed(self, files: Mapping[str, str]) -> Parsed | None:
+        """Return what multipath-tools' parser makes of `files`, by path, in place of the host's.
+
+        None where it can be asked of the host's own files only.
+        """
+
     # systemd
 
     def units(self, timeout: float) -> tuple[Unit, ...]:
@@ -246,6 +253,9 @@ class Readings(t.Protocol):
 
     def udev_properties(self, device: DeviceNumber, names: Sequence[str]) -> tuple[str, ...]:
         """Return udev's properties `names` of a block device, empty where one is not set."""
+
+    def udev_property_names(self, device: DeviceNumber) -> tuple[str, ...]:
+        """Return the names of udev's properties of a block device, in libudev's order."""
 
     def udev_device(self, device: DeviceNumber) -> UdevDevice:
         """Return a block device as udev shows it, with its node's owner and what can be tuned."""

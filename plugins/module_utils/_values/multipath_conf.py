@@ -246,14 +246,20 @@ def wwid_of_path(path: str) -> str:
 
 def drop_in(settings: Mapping[str, str], device: Mapping[str, str]) -> str:
     """Return the text of the file that says `settings` of a map, and `device` of its storage."""
-    lines = [MARK, "multipaths {", "\tmultipath {"]
-    lines += [f"\t\t{keyword} {_quoted(value)}" for keyword, value in settings.items()]
-    lines += ["\t}", "}"]
+    lines = [MARK, *section("multipaths", {}, section("multipath", settings))]
     if device:
-        lines += ["devices {", "\tdevice {"]
-        lines += [f"\t\t{keyword} {_quoted(value)}" for keyword, value in device.items()]
-        lines += ["\t}", "}"]
+        lines += section("devices", {}, section("device", device))
     return "".join(f"{line}\n" for line in lines)
+
+
+def section(
+    name: str, settings: Mapping[str, str], *inside: Sequence[str], rules: Sequence[Setting] = ()
+) -> list[str]:
+    """Return the lines of a section with its settings or `rules`, and the sections in it."""
+    own = [f"{keyword} {_quoted(value)}" for keyword, value in settings.items()]
+    own += [f"{each.keyword} {_quoted(each.value)}" for each in rules]
+    lines = [*own, *(line for lines in inside for line in lines)]
+    return [f"{name} {{", *(f"\t{line}" for line in lines), "}"]
 
 
 def _quoted(value: str) -> str:

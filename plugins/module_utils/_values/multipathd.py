@@ -51,6 +51,30 @@ class DaemonPath:
 
 
 @dataclass(frozen=True)
+class Parsed:
+    """What multipath-tools' own parser makes of files, and what it says against them."""
+
+    configuration: Configuration
+    complaints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The host's files with another text of one of them, as multipath-tools' parser reads them.
+
+    `alone` is what it takes of that one, `together` of all, `present` of the files as they are, or
+    what a daemon that runs has read. `complaints` are about the proposed one. Where its parser can
+    not be asked before the file is there, all are as this collection reads them.
+    """
+
+    text: str
+    alone: Configuration
+    together: Configuration
+    present: Configuration
+    complaints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Multipathd:
     """The multipath daemon and its files.
 
@@ -60,8 +84,9 @@ class Multipathd:
     `read_only` a directory that cannot be written to, `awaited_file` one that is not there and
     without which systemd does not start the daemon (Red Hat), `complaints` what the daemon's
     parser says against the files. `left_out` is what multipath-tools say of disks that the daemon
-    has not as paths, `log` what it has logged, where that was asked for. What a task did not read
-    is NOT_READ.
+    has not as paths, `log` what it has logged, where that was asked for. `texts` are those of its
+    files, `bindings` the user-friendly names by WWID, `proposed` what a task would make of the
+    settings of the host. What a task did not read is NOT_READ.
     """
 
     runs: bool
@@ -79,6 +104,9 @@ class Multipathd:
     awaited_file: str = NOT_READ
     left_out: Mapping[DeviceNumber, str] = NOT_READ
     log: tuple[str, ...] = NOT_READ
+    texts: Mapping[str, str] = NOT_READ
+    bindings: Mapping[str, str] = NOT_READ
+    proposed: Proposed = NOT_READ
 
     def path_at(self, device: DeviceNumber) -> DaemonPath | None:
         """Return the path with this device number."""

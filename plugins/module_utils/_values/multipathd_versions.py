@@ -55,6 +55,10 @@ NOT_OF_A_MAP = {
 What one version knows and another does not is its own parser's to say.
 """
 
+SET_BY_MULTIPATH = frozenset(("force_sync", "retrigger_tries", "verbosity"))
+"""Keywords of the defaults section of which `multipath -t` shows what multipath itself goes by, not
+what the files say (multipath/main.c). What a file says, the daemon goes by."""
+
 _REVISION = (0, 9, 9)
 _RENAMED_AND_RELOADED = (0, 9, 5)
 _DETECTED_POLICY = (0, 9, 6)

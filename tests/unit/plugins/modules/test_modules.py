@@ -26,6 +26,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.udev imp
 from ansible_collections.san.device_mapper.plugins.modules import (
     device_mapper_info,
     lun_paths,
+    multipath_config,
     multipath_map,
     multipath_path,
     partition_maps,
@@ -35,6 +36,7 @@ from ansible_collections.san.device_mapper.plugins.modules import (
 MODULES = {
     "device_mapper_info": device_mapper_info,
     "lun_paths": lun_paths,
+    "multipath_config": multipath_config,
     "multipath_map": multipath_map,
     "multipath_path": multipath_path,
     "partition_maps": partition_maps,
@@ -300,6 +302,7 @@ def test_a_host_without_device_mapper_is_a_failure_with_its_reason(
     monkeypatch.setattr(_run, "system", missing)
     arguments: dict[str, dict[str, Any]] = {
         "lun_paths": {"wwid": "3600"},
+        "multipath_config": {"state": "absent"},
         "multipath_map": {"wwid": "3600"},
         "multipath_path": {"state": "active", "maps": ["data"]},
         "partition_maps": {"device": "a"},

@@ -11,6 +11,7 @@ import re
 import socket
 import stat
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.san.device_mapper.plugins.module_utils._system import multipathd
+from ansible_collections.san.device_mapper.plugins.module_utils._system import files, multipathd
 from ansible_collections.san.device_mapper.plugins.module_utils._system.multipathd import (
     MultipathDaemon,
 )
@@ -98,6 +99,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeDaem
     monkeypatch.setattr(multipathd, "DIRECTORY", str(directory))
     monkeypatch.setattr(multipathd, "_CONFIGURATION", str(tmp_path / "multipath.conf"))
     monkeypatch.setattr(multipathd, "_WWIDS", str(tmp_path / "wwids"))
+    monkeypatch.setattr(multipathd, "_BINDINGS", str(tmp_path / "bindings"))
     monkeypatch.setattr(multipathd, "_TRY_AGAIN", 0.3)
     monkeypatch.setattr(multipathd, "_PATIENCE", 1.0)
     (tmp_path / "multipath").write_text(
@@ -348,6 +350,48 @@ def test_what_the_daemon_has_against_disks_and_has_logged(
     assert 0 <= time.time() - float(since) < 60
     journal.unlink()
     assert changes.multipathd_now(frozenset()).log == ()
+
+
+def test_files_are_parsed_before_they_are_there(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By multipath-tools themselves; where the kernel gives them no view of their own, not."""
+    seen: dict[str, str] = {}
+    done = subprocess.CompletedProcess(
+        (),
+        0,
+        "defaults {\n\tverbosity 2\n}\n",
+        "1.2 | /etc/a.conf line 3, invalid keyword: x\nnoise\n"
+        "Nov 30 | multipath.conf +23, parsing failed: y\n",
+    )
+
+    def ran(*argv: str, **_how: object) -> subprocess.CompletedProcess[str]:
+        layer = Path(argv[5])
+        seen.update({str(each): each.read_text() for each in layer.rglob("*.conf")})
+        assert argv[:3] == ("unshare", "--mount", "sh")
+        seen["argv"] = " ".join(argv[6:])
+        return done
+
+    monkeypatch.setattr(files, "run", ran)
+    found = MultipathDaemon().multipath_parsed({"/etc/multipath/conf.d/a.conf": "text"})
+    assert found is not None
+    assert found.configuration.sections[0].value("verbosity") == "2"
+    assert found.complaints == (
+        "/etc/a.conf line 3, invalid keyword: x",
+        "multipath.conf +23, parsing failed: y",
+    )
+    (path, text), (_name, argv) = seen.items()
+    assert path.endswith("/multipath/conf.d/a.conf")
+    assert (text, argv) == ("text", "multipath -t")
+    assert not Path(path).exists()
+    done.returncode = 32
+    assert MultipathDaemon().multipath_parsed({}) is None
+
+
+def test_user_friendly_names(daemon: FakeDaemon, tmp_path: Path) -> None:
+    (tmp_path / "bindings").write_text("# Format:\nmpatha 3600\nmpathb 3600\nmpathc 3601\n")
+    found = MultipathDaemon().multipathd(5, frozenset(), checked=False)
+    assert found.bindings == {"3600": "mpatha", "3601": "mpathc"}
 
 
 def test_a_configuration_that_has_not_changed_is_not_parsed_again(daemon: FakeDaemon) -> None:
