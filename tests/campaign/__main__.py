@@ -28,6 +28,7 @@ from campaign import (
     alua,
     company,
     cycles,
+    daemon,
     fabric,
     fuzzed_tables,
     fuzzed_words,
@@ -55,6 +56,7 @@ ON_HOST: dict[str, tuple[Callable[[Host, int, int, Counter[str]], None], tuple[s
     "users": (users.run, ("--targets=1",)),
     "company": (company.run, ("--targets=1",)),
     "cycles": (cycles.run, ("--luns=8", "--targets=1")),
+    "daemon": (daemon.run, (f"--luns={daemon.LUNS}", "--targets=1")),
     "resets": (resets.run, ("--targets=1",)),
 }
 """What runs, and the lab's options for the host that it runs on."""

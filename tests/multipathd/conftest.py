@@ -100,20 +100,25 @@ def _texts(answer: dict[str, t.Any]) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="session")
 def _daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Return the booted host with the modules, multipath-tools and the daemon.
-
-    Without what the packages' triggers do: building an initramfs takes minutes.
-    """
+    """Return the booted host with the modules, multipath-tools and the daemon."""
     lab = Lab.from_environment()
     install(lab, tmp_path_factory.mktemp("modules"))
+    with_daemon(lab)
+    with serving(lab):
+        yield lab
+
+
+def with_daemon(lab: Lab) -> None:
+    """Install multipath-tools, without what the packages' triggers do.
+
+    Building an initramfs takes minutes.
+    """
     script = (
         "modprobe -a dm-multipath dm-service-time dm-queue-length dm-round-robin;"
         " dpkg --no-triggers --force-unsafe-io --install /opt/packages/*.deb > /dev/null 2>&1;"
         " udevadm control --reload"
     )
     lab.ssh(["sh", "-euc", script], timeout=600)
-    with serving(lab):
-        yield lab
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,3 +96,30 @@ def test_the_file_of_a_lun() -> None:
     path = drop_in_path("36")
     assert path == "/etc/multipath/conf.d/san.device_mapper.36.conf"
     assert wwid_of_path(path) == "36"
+
+
+PLACES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+    (("multipaths", "multipath"), {"wwid": "3600"}),
+    (("overrides",), {}),
+    (("devices", "device"), {"vendor": "ACME", "product": "disk"}),
+    (("defaults",), {}),
+)
+"""By precedence (multipath.conf(5); libmultipath/propsel.c)."""
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(4))], ids=str)
+def test_which_section_decides_for_a_lun(order: tuple[int, ...]) -> None:
+    """Wherever they stand; of the same place the later one counts, others' say nothing."""
+    stated = [(at, _section(at, f"{at}{time}")) for at in order for time in ("early", "late")]
+    for first in range(4):
+        known = Configuration(tuple(each for at, each in stated if at >= first))
+        assert known.decided("failback", "3600", ("ACME", "disk")) == f"{first}late"
+    known = Configuration(tuple(each for at, each in stated if at != 1))
+    assert known.decided("failback", "3601", ("ACME", "tape")) == "3late"
+    assert known.decided("no_path_retry", "3600", ("ACME", "disk")) == ""
+
+
+def _section(place: int, value: str) -> Section:
+    names, known = PLACES[place]
+    settings = {**known, "failback": value}
+    return Section("x", place, names, tuple(Setting(each, settings[each]) for each in settings))
