@@ -27,11 +27,13 @@ IMPORTER = "--requirement=tests/requirements-importer.txt"
 CONTENT = (
     ".ansible-lint",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "COPYING",
     "FILES.json",
     "LICENSES/",
     "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
     "changelogs/changelog.yaml",
     "docs/docsite/",
     "docs/report-",
