@@ -16,6 +16,7 @@ from ._plan.steps import apply, foresee, words
 from ._values.errors import (
     DeviceMapperError,
     Interrupted,
+    MultipathdError,
     MultipathdLate,
     Refused,
     Unfinished,
@@ -155,6 +156,10 @@ def _carry_out(
                 ) from unfit
             left = steps
         late = interrupted is not None and isinstance(interrupted.cause, MultipathdLate)
+        if interrupted and not late and isinstance(interrupted.cause, MultipathdError):
+            # What the daemon answers too late, or badly, it may have done all the same.
+            refused = steps[len(steps) - len(interrupted.left or ())]
+            done = done if refused in left else (*done, refused)
         if interrupted and left and (late or left == steps or attempt == _ATTEMPTS):
             cause, not_done = interrupted.cause, interrupted.left
             raise Interrupted(cause, done=words(done), left=not_done or ()) from interrupted

@@ -64,7 +64,7 @@ def test_a_map_grows_and_shrinks_with_its_paths(host: Host, alua: dict[str, t.An
     rescan = "; ".join(f"echo 1 > /sys/block/{name}/device/rescan" for name in names)
     host.shell(f"{set_size % 1}; {rescan}")
     grown = stated(host, wwid=wwid)
-    assert grown["plan"][1] == "resume data"
+    assert grown["plan"][1] == "resume data --nolockfs"
     assert grown["maps"][0]["size"] == 1 << 30
     host.shell(f"{set_size % 0}; {rescan}")
     assert "would shrink" in host.refused("multipath_map", name="data", wwid=wwid)

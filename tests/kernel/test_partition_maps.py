@@ -44,7 +44,7 @@ def test_a_mounted_partition_grows_and_is_renamed_in_place(data: Host) -> None:
     answer = data.applied("partition_maps", device="data")
     assert [words.split("'")[0] for words in answer["plan"]] == [
         "load data-part1 --table ",
-        "resume data-part1",
+        "resume data-part1 --nolockfs",
         "create data-part2 --uuid part2-mpath-35525400000000001 --notable",
         "load data-part2 --table ",
         "resume data-part2 --noflush --nolockfs",

@@ -31,16 +31,15 @@ ln -s /dev/null /etc/udev/rules.d/60-kpartx.rules
 sed 's/ -p -part / /' 60-kpartx.rules > /etc/udev/rules.d/66-kpartx.rules
 grep -q 'kpartx -un /dev' /etc/udev/rules.d/66-kpartx.rules
 for unit in multipathd.service multipathd.socket; do
-    mkdir -p /run/systemd/system/$unit.d
-    printf '[Unit]\\nConditionPathExists=/etc/multipath.conf\\n' \
-        > /run/systemd/system/$unit.d/red-hat.conf
+    sed '/^\\[Unit\\]/a ConditionPathExists=/etc/multipath.conf' \
+        /lib/systemd/system/$unit > /etc/systemd/system/$unit
 done
 systemctl daemon-reload
 udevadm control --reload
 """
 AS_BEFORE = """
 rm -f /etc/udev/rules.d/6?-multipath.rules /etc/udev/rules.d/6?-kpartx.rules
-rm -f /run/systemd/system/multipathd.*.d/red-hat.conf
+rm -f /etc/systemd/system/multipathd.service /etc/systemd/system/multipathd.socket
 systemctl daemon-reload
 udevadm control --reload
 """

@@ -203,7 +203,7 @@ class MemoryMultipathd:
         with self._request("remove", wwid):
             self.daemon.wwids.discard(wwid)
 
-    def tell_multipathd(self, request: str) -> None:
+    def tell_multipathd(self, request: str, timeout: float = 60.0) -> None:
         """Do what the daemon is told."""
         with self._request("tell", request):
             self.daemon.requests.append(request)

@@ -10,6 +10,7 @@ import typing as t
 from collections import Counter
 from dataclasses import replace
 
+from .._values.disk import identified
 from .._values.host import Host
 from .._values.use import Use
 
@@ -35,12 +36,13 @@ def observe_luns(
     sizes = readings.reported_sectors(each for each in found if each.wwid in present)
     controllers = readings.san_controllers()
     disks = tuple(replace(each, reported_sectors=sizes.get(each.device, 0)) for each in found)
-    disks = _identified(disks, [each for each in disks if each.wwid in present], readings)
+    asked = [each for each in disks if each.wwid in present]
+    disks = identified(disks, readings.reported_wwids(asked))
     paths = Counter(each.wwid for each in disks if not each.is_stale)
     if any(paths[wwid] < number for wwid, number in present.items()):
         others = [each for each in disks if each.wwid not in present]
         reachable = [each for each in others if _host_of(each) in controllers]
-        disks = _identified(disks, reachable, readings)
+        disks = identified(disks, readings.reported_wwids(reachable))
     leaving = [
         each
         for each in disks
@@ -52,17 +54,6 @@ def observe_luns(
         controllers=readings.controllers(),
         san_controllers=controllers,
         native_nvme_multipath=readings.has_native_nvme_multipath(),
-    )
-
-
-def _identified(
-    disks: Sequence[BlockDevice], asked: Sequence[BlockDevice], readings: Readings
-) -> tuple[BlockDevice, ...]:
-    """Return `disks`, of which those that are `asked` have the page 0x83 that they state now."""
-    pages = readings.reported_wwids(asked)
-    return tuple(
-        replace(each, page_wwids=pages[each.device]) if each.device in pages else each
-        for each in disks
     )
 
 

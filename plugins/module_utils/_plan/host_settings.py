@@ -97,7 +97,7 @@ class ReadSettings(Unmapped):
             found[:] = [known]
             return not [*self.unmet(known)] and not [*self._other_names(kernel)]
 
-        kernel.tell_multipathd(_READ)
+        kernel.tell_multipathd(_READ, self.timeout)
         if not kernel.multipathd_once(is_done, self.timeout):
             reasons = [*(self.unmet(found[0]) if found else ()), *self._other_names(kernel)]
             words = "; ".join(reasons) or "it does not get idle"
@@ -136,7 +136,7 @@ class ReadSettings(Unmapped):
         else:
             kernel.remove_drop_in(SETTINGS_FILE)
         with contextlib.suppress(KernelError):
-            kernel.tell_multipathd(_READ)
+            kernel.tell_multipathd(_READ, self.timeout)
         return 1
 
     def foresee(self, host: Host) -> Host:

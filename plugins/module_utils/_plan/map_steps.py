@@ -122,7 +122,7 @@ class Resume(OnMap):
 
     `flush` waits for the I/O under way before the swap: for a change of size, and only then
     (multipath-tools dm_addmap_reload). Of a map without a path it would fail the I/O that is queued
-    (dm-mpath.c multipath_presuspend), which is refused before.
+    (dm-mpath.c multipath_presuspend), which is refused before. File systems are not frozen.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Resume(OnMap):
     udev: UdevFlag = UdevFlag.NONE
 
     def words(self) -> str:
-        return f"resume {self.name}" if self.flush else f"resume {self.name} --noflush --nolockfs"
+        return f"resume {self.name} {'' if self.flush else '--noflush '}--nolockfs"
 
     def carry_out(self, kernel: Kernel) -> None:
         kernel.resume(self.uuid, self.flush, self.udev)
@@ -195,6 +195,10 @@ class Message(OnMap):
 
     def carry_out(self, kernel: Kernel) -> None:
         kernel.message(self.uuid, self.text)
+
+    def recover(self, done: Plan, kernel: Kernel) -> int:
+        """Leave the map as it is: a second table, or a suspension, would be somebody else's."""
+        return 0
 
     def foresee(self, host: Host) -> Host:
         if self.text == CANCEL_DEFERRED_REMOVE:

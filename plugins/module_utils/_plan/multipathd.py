@@ -201,7 +201,7 @@ def multipathd_plan(items: Sequence[Present | Gone], host: Host) -> Plan:
         steps += _removal(each, removals, host)
     files = [step for _stated, wanted in managed for step in _files(wanted, host)]
     steps += files
-    steps += _requests([wanted for _stated, wanted in managed], _unread(files, host), host)
+    steps += _requests(managed, _unread(files, host), host)
     changed = {step.uuid for step in files}
     refuse_renames([wanted for _stated, wanted in managed], host)
     waiting = [pair for pair in managed if pair[1].uuid in changed or not _is_right(pair[1], host)]
@@ -250,9 +250,12 @@ def _files(wanted: Managed, host: Host) -> Iterator[Step]:
         yield WriteDropIn(wanted.wwid, path, text)
 
 
-def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator[Step]:
+def _requests(
+    waiting: Sequence[tuple[StatedMap, Managed]], changed: bool, host: Host
+) -> Iterator[Step]:
     """Yield the smallest request that brings the maps about; nothing if they are there."""
-    daemon = host.multipathd
+    daemon, managed = host.multipathd, [wanted for _stated, wanted in waiting]
+    timeout = max((stated.timeout for stated, _wanted in waiting), default=0)
     if not daemon.runs:
         for wanted in managed:
             refuse_no_daemon(wanted, host)
@@ -265,7 +268,7 @@ def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator
         if found is None or not found.live:
             missing.append(each)
         elif found.suspended:
-            yield Tell(f"resume map {found.name}", each.uuid)
+            yield Tell(f"resume map {found.name}", timeout, each.uuid)
         elif found.name != each.name:
             unread = True
         elif found.sectors != sectors(each.table):
@@ -273,15 +276,15 @@ def _requests(managed: Sequence[Managed], changed: bool, host: Host) -> Iterator
         else:
             other.append(each)
     if unread:
-        yield Tell("reconfigure")
+        yield Tell("reconfigure", timeout)
         return
     for each in missing:
         # Before 0.10.0 the daemon says `fail` to a WWID although it has made a map of another name.
-        yield Tell(f"add map {each.name if each.named else each.wwid}", each.uuid)
+        yield Tell(f"add map {each.name if each.named else each.wwid}", timeout, each.uuid)
     for each in resized:
-        yield Tell(f"resize map {each.name}", each.uuid)
+        yield Tell(f"resize map {each.name}", timeout, each.uuid)
     for each in other:
-        yield Tell(f"reload map {each.name}", each.uuid)
+        yield Tell(f"reload map {each.name}", timeout, each.uuid)
 
 
 def _is_right(wanted: Managed, host: Host) -> bool:
@@ -308,7 +311,7 @@ def _waits(waiting: Sequence[tuple[StatedMap, Managed]], host: Host) -> Iterator
             yield AwaitName(wanted, stated.timeout)
             again = True
     if again:
-        yield Tell("reconfigure")
+        yield Tell("reconfigure", waiting[0][0].timeout)
     for stated, wanted in waiting:
         yield _wait(stated, wanted, host)
 
@@ -344,12 +347,14 @@ def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> 
 
     `removals` are the steps by which the kernel would do so, by uuid.
 
-    Its WWID goes first: the removal has udev tell the daemon of the paths, which would make the map
-    again. It reads its files for no event.
+    Its WWID goes just before it: the removal has udev tell the daemon of the paths, which would
+    make the map again. It reads its files for no event.
     """
-    uuid = multipath_uuid(each.wwid)
+    uuid, timeout = multipath_uuid(each.wwid), each.stated.timeout
     files = tuple(_forget_files(each.wwid, host.multipathd))
-    yield from (step for step in files if isinstance(step, RemoveWwid))
+    forgotten = tuple(step for step in files if isinstance(step, RemoveWwid))
+    if not any(isinstance(step, Remove) for step in removals.get(uuid, ())):
+        yield from forgotten
     for step in (step for absent in each.absent for step in removals.get(absent.uuid, ())):
         deferred = isinstance(step, Remove) and step.deferred
         if host.multipathd.runs and deferred:
@@ -364,10 +369,12 @@ def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> 
             )
         if not host.multipathd.runs or step.uuid != uuid:
             yield step
+            if isinstance(step, Remove) and step.uuid == uuid:
+                yield from forgotten
         elif isinstance(step, Remove):
-            yield DeleteMap(step.name, step.uuid)
+            yield from (*forgotten, DeleteMap(step.name, step.uuid, timeout))
         elif isinstance(step, Message) and step.text == FAIL_IF_NO_PATH:
-            yield disable_queueing(step.name, step.uuid)
+            yield disable_queueing(step.name, step.uuid, timeout)
     yield from (step for step in files if not isinstance(step, RemoveWwid))
 
 

@@ -24,6 +24,8 @@ if t.TYPE_CHECKING:
     from .managed import Managed
     from .stated import Present, StatedMap
 
+_PLACES = {"wwids_file": "/etc/multipath/wwids", "config_dir": "/etc/multipath/conf.d"}
+"""What old versions let multipath.conf change, and later ones do not."""
 _ALUA_PRIORITIES = ("alua", "sysfs")
 
 
@@ -50,6 +52,18 @@ def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
             found=f"multipathd's parser reports errors: {'; '.join(daemon.complaints)}",
             way_out="Correct the file first; nothing was changed",
         )
+    for keyword, place in _PLACES.items():
+        for section in daemon.known.saying(keyword):
+            if section.value(keyword) != place:
+                raise Refused(
+                    option="manager",
+                    value="multipathd",
+                    found=f"multipathd has {keyword} {section.value(keyword)}, not {place}",
+                    way_out=(
+                        f"Take {keyword} out of multipath.conf, which later versions ignore, and"
+                        " move the files; nothing was changed"
+                    ),
+                )
     writes = any(
         isinstance(each, (WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid)) for each in steps
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from .._values.errors import KernelError, MultipathdError, MultipathdLate
 from .._values.map import Map
-from .._values.names import multipath_uuid
+from .._values.names import multipath_uuid, wwid_of
 from .._values.table import canonical, format_table
 from .map_steps import FAIL_IF_NO_PATH, Message
 from .multipathd_reasons import reasons
@@ -134,11 +134,12 @@ class RemoveWwid(Step):
 class Tell(Step):
     """Tell the daemon something, about one map or all.
 
-    `effect` is the message to the kernel that does the same at once; None where another step waits
-    for what the daemon makes of it.
+    It answers within `timeout` seconds. `effect` is the message to the kernel that does the same at
+    once; None where another step waits for what the daemon makes of it.
     """
 
     request: str
+    timeout: float
     uuid: str = ""
     effect: Message | None = None
 
@@ -146,37 +147,47 @@ class Tell(Step):
         return f"multipathd {self.request}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.tell_multipathd(self.request)
+        kernel.tell_multipathd(self.request, self.timeout)
 
     def foresee(self, host: Host) -> Host:
         return self.effect.foresee(host) if self.effect else host
 
 
-def disable_queueing(name: str, uuid: str) -> Tell:
+def disable_queueing(name: str, uuid: str, timeout: float) -> Tell:
     """Return the step after which I/O to a map without a path fails."""
-    return Tell(f"disablequeueing map {name}", uuid, Message(name, uuid, FAIL_IF_NO_PATH))
+    effect = Message(name, uuid, FAIL_IF_NO_PATH)
+    return Tell(f"disablequeueing map {name}", timeout, uuid, effect)
 
 
 @dataclass(frozen=True)
 class DeleteMap(Step):
-    """Have the daemon remove a map that is not open."""
+    """Have the daemon remove a map that is not open, within `timeout` seconds."""
 
     name: str
     uuid: str
+    timeout: float
 
     def words(self) -> str:
         return f"multipathd del map {self.name}"
 
     def carry_out(self, kernel: Kernel) -> None:
-        kernel.tell_multipathd(f"del map {self.name}")
+        kernel.tell_multipathd(f"del map {self.name}", self.timeout)
 
     def recover(self, done: Plan, kernel: Kernel) -> int:
-        """Let the map queue again that was told to fail I/O just before, in order to be removed."""
-        if done[-1:] == (disable_queueing(self.name, self.uuid),):
-            with contextlib.suppress(KernelError):
-                kernel.tell_multipathd(f"restorequeueing map {self.name}")
-                return 1
-        return 0
+        """Take back what was done just before in order to remove the map, which stays.
+
+        The next boot would not take its LUN without the WWID; and it queues again.
+        """
+        undone, wwid = 0, wwid_of(self.uuid)
+        with contextlib.suppress(KernelError):
+            if done[-1:] == (RemoveWwid(wwid),):
+                kernel.add_wwid(wwid)
+                undone = 1
+            before = done[: len(done) - undone]
+            if before[-1:] == (disable_queueing(self.name, self.uuid, self.timeout),):
+                kernel.tell_multipathd(f"restorequeueing map {self.name}", self.timeout)
+                undone += 1
+        return undone
 
     def foresee(self, host: Host) -> Host:
         return replace(host, maps=tuple(each for each in host.maps if each.uuid != self.uuid))

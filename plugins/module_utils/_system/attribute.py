@@ -63,6 +63,11 @@ def place(link: str) -> str:
     return ""
 
 
+def encoded(text: str) -> bytes:
+    """Return text as a library takes it, with the bytes that `decoded` found."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def decoded(value: bytes | None) -> str:
     """Return text that a library gives; what is not UTF-8 stays a surrogate, None is empty."""
     return (value or b"").decode("utf-8", "surrogateescape")

@@ -232,8 +232,12 @@ def _once(
 
 def _write(request: str, name: str, text: str, path: str) -> None:
     try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
+        # Without O_CREAT: of an attribute that has gone, it would say that it may not be made.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode("ascii"))
+        finally:
+            os.close(descriptor)
     except OSError as refused:
         number = refused.errno or 0
         raise KernelError(request, name, number, f"{path}: {refusal(path, refused)}") from refused

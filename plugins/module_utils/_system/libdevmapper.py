@@ -23,7 +23,7 @@ from .._values.errors import DeviceMapperError, KernelError
 from .._values.map import Map, UdevFlag
 from .._values.multipath import Multipath, MultipathStatus
 from .._values.table import Segment, Table
-from .attribute import decoded, line
+from .attribute import decoded, encoded, line
 from .block_devices import device_number
 from .files import write_whole
 from .selinux import refusal
@@ -188,9 +188,11 @@ class LibDeviceMapper:
         """Swap the inactive table in, if there is one, and let I/O go on."""
         with self._task(_RESUME, "resume", uuid) as task:
             task.set_uuid(uuid.encode())
+            # A freeze would write all that is dirty while the target queues no more (dm.c
+            # __dm_suspend); multipath-tools never asks for one.
+            task.skip_lockfs()
             if not flush:
                 task.no_flush()
-                task.skip_lockfs()
             self._announce(task, udev)
             task.run()
             self._touched.append(task.name())
@@ -200,7 +202,7 @@ class LibDeviceMapper:
         old_name = self._name_of(uuid)
         with self._task(_RENAME, "rename", uuid) as task:
             # The kernel finds the map of a rename by its name only (dm-ioctl.c dm_hash_rename).
-            task.set_name(old_name.encode())
+            task.set_name(encoded(old_name))
             task.set_newname(new_name.encode())
             self._announce(task, udev)
             task.run()
@@ -280,7 +282,7 @@ class LibDeviceMapper:
         cookie = self._cookie
         if cookie is None or not cookie.value:
             for name in self._touched:
-                self._library.dm_mknodes(name.encode())
+                self._library.dm_mknodes(encoded(name))
             self._library.dm_task_update_nodes()  # The library only notes what is to be done.
             return
         waiter = threading.Thread(target=self._library.dm_udev_wait, args=(cookie,), daemon=True)

@@ -157,18 +157,22 @@ class MultipathDaemon:
 
     _told: float = 0.0
 
-    def tell_multipathd(self, request: str) -> None:
+    def tell_multipathd(self, request: str, timeout: float) -> None:
         """Tell the daemon something; MultipathdError if it does not do it.
 
-        It is told again for a few seconds: it refuses what udev still works on, or has open.
+        It answers once it has done so, with udev, which is waited for `timeout` seconds at most. It
+        is told again for a few seconds: it refuses what udev still works on, or has open; and as
+        long as the wait is where it still reads its files for another `reconfigure`.
         """
         self._told = time.time()
-        end = time.monotonic() + _TRY_AGAIN
+        started = time.monotonic()
+        end = started + timeout
+        again = end if request == "reconfigure" else started + min(timeout, _TRY_AGAIN)
         while True:
             reply = _ask(request, end)
             if reply == "ok":
                 return
-            if time.monotonic() >= end or reply == "blacklisted":
+            if time.monotonic() >= again or reply == "blacklisted":
                 raise MultipathdError(request, f"it answers {reply!r}")
             time.sleep(_LOOK_AGAIN)
 
@@ -260,7 +264,7 @@ class MultipathDaemon:
 
 def _known(end: float) -> Configuration:
     """Return the daemon's configuration; `show config local` has not all of the maps in it."""
-    return _parsed(_ask("show config", end))
+    return _parsed(_shown("show config", end))
 
 
 @functools.lru_cache(maxsize=1)
@@ -271,8 +275,8 @@ def _parsed(text: str) -> Configuration:
 
 def _is_idle(end: float) -> bool:
     """Return whether the daemon neither configures itself nor has an event to handle."""
-    state = _ask("show daemon", end).split()[-1:]
-    return state in (["idle"], ["running"]) and "busy: False" in _ask("show status", end)
+    state = _shown("show daemon", end).split()[-1:]
+    return state in (["idle"], ["running"]) and "busy: False" in _shown("show status", end)
 
 
 def _maps(end: float) -> t.Iterator[DaemonMap]:
@@ -295,7 +299,7 @@ def _paths(version: tuple[int, ...], end: float) -> t.Iterator[DaemonPath]:
 
 def _rows(request: str, columns: int, end: float) -> t.Iterator[list[str]]:
     """Yield the rows of an answer in columns; one without rows is `ok`."""
-    for row in _ask(request, end).splitlines():
+    for row in _shown(request, end).splitlines():
         fields = [field.strip() for field in row.split("|")]
         if len(fields) == columns:
             yield fields
@@ -317,8 +321,17 @@ def _ask(request: str, end: float) -> str:
                 continue
             file = SOCKETS[0] if os.path.exists(SOCKETS[0]) else ""
             raise MultipathdError(request, f"no answer ({refusal(file, failed)})") from failed
-        if reply != "timeout" or time.monotonic() >= end:
+        # Since 0.9.8 it says "fail" before that word.
+        if reply.split("\n")[-1] != "timeout" or time.monotonic() >= end:
             return reply
+
+
+def _shown(request: str, end: float) -> str:
+    """Return what the daemon shows; MultipathdError where it shows nothing."""
+    reply = _ask(request, end)
+    if reply.split("\n")[0] in ("fail", "timeout"):
+        raise MultipathdError(request, f"it answers {reply!r}")
+    return reply
 
 
 def _asked(request: str, timeout: float) -> str:

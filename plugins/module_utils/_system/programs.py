@@ -20,13 +20,19 @@ def run(
     OSError if it is not there, subprocess.TimeoutExpired after `timeout` seconds.
     """
     # Ansible's run_command waits forever, and only _run knows Ansible.
-    return subprocess.run(  # pylint: disable=ansible-bad-function
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
         argv,
         env={"PATH": path, "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        timeout=timeout,
-        check=False,
     )
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        # One that waits for a device in the kernel is not ended by a signal, nor waited for.
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(argv, process.returncode, output, errors)

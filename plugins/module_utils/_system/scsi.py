@@ -97,6 +97,8 @@ def _names(
         return
     text = udev_text(designator.decode("ascii", "replace").rstrip("\0"))
     digits = text.lower() if header[0] & 0x0F == _ASCII else designator.hex()
+    if not digits:
+        return
     if kind == _NAA:
         yield {"6": 0, "5": 1, "2": 1}.get(digits[0], 2), f"3{digits}"
     elif kind == _EUI:

@@ -70,7 +70,9 @@ def reported_sectors(disk: BlockDevice) -> int:
     if len(answer) >= 12:
         return _capacity(answer[0:8], answer[8:12])
     answer = asked(disk, _READ_CAPACITY_10, 8)
-    return _capacity(answer[0:4], answer[4:8]) if len(answer) == 8 else 0
+    # The highest number says that there are more (SBC-4, READ CAPACITY (10)).
+    known = len(answer) == 8 and answer[0:4] != b"\xff" * 4
+    return _capacity(answer[0:4], answer[4:8]) if known else 0
 
 
 def reported_wwids(disk: BlockDevice) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ from .._plan.steps import uuids
 from .._report.difference import difference
 from .._report.maps import map_result
 from .._values.boot_files import STATIC
+from .._values.disk import identified
 from .._values.errors import Refused, refuse_too_many, refuse_twice
 from .._values.map import UdevFlag
 from .._values.multipath import Multipath, handler_in_use
@@ -114,7 +115,8 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
     # A use may be deferred to: then nothing waits for it.
     patience = timeout if any(not stated.defers for stated in gone) else 0
     names = {stated.name for stated in gone if not stated.wwid}
-    of_luns = {stated.wwid for stated in gone if stated.wwid}
+    protected = [stated for stated in request if stated.present and stated.read_only]
+    of_luns = {stated.wwid for stated in (*gone, *protected) if stated.wwid}
 
     def leaving(each: Map) -> bool:
         return each.name in names or each.wwid in of_luns
@@ -125,6 +127,7 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
     host = with_settled_states(
         host, wwids | {path.wwid for path in listed if path}, readings, timeout
     )
+    host = _with_pages_of_new_paths(host, wwids, [each for each in listed if each], readings)
     paths = frozenset(disk.device for disk in host.block_devices if disk.wwid in wwids)
     checked = any(each.manager == "multipathd" for each in request)
     persistent = any(each.persistent for each in request)
@@ -158,6 +161,18 @@ def _by_kernel(request: Stated, host: Host) -> Iterator[StatedMap]:
     for stated in request:
         if stated.present and not by_multipathd(stated, stated.wwid, host):
             yield stated
+
+
+def _with_pages_of_new_paths(
+    host: Host, wwids: set[str], listed: Sequence[BlockDevice], readings: Readings
+) -> Host:
+    """Return the host with what those paths say of themselves now that a map does not have yet."""
+    chosen = {path.device for path in listed}
+    chosen |= {disk.device for disk in host.block_devices if disk.wwid in wwids}
+    members = {device for each in host.multipath_maps() for device in devices(each.live)}
+    asked = [disk for disk in host.block_devices if disk.device in chosen - members]
+    pages = readings.reported_wwids(asked) if asked else {}
+    return replace(host, block_devices=identified(host.block_devices, pages))
 
 
 def _modules(request: Stated) -> Iterator[str]:
@@ -299,7 +314,7 @@ def _desired(stated: StatedMap, host: Host) -> Desired:
     for path in paths:
         refuse_claimed(option, wwid, path, uuid, host)
     stated = as_decided(stated, wwid, paths, host) if by_daemon else stated
-    _refuse_read_only(stated, paths, present)
+    _refuse_read_only(stated, paths, present, host)
     name = stated.name or wwid
     check_name("name", name)
     table = _table_for(stated, paths, length, present, host)
@@ -410,12 +425,23 @@ def _udev_flags(stated: StatedMap, paths: Sequence[BlockDevice]) -> UdevFlag:
     return flags | UdevFlag.NO_PATHS if down else flags
 
 
-def _refuse_read_only(stated: StatedMap, paths: Sequence[BlockDevice], present: Map | None) -> None:
-    """Refuse to write through a path that its storage has protected (sd.c sd_open: EROFS).
+def _refuse_read_only(
+    stated: StatedMap, paths: Sequence[BlockDevice], present: Map | None, host: Host
+) -> None:
+    """Refuse to protect what is in use, and to write a protected path (sd.c sd_open: EROFS).
 
     And to open a path that is down anew, which a map does to change this (dm.c find_table_device).
     """
     members = devices(present.live) if present else ()
+    if present and present.live and stated.read_only and not present.read_only:
+        uses = host.uses_beyond_partition_maps(present)
+        if uses:
+            raise Refused(
+                option="read_only",
+                value=True,
+                found=f"the map {present.name} can be written to, and is in use: {words(uses)}",
+                way_out="End that use first (unmount, swapoff, vgchange -an); nothing was changed",
+            )
     if present and present.live and present.read_only != stated.read_only:
         down = [path for path in paths if path.is_down]
         if down:

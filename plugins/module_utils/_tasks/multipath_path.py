@@ -17,6 +17,7 @@ from .._plan.multipathd_steps import Tell
 from .._plan.paths import refuse_other_lun
 from .._plan.steps import foresee, uuids
 from .._report.path_states import path_states_lines, path_states_result
+from .._values.disk import identified
 from .._values.errors import Refused
 from .._values.multipathd import Multipathd
 from .._values.names import controller_name
@@ -67,6 +68,7 @@ class Request:
     active: bool = False
     path_group: int = 0
     min_active: int = 1
+    timeout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def parse(options: ModuleOptions) -> Request:
         active=options["state"] == "active",
         path_group=path_group or 0,
         min_active=options["min_active"],
+        timeout=float(options["timeout"]),
     )
 
 
@@ -124,8 +127,18 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     disks = host.block_devices if filters.by_transport else ()
     runs = readings.multipathd_runs()
     switches = request.path_group and runs
+    # What is reinstated gets I/O: it has to say now which LUN it is.
+    failed = {
+        device
+        for each in _maps(filters, host)
+        for device, state in each.path_states.items()
+        if request.active and not state.active
+    }
+    asked = [disk for disk in host.block_devices if disk.device in failed]
+    pages = readings.reported_wwids(asked) if asked else {}
     return replace(
         host,
+        block_devices=identified(host.block_devices, pages),
         controllers=readings.controllers(),
         transports=readings.transports(disks),
         held_paths=readings.held_paths(),
@@ -141,8 +154,8 @@ def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so."""
     found = chosen(request.filters, host)
     if request.path_group:
-        return tuple(step for each in found for step in _switch(request.path_group, each, host))
-    plan = tuple(step for each in found for step in _messages(request.active, each, host))
+        return tuple(step for each in found for step in _switch(request, each, host))
+    plan = tuple(step for each in found for step in _messages(request, each, host))
     if not request.active:
         _refuse_too_few(request.min_active, found, plan, host)
     return plan
@@ -327,9 +340,9 @@ def _plain(name: str) -> str:
     return "0x" + re.sub("[:-]", "", match.group(1)) if match else lower
 
 
-def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Step]:
+def _messages(request: Request, each: Chosen, host: Host) -> Iterator[Step]:
     """Yield what brings each chosen path that is not as stated to its state."""
-    states = each.map.path_states
+    states, active = each.map.path_states, request.active
     verb = "reinstate_path" if active else "fail_path"
     for device in each.paths:
         if device not in states or states[device].active is not active:
@@ -340,23 +353,22 @@ def _messages(active: bool, each: Chosen, host: Host) -> Iterator[Step]:
             told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
             message = f"{verb} {device}"
             step = HeldMessage(each.map.name, each.map.uuid, message, device, active)
-            yield Tell(told, each.map.uuid, step) if host.multipathd.runs else step
+            yield _asked(request, step, told, host)
         elif not host.multipathd.runs and active is ((each.map.uuid, device) in host.held_paths):
             yield (Release if active else Hold)(each.map.uuid, device)
 
 
-def _request(each: Map, message: str, told: str, host: Host) -> Step:
+def _asked(request: Request, step: Message, told: str, host: Host) -> Step:
     """Return the message to the map, or the same request in the words of a daemon that runs."""
-    step = Message(each.name, each.uuid, message)
-    return Tell(told, each.uuid, step) if host.multipathd.runs else step
+    return Tell(told, request.timeout, step.uuid, step) if host.multipathd.runs else step
 
 
-def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
-    """Yield the request that makes the group `number` the current one, if it is not.
+def _switch(request: Request, each: Chosen, host: Host) -> Iterator[Step]:
+    """Yield the request that makes the stated path group the current one, if it is not.
 
     The kernel leaves a group without an active path with the next I/O (dm-mpath.c choose_pgpath).
     """
-    groups = each.status.groups
+    groups, number = each.status.groups, request.path_group
     if number > len(groups):
         raise Refused(
             option="path_group",
@@ -379,7 +391,8 @@ def _switch(number: int, each: Chosen, host: Host) -> Iterator[Step]:
         for path in groups[number - 1].paths:
             _refuse_other_lun(path.device, each.map, host)
         told = f"switch map {each.map.name} group {number}"
-        yield _request(each.map, f"switch_group {number}", told, host)
+        step = Message(each.map.name, each.map.uuid, f"switch_group {number}")
+        yield _asked(request, step, told, host)
 
 
 def _refuse_failback(number: int, each: Map, host: Host) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping
 
     from .device import DeviceNumber
 
@@ -139,6 +139,20 @@ class Transport(t.NamedTuple):
 def udev_text(text: str) -> str:
     """Return text of a device as udev has it in a property: replaced is what a link cannot have."""
     return _UNFIT.sub("_", _BLANKS.sub("_", text.strip()))
+
+
+def identified(
+    disks: Iterable[BlockDevice], pages: Mapping[DeviceNumber, tuple[str, ...]]
+) -> tuple[BlockDevice, ...]:
+    """Return `disks` with what page 0x83 of some of them says now, which the kernel may not know.
+
+    It reads a page again where the array says that the disk's identity has changed, and not where
+    it says only that LUN numbers have (scsi_error.c scsi_check_sense, scsi_lib.c scsi_evt_emit).
+    """
+    return tuple(
+        replace(each, page_wwids=pages[each.device]) if each.device in pages else each
+        for each in disks
+    )
 
 
 def names(wwids: Collection[str], wwid: str) -> bool:

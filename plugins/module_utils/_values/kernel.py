@@ -381,7 +381,7 @@ class Kernel(Readings, t.Protocol):
     def remove_wwid(self, wwid: str) -> None:
         """Remove a WWID from those that multipath-tools takes for multipath devices."""
 
-    def tell_multipathd(self, request: str) -> None:
+    def tell_multipathd(self, request: str, timeout: float) -> None:
         """Tell the multipath daemon something."""
 
 

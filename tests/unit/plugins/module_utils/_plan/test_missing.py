@@ -60,7 +60,7 @@ DATA = Desired("data", "mpath-1", TABLE)
         (Map("data", "mpath-1", live=ONE_PATH), (LOAD, SWAP)),
         (Map("data", "mpath-1", live=ONE_PATH, suspended=True), (LOAD, SWAP)),
         (Map("data", "mpath-1", live=READ_BACK, read_only=True), (LOAD, SWAP)),
-        (Map("data", "mpath-1", live=SMALLER), (LOAD, "resume data")),
+        (Map("data", "mpath-1", live=SMALLER), (LOAD, "resume data --nolockfs")),
         (Map("data", "mpath-1", live=WITH_HANDLER), (LOAD, SWAP)),
         (Map("data", "mpath-1", live=QUEUEING), ("message data 0 fail_if_no_path",)),
         (Map("data", "mpath-1", live=parse_table("0 8 error")), (LOAD, SWAP)),

@@ -227,7 +227,8 @@ def test_partition_maps_go_first_and_what_is_in_use_stays(host: MemoryHost) -> N
     assert refusal(host, state="absent", in_use="defer").option == "in_use"
     host.kernel.placed("part1-mpath-3600").opened = 0
     removed = host.run("multipath_map", **TASK, state="absent")
-    assert removed["plan"][1:3] == ["remove data-part1", "multipathd del map data"]
+    order = ["remove data-part1", "multipath -w 3600", "multipathd del map data"]
+    assert removed["plan"][:3] == order
 
 
 def test_queueing_ends_before_a_map_without_a_path_is_removed(host: MemoryHost) -> None:
@@ -235,7 +236,46 @@ def test_queueing_ends_before_a_map_without_a_path_is_removed(host: MemoryHost) 
     for device in (SDA, SDB):
         host.kernel.message("mpath-3600", f"fail_path {device}")
     removed = host.run("multipath_map", **TASK, state="absent")
-    assert removed["plan"][1] == "multipathd disablequeueing map data"
+    assert removed["plan"][0] == "multipathd disablequeueing map data"
+
+
+@pytest.mark.parametrize("queues", [False, True])
+def test_a_map_that_the_daemon_does_not_remove_keeps_its_wwid(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch, queues: bool
+) -> None:
+    """Without it, the next boot would not take the LUN; a map that queued queues again."""
+    task = {**TASK, "no_path_retry": "queue"} if queues else TASK
+    host.run("multipath_map", **task)
+    for device in (SDA, SDB):
+        host.kernel.message("mpath-3600", f"fail_path {device}")
+    tell = host.kernel.tell_multipathd
+
+    def refuses(request: str, timeout: float) -> None:
+        if request == "del map data":
+            raise MultipathdError(request, "it answers 'fail'")
+        if request != "restorequeueing map data":
+            tell(request, timeout)
+
+    monkeypatch.setattr(host.kernel, "tell_multipathd", refuses)
+    with pytest.raises(Interrupted) as error:
+        host.run("multipath_map", **TASK, state="absent")
+    assert error.value.done == ()
+    assert host.kernel.daemon.wwids == {"3600"}
+
+
+def test_what_the_daemon_does_and_does_not_confirm_is_a_change(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.run("multipath_map", **TASK)
+    tell = host.kernel.tell_multipathd
+
+    def late(request: str, timeout: float) -> None:
+        tell(request, timeout)
+        raise MultipathdError(request, "no answer (timed out)")
+
+    monkeypatch.setattr(host.kernel, "tell_multipathd", late)
+    done = host.run("multipath_path", state="failed", maps=["data"], paths=["sda"])
+    assert (done["changed"], done["plan"]) == (True, ["multipathd fail path sda"])
 
 
 def test_a_map_that_somebody_suspended_is_resumed(host: MemoryHost) -> None:
@@ -515,7 +555,7 @@ def test_a_daemon_that_has_died_is_not_replaced_unasked(host: MemoryHost) -> Non
     refused = refusal(host, path_grouping_policy="multibus")
     assert "does not run, and the map data has the table " in refused.found
     removed = host.run("multipath_map", **TASK, state="absent")
-    assert removed["plan"] == ["multipath -w 3600", "remove data", f"rm {FILE}"]
+    assert removed["plan"] == ["remove data", "multipath -w 3600", f"rm {FILE}"]
 
 
 def test_a_daemon_that_is_not_there_is_refused(host: MemoryHost) -> None:

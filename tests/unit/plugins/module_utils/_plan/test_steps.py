@@ -46,7 +46,7 @@ def status(groups: str) -> MultipathStatus:
         (Load("data", "u", ONE), "load data --table '0 8 linear 8:0 0'"),
         (Load("data", "u", ONE, True), "load data --readonly --table '0 8 linear 8:0 0'"),
         (Resume("data", "u"), "resume data --noflush --nolockfs"),
-        (Resume("data", "u", flush=True), "resume data"),
+        (Resume("data", "u", flush=True), "resume data --nolockfs"),
         (Clear("data", "u"), "clear data"),
         (Rename("data", "u", "log"), "rename data log"),
         (Message("data", "u", "fail_if_no_path"), "message data 0 fail_if_no_path"),

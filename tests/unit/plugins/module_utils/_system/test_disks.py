@@ -173,6 +173,18 @@ def test_a_write_that_fails_says_where(request_name: str, name: str, path: str) 
     assert refused.value.errno == errno.ENOENT
 
 
+def test_a_size_that_does_not_fit_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a LUN of more than 2 TiB, READ CAPACITY (10) says that (16) has to be asked."""
+    monkeypatch.setattr(scsi_generic, "opened", lambda *_disk: os.open("/dev/null", os.O_RDONLY))
+    answers = {16: b"", 10: b"\xff" * 4 + (512).to_bytes(4, "big")}
+    monkeypatch.setattr(
+        scsi_generic, "_answer", lambda _descriptor, command, _length: answers[len(command)]
+    )
+    assert scsi_generic.reported_sectors(GONE) == 0
+    answers[10] = (7).to_bytes(4, "big") + (4096).to_bytes(4, "big")
+    assert scsi_generic.reported_sectors(GONE) == 64
+
+
 def test_to_delete_what_somebody_else_has_deleted_is_no_error() -> None:
     Disks().delete(GONE)
     assert Disks().left_of([GONE], 60) == ()

@@ -241,13 +241,42 @@ def test_a_daemon_that_ends_before_it_listens_is_not_waited_for(
 
 def test_requests_are_repeated_unless_that_is_in_vain(daemon: FakeDaemon) -> None:
     changes = MultipathDaemon()
-    changes.tell_multipathd("reconfigure")
+    changes.tell_multipathd("reconfigure", 5)
     with pytest.raises(MultipathdError, match="blacklisted"):
-        changes.tell_multipathd("add map 1")
+        changes.tell_multipathd("add map 1", 5)
     assert daemon.asked == ["reconfigure", "add map 1"]
     with pytest.raises(MultipathdError, match="it answers 'fail'"):
-        changes.tell_multipathd("del map data")
+        changes.tell_multipathd("del map data", 5)
     assert daemon.asked.count("del map data") > 1
+
+
+@pytest.mark.parametrize("held", ["timeout\n", "fail\ntimeout\n", "fail\n"])
+@pytest.mark.parametrize("request_", [each for each in ANSWERS if each.startswith("show")])
+def test_a_lock_that_is_held_is_not_an_empty_answer(
+    daemon: FakeDaemon, held: str, request_: str
+) -> None:
+    """Since 0.9.8 the daemon says "fail" before "timeout"."""
+    daemon.answers[request_] = held
+    with pytest.raises(Refused, match=r"does not answer|answers"):
+        MultipathDaemon().multipathd(0.3, frozenset(), checked=False)
+
+    def let_go() -> None:
+        daemon.answers[request_] = ANSWERS[request_]
+
+    if "timeout" in held:
+        threading.Timer(0.2, let_go).start()
+        assert MultipathDaemon().multipathd(30, frozenset(), checked=False).maps
+
+
+def test_an_answer_is_waited_for_as_long_as_the_task_may_wait(daemon: FakeDaemon) -> None:
+    """Udev may be busy for longer than a request is repeated; so may a first reading of files."""
+    daemon.answers["reconfigure"] = "fail\n"
+
+    def let_go() -> None:
+        daemon.answers["reconfigure"] = "ok\n"
+
+    threading.Timer(0.6, let_go).start()
+    MultipathDaemon().tell_multipathd("reconfigure", 30)
 
 
 def test_a_drop_in_is_written_whole(daemon: FakeDaemon, tmp_path: Path) -> None:
@@ -334,7 +363,7 @@ def test_what_the_daemon_has_against_disks_and_has_logged(
     journal.write_text('#!/bin/sh\necho "$*" >> ${0%/*}/ran\necho "data: failed to load map"\n')
     journal.chmod(0o755)
     changes = MultipathDaemon()
-    changes.tell_multipathd("reconfigure")
+    changes.tell_multipathd("reconfigure", 5)
     disks = frozenset({DeviceNumber(8, 0), DeviceNumber(8, 99)})
     assert changes.multipathd_now(disks).left_out == {DeviceNumber(8, 99): ""}
     (tmp_path / "wwids").touch()
