@@ -483,7 +483,7 @@ nvme:
         health:
           description:
             - How the NVMe multipath device is, in the form of RV(maps[].health).
-            - RV(nvme[].namespaces[].health.state) is V(queueing) where no path is usable and I/O
+            - The C(state) is V(queueing) where no path is usable and I/O
               waits for a controller, and V(dead) where it fails. I/O waits while a controller is
               live (its ANA state does not allow I/O), resetting, or connecting without
               C(fast_io_fail_tmo). Where that is set, I/O fails those seconds after the loss, and

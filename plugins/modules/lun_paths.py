@@ -25,6 +25,9 @@ description:
   - Namespaces of NVMe count as paths where the kernel does not join them itself
     (C(nvme_core.multipath=N)). Their controllers are rescanned instead of SCSI hosts. They cannot
     be deleted through sysfs, so that O(state=absent) is refused while they are there.
+  - Where the kernel joins their paths itself (native NVMe multipath, the default), both states are
+    refused for a namespace, with what to do instead. M(san.device_mapper.device_mapper_info) shows
+    such namespaces. One that this host does not have is V(absent) already.
 extends_documentation_fragment:
   - san.device_mapper._attributes
 attributes:
@@ -223,6 +226,7 @@ from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
 from ..module_utils._system.lock import Lock
+from ..module_utils._system.nvme import Nvme
 from ..module_utils._tasks.lun_paths import TASK
 
 _ITEM: dict[str, dict[str, object]] = {
@@ -248,7 +252,7 @@ SPECIFICATION = {
     "required_one_of": [("luns", "wwid")],
 }
 
-PARTS = (BlockDevices, Disks, Lock)
+PARTS = (BlockDevices, Disks, Lock, Nvme)
 """The parts of the system that the task needs."""
 
 

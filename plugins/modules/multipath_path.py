@@ -30,6 +30,9 @@ description:
     failed, so that the host's own check of the paths of persistent maps, see
     O(san.device_mapper.multipath_map#module:check_interval), leaves them failed. RV(plan) shows a
     C(touch) or C(rm) there only where the state of the path in the kernel stays as it is.
+  - The paths of NVMe multipath devices, which the kernel joins itself, are not changed, nor counted
+    by O(min_active), because the kernel has no request to take one out of use. Before a fabric goes
+    that they share with LUNs, look at their health (M(san.device_mapper.device_mapper_info)).
 extends_documentation_fragment:
   - san.device_mapper._attributes
 attributes:
@@ -65,7 +68,8 @@ options:
   hosts:
     description:
       - The SCSI hosts that the paths begin at, by number or name, such as V(0) or V(host0); for
-        NVMe the controllers, such as V(nvme0).
+        NVMe the controllers, such as V(nvme0), where the kernel does not join their paths itself
+        (C(nvme_core.multipath=N)). Otherwise such a controller is refused.
     type: list
     elements: str
   target_ports:

@@ -29,6 +29,8 @@ options:
     description:
       - The name of a map, the path of a block device, or that of a disk image. An image gets a
         loop device while its partitions have maps; V(absent) in O(state) detaches it.
+      - An NVMe multipath device, such as V(/dev/nvme0n1) where the kernel joins the paths, is
+        refused for V(present), since its partitions are the kernel's own.
     type: str
   devices:
     description:

@@ -94,13 +94,51 @@ options:
           - The longest request to a path, in KiB. RV(pending) and not RV(failures) has it, for it
             can be set only before a map uses the path.
         type: int
+  nvme:
+    description:
+      - Settings of NVMe subsystems, and of the controllers that lead to them, where the kernel
+        joins paths itself. The first entry that matches a subsystem counts.
+    type: list
+    elements: dict
+    version_added: 1.1.0
+    suboptions:
+      subsystem:
+        description:
+          - The NVMe qualified name of the subsystem, as C(subsysnqn) in
+            C(/sys/class/nvme-subsystem/nvme-subsys0) shows it; C(*) and C(?) match.
+        type: str
+      model:
+        description: The model, as C(model) there shows it; C(*) and C(?) match.
+        type: str
+      transport:
+        description:
+          - The transport of the controllers whose time-outs are set. The default is all.
+        type: str
+        choices: [tcp, rdma, fc]
+      iopolicy:
+        description:
+          - How the kernel chooses between the paths of its namespaces. V(round-robin)
+            is in Linux 5.1 and later, V(queue-depth) in 6.11 and later.
+        type: str
+        choices: [numa, round-robin, queue-depth]
+      ctrl_loss_tmo:
+        description:
+          - The seconds after which the kernel gives up a controller whose connection is lost,
+            rounded up to a multiple of its C(reconnect_delay); V(-1) is forever.
+        type: int
+      fast_io_fail_tmo:
+        description:
+          - The seconds after which I/O to a controller that is lost fails if there is no other
+            path, instead of waiting for it; V(-1) is off.
+        type: int
   rules:
     description: The rule files that should be in C(/etc/udev/rules.d).
     type: list
     elements: dict
     suboptions:
       name:
-        description: The name, C(63-san-device-mapper-….rules).
+        description:
+          - The name, C(63-san-device-mapper-….rules), for NVMe C(73-san-device-mapper-….rules).
         type: str
         required: true
       content:
@@ -154,7 +192,7 @@ failures:
   returned: success
   contains:
     device:
-      description: The path, partition, map or file.
+      description: The path, partition, map, NVMe subsystem, its controller, or file.
       type: str
       sample: sda
     property:
@@ -261,6 +299,7 @@ from ..module_utils._system.initramfs import InitramfsImage
 from ..module_utils._system.libblkid import LibBlkid
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lvm import Lvm
+from ..module_utils._system.nvme import Nvme
 from ..module_utils._system.udev_devices import UdevDevices
 from ..module_utils._system.udev_rules import UdevRules
 from ..module_utils._tasks.udev_info import TASK
@@ -283,6 +322,15 @@ _TUNING = {
     "timeout": {"type": "int"},
     "max_sectors_kb": {"type": "int"},
 }
+_NVME = {
+    "subsystem": {"type": "str"},
+    "model": {"type": "str"},
+    "transport": {"type": "str", "choices": ["tcp", "rdma", "fc"]},
+    "iopolicy": {"type": "str", "choices": ["numa", "round-robin", "queue-depth"]},
+    "ctrl_loss_tmo": {"type": "int"},
+    "fast_io_fail_tmo": {"type": "int"},
+}
+
 SPECIFICATION = {
     "argument_spec": {
         "hide_paths": {"type": "bool", "default": True},
@@ -290,6 +338,7 @@ SPECIFICATION = {
         "partition_maps": {"type": "bool", "default": False},
         "permissions": {"type": "list", "elements": "dict", "options": _PERMISSION},
         "tuning": {"type": "list", "elements": "dict", "options": _TUNING},
+        "nvme": {"type": "list", "elements": "dict", "options": _NVME},
         "rules": {
             "type": "list",
             "elements": "dict",
@@ -312,6 +361,7 @@ PARTS = (
     LibBlkid,
     LibDeviceMapper,
     Lvm,
+    Nvme,
     UdevDevices,
     UdevRules,
 )

@@ -155,8 +155,11 @@ def test_namespaces_are_paths_where_the_kernel_does_not_join_them(
     try:
         host.lab.wait_for_nodes(*nodes)
         wwid = host.run("cat", "/sys/block/nvme0n1/wwid").strip()
+        (subsystem,) = host.applied("device_mapper_info")["nvme"]
+        assert [each["state"] for each in subsystem["controllers"]] == ["live", "live"]
+        assert len(subsystem["namespaces"]) == (native == "Y")
         if native == "Y":
-            assert "nvme_core.multipath is Y" in host.refused("lun_paths", wwid=wwid)
+            assert "this one is nvme0n1" in host.refused("lun_paths", wwid=wwid)
             return
         answer = host.applied("lun_paths", wwid=wwid, min_paths=2)
         assert not answer["changed"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator
 
+import jinja2
 import pytest
 
-from .conftest import Host
+from .conftest import HERE, Host
 
 TARGET = "/sys/kernel/config/nvmet"
 NQN = "nqn.2026-11.com.example:array"
@@ -19,6 +20,7 @@ CONNECT = (
     "hostid=00000000-0000-0000-0000-000000000001,nr_io_queues=1,reconnect_delay=1,ctrl_loss_tmo=60"
 )
 EXPORT = f"""\
+modprobe nvme_core multipath=Y
 modprobe -a nvmet nvmet-tcp nvme-tcp
 cd {TARGET}
 mkdir subsystems/{NQN}
@@ -126,8 +128,8 @@ def _target(_lab: t.Any) -> Iterator[Host]:
     there.shell(EXPORT)
     yield there
     there.shell(WITHDRAW)
-    for module in ("nvmet_tcp", "nvme_tcp", "nvmet"):
-        there.lab.unload(module)
+    # Other tests load the last one with another parameter.
+    there.lab.unload("nvme-tcp", "nvmet-tcp", "nvmet", "nvme-fabrics", "nvme-core")
 
 
 @pytest.fixture
@@ -160,6 +162,32 @@ def test_the_subsystem_is_shown_with_controllers_namespaces_and_paths(array: Arr
     assert (one["size"], one["health"]["state"], len(one["paths"])) == (64 << 20, "healthy", 2)
     assert {path["ana_state"] for path in two["paths"]} == {"optimized"}
     assert one["device"] == array.host.number(one["name"])
+
+
+def test_what_is_the_kernels_is_refused(array: Array) -> None:
+    """Neither its paths nor its partitions are device-mapper's; each message says what instead."""
+    one = array.namespaces()[0]
+    refused = array.host.refused
+    array.host.run("mkswap", one["path"])
+    array.host.run("swapon", one["path"])
+    try:
+        assert f"Use {one['path']} as it is" in refused("lun_paths", wwid=one["wwid"])
+        message = refused("lun_paths", wwid=one["wwid"], state="absent")
+        assert (
+            f"this one is {one['name']}, with 2 of 2 paths active, and in use: in use as" in message
+        )
+        for stated in ({"wwid": one["wwid"]}, {"paths": [one["path"]]}):
+            message = refused("multipath_map", name="data", **stated)
+            assert "so that there are no paths for a map to join" in message
+        message = refused("partition_maps", device=one["path"])
+        assert f"{one['path']}p1 is the first" in message
+        message = refused("multipath_path", hosts=["nvme0"], state="failed")
+        assert "nvme disconnect --device=nvme0" in message
+        assert "nvme_core.multipath is Y" in refused(
+            "multipath_path", maps=[one["wwid"]], state="failed"
+        )
+    finally:
+        array.host.run("swapoff", one["path"])
 
 
 def test_ana_states_are_judged(array: Array) -> None:
@@ -204,6 +232,54 @@ def test_a_lost_port_is_judged_and_comes_back(array: Array) -> None:
     array.plug(1)
     array.plug(2)
     assert array.reasons("healthy") == []
+
+
+RULES = "73-san-device-mapper-nvme.rules"
+TEMPLATES = HERE.parents[1] / "roles/udev_rules/templates"
+
+
+def test_settings_are_made_by_the_rules_and_verified(array: Array) -> None:
+    """On what is there by an event, and on a controller that connects later by its own."""
+    host = array.host
+    stated: list[dict[str, t.Any]] = [
+        {"model": "Test*", "iopolicy": "round-robin", "ctrl_loss_tmo": 77, "fast_io_fail_tmo": 7}
+    ]
+    jinja = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True)
+    content = jinja.get_template(f"{RULES}.j2").render(__udev_rules_nvme=stated)
+    rules = [{"name": RULES, "content": f"{content}\n"}]
+
+    def summary() -> list[str]:
+        host.run("udevadm", "settle")
+        answer = host.applied("udev_info", nvme=stated, rules=rules, links=False, hide_paths=False)
+        return sorted(answer["summary"])
+
+    first = sorted(each["name"] for each in array.info()["nvme"][0]["controllers"])[0]
+    wrong = summary()
+    assert f"{first}: ctrl_loss_tmo: expected 77, found 60" in wrong
+    assert f"{first}: fast_io_fail_tmo: expected 7, found off" in wrong
+    assert any("iopolicy: expected round-robin, found numa" in each for each in wrong)
+    assert any(f"{RULES}: rule file" in each for each in wrong)
+    trigger = "udevadm trigger --action=change --subsystem-match=nvme --subsystem-match"
+    try:
+        host.run("tee", f"/etc/udev/rules.d/{RULES}", input=f"{content}\n")
+        host.shell(f"udevadm control --reload; {trigger}=nvme-subsystem --settle")
+        assert summary() == []
+        host.shell(
+            f"echo 1 > /sys/class/nvme/{first}/delete_controller;"
+            f" printf '{CONNECT}' 2 > /dev/nvme-fabrics"
+        )
+        # The kernel says that it has connected; before Linux 5.18 it does not.
+        if host.run("uname", "-r").startswith("5."):
+            host.shell(f"{trigger}=nvme-subsystem --settle")
+        assert summary() == []
+        assert len(array.info()["nvme"][0]["controllers"]) == 2
+    finally:
+        host.shell(f"rm -f /etc/udev/rules.d/{RULES}; udevadm control --reload")
+        host.shell(
+            "echo numa > $(echo /sys/class/nvme-subsystem/*/iopolicy);"
+            " for each in /sys/class/nvme/*; do"
+            " echo 60 > $each/ctrl_loss_tmo; echo -1 > $each/fast_io_fail_tmo; done"
+        )
 
 
 def test_users_and_a_new_size_are_shown(array: Array) -> None:

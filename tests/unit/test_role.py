@@ -26,7 +26,7 @@ def test_the_documented_defaults_are_the_defaults() -> None:
         assert documented == read("defaults/main.yml")
 
 
-@pytest.mark.parametrize("name", ["permissions", "tuning"])
+@pytest.mark.parametrize("name", ["permissions", "tuning", "nvme"])
 def test_the_role_takes_what_the_module_takes(name: str) -> None:
     module = importlib.import_module(
         "ansible_collections.san.device_mapper.plugins.modules.udev_info"
@@ -45,6 +45,17 @@ def test_each_preset_is_documented_and_can_be_stated() -> None:
     assert list(presets) == options["udev_rules_tuning_presets"]["choices"]
     stated = set(options["udev_rules_tuning"]["options"])
     assert all(set(each) <= stated for each in presets.values())
+
+
+def test_each_preset_for_nvme_is_documented_and_names_its_source() -> None:
+    presets = read("vars/main.yml")["__udev_rules_nvme_presets_known"]
+    options = read("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert list(presets) == options["udev_rules_nvme_presets"]["choices"]
+    stated = set(options["udev_rules_nvme"]["options"])
+    assert all(set(each) <= stated for each in presets.values())
+    text = (ROLE / "vars/main.yml").read_text("utf-8")
+    block = text.split("__udev_rules_nvme_presets_known:")[1].split("\n\n")[0]
+    assert block.count("# https://github.com/linux-nvme/nvme-cli/") == len(presets)
 
 
 def test_each_preset_names_its_source() -> None:

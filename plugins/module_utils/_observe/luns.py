@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 def observe_luns(
     readings: Readings, present: Mapping[str, int], absent: Container[str], timeout: float
 ) -> Host:
-    """Return the host's disks, controllers, and who uses the disks.
+    """Return the host's disks, controllers and NVMe subsystems, and who uses the disks.
 
     `present` has a number of paths for each WWID. Those paths are asked for their size and for who
     they are; where paths are missing, each disk that a SAN may lead to is asked who it is: a scan
@@ -54,6 +54,7 @@ def observe_luns(
         controllers=readings.controllers(),
         san_controllers=controllers,
         native_nvme_multipath=readings.has_native_nvme_multipath(),
+        nvme=readings.nvme_subsystems(),
     )
 
 

@@ -117,6 +117,8 @@ def _parent(
     )
     if timeout is None:
         return parent
+    if there.is_joined:
+        _refuse_joined(stated, there.name)
     _refuse_path(stated, number, host)
     _refuse_hanging(stated, number, host)
     path = f"/dev/mapper/{present.name}" if present else stated
@@ -241,6 +243,19 @@ def _refuse_path(stated: str, number: DeviceNumber, host: Host) -> None:
                 found=f"it is a path of the multipath map {each.name}",
                 way_out=f"Specify the map instead: {each.name}",
             )
+
+
+def _refuse_joined(stated: str, name: str) -> None:
+    """Refuse a namespace whose paths the kernel joins: its partitions are the kernel's, too."""
+    raise Refused(
+        option="device",
+        value=stated,
+        found=f"{name} is an NVMe multipath device, whose partitions are the kernel's own",
+        way_out=(
+            f"Use them as they are (/dev/{name}p1 is the first); after a change of the partition"
+            f" table the kernel reads it again (partx --update /dev/{name}). No map was made"
+        ),
+    )
 
 
 def _refuse_hanging(stated: str, number: DeviceNumber, host: Host) -> None:

@@ -10,7 +10,7 @@ import typing as t
 
 from .._values.disk import names
 from .._values.errors import Refused
-from .._values.names import multipath_uuid, wwid_of
+from .._values.names import multipath_uuid, refuse_joined, wwid_of
 from .._values.table import devices, sectors
 from .map_steps import Load
 
@@ -38,6 +38,7 @@ def found_paths(wwid: str, host: Host) -> tuple[BlockDevice, ...]:
     for path in paths:
         refuse_other_lun("wwid", wwid, path, wwid)
     if not paths:
+        refuse_joined("wwid", wwid, native=host.native_nvme_multipath)
         known = sorted({each.wwid for each in host.block_devices if each.wwid})
         raise Refused(
             option="wwid",
@@ -65,6 +66,7 @@ def listed_paths(
     for text in listed:
         path = host.path_named(text)
         if path is None:
+            refuse_joined(option, text, native=host.native_nvme_multipath)
             raise Refused(
                 option=option,
                 value=text,

@@ -43,8 +43,13 @@ class BlockDevices:
         if not name:
             return None
         directory = f"{BLOCK}/{name}"
-        sectors, read_only = size_in_sectors(directory), is_read_only(directory)
-        return BlockDevice(name, device, sectors, read_only=read_only)
+        return BlockDevice(
+            name,
+            device,
+            size_in_sectors(directory),
+            read_only=is_read_only(directory),
+            is_joined="/nvme-subsystem/" in place(directory),
+        )
 
     def device_at(self, path: str) -> DeviceNumber | None:
         """Return the number of the block device that `path` leads to; None if it leads to none."""

@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from .._values.device import DeviceNumber
-from .._values.nvme import OFF, NvmeController, NvmeNamespace, NvmePath, NvmeSubsystem
+from .._values.nvme import DISCOVERY, OFF, NvmeController, NvmeNamespace, NvmePath, NvmeSubsystem
 from .attribute import line, listed
 
 if t.TYPE_CHECKING:
@@ -29,8 +29,15 @@ class Nvme:
     """The NVMe subsystems of the running kernel."""
 
     def nvme_subsystems(self) -> tuple[NvmeSubsystem, ...]:
-        """Return the NVMe subsystems, in the order of their numbers."""
-        return tuple(_subsystem(name) for name in _ordered(listed(SUBSYSTEMS)))
+        """Return the NVMe subsystems in the order of their numbers, but for those of discovery."""
+        found = (_subsystem(name) for name in _ordered(listed(SUBSYSTEMS)) if not _discovers(name))
+        return tuple(found)
+
+
+def _discovers(name: str) -> bool:
+    """Return whether a subsystem has no namespaces, and says what others there are."""
+    kind = line(f"{SUBSYSTEMS}/{name}/subsystype")  # Since Linux 5.17.
+    return kind == "discovery" or line(f"{SUBSYSTEMS}/{name}/subsysnqn") == DISCOVERY
 
 
 def _subsystem(name: str) -> NvmeSubsystem:

@@ -14,7 +14,8 @@ from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Want
 from .._plan.stale_disks import other_names, refuse_other_name, replaceable, stale_disks
 from .._report.luns import lun_lines, lun_result
 from .._values.errors import Refused, check_max_paths, refuse_empty, refuse_too_many, refuse_twice
-from .._values.names import check_wwid, controller_name, multipath_uuid
+from .._values.names import check_wwid, controller_name, is_namespace, multipath_uuid
+from .._values.use import words
 from .task import Task
 
 if t.TYPE_CHECKING:
@@ -39,8 +40,8 @@ class StatedLun:
 
     @property
     def is_nvme(self) -> bool:
-        """Whether this is a namespace: udev's ID_WWN begins with the kind of the identifier."""
-        return self.wwid.startswith(("eui.", "nvme.", "uuid."))
+        """Whether this is a namespace of NVMe."""
+        return is_namespace(self.wwid)
 
     def paths_in(self, host: Host) -> tuple[BlockDevice, ...]:
         """Return the paths of the LUN, in the order of their names.
@@ -84,6 +85,8 @@ def operations(request: Request, host: Host) -> Plan:
     """
     present = [lun for lun in request.luns if lun.present]
     absent = [lun for lun in request.luns if not lun.present]
+    for lun in request.luns:
+        _refuse_joined(lun, host)
     for lun in absent:
         _refuse_used(lun, host)
     return (*_appearing(present, request.timeout, host), *_leaving(absent, request.timeout, host))
@@ -206,17 +209,52 @@ def _controllers(lun: StatedLun, host: Host) -> tuple[str, ...]:
     return lun.controllers or there
 
 
-def _refuse_unscannable(lun: StatedLun, eligible: Sequence[str], host: Host) -> None:
-    if lun.is_nvme and host.native_nvme_multipath:
+def _refuse_joined(lun: StatedLun, host: Host) -> None:
+    """Refuse a namespace whose paths the kernel joins, or would join; one that is gone may go."""
+    if lun.paths_in(host) or not (lun.is_nvme and host.native_nvme_multipath):
+        return
+    joins = "the kernel itself joins the paths of NVMe namespaces (nvme_core.multipath is Y)"
+    each = host.namespace_of_wwid(lun.wwid)
+    if each is None and lun.present:
         raise Refused(
             option="wwid",
             value=lun.wwid,
-            found=(
-                "the kernel itself joins the paths of NVMe namespaces (nvme_core.multipath is Y),"
-                " so that device-mapper cannot use them"
+            found=f"{joins}, and no NVMe multipath device of this host has this WWID",
+            way_out=(
+                "Map the namespace to this host at the array, and connect to it (nvme connect-all);"
+                " the kernel makes its device. Or boot with nvme_core.multipath=N"
             ),
-            way_out="Use the kernel's device, or boot with nvme_core.multipath=N",
         )
+    if each is None:
+        return
+    found = (
+        f"{joins}: this one is {each.name}, with {each.usable_paths} of {len(each.paths)} paths"
+        " active"
+    )
+    if lun.present:
+        raise Refused(
+            option="wwid",
+            value=lun.wwid,
+            found=f"{found}, and device-mapper has none of them",
+            way_out=(
+                f"Use /dev/{each.name} as it is (device_mapper_info shows its paths and health), or"
+                " boot with nvme_core.multipath=N"
+            ),
+        )
+    used = words(host.uses_of(each.device))
+    raise Refused(
+        option="wwid",
+        value=lun.wwid,
+        found=f"{found}{f', and in use: {used}' if used else ''}; sysfs can delete no namespace",
+        way_out=(
+            f"{'End that use, then unmap' if used else 'Unmap'} it at the array, and the kernel"
+            " removes its device; or disconnect its controllers, with all of their namespaces (nvme"
+            " disconnect); nothing was changed"
+        ),
+    )
+
+
+def _refuse_unscannable(lun: StatedLun, eligible: Sequence[str], host: Host) -> None:
     if not eligible:
         raise Refused(
             option="wwid",

@@ -137,6 +137,7 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
         multipathd=readings.multipathd(timeout, paths, checked=checked),
         boot_files=readings.boot_files(STATIC),
         next_boot=readings.next_boot(PROGRAMS, timeout) if persistent else NextBoot(),
+        native_nvme_multipath=readings.has_native_nvme_multipath(),
     )
     asked = asked_for_reservations(_by_kernel(request, host), host)
     host = replace(host, reservations=readings.reservations(asked))

@@ -20,7 +20,7 @@ from .._report.path_states import path_states_lines, path_states_result
 from .._values.disk import identified
 from .._values.errors import Refused
 from .._values.multipathd import Multipathd
-from .._values.names import controller_name
+from .._values.names import controller_name, refuse_joined
 from .._values.use import words
 from .task import Task
 
@@ -124,6 +124,7 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these paths concern it."""
     filters = request.filters
     host = observe_paths(readings, timeout, named=filters.paths, leaving=_is_of_lun)
+    host = replace(host, native_nvme_multipath=readings.has_native_nvme_multipath())
     disks = host.block_devices if filters.by_transport else ()
     runs = readings.multipathd_runs()
     switches = request.path_group and runs
@@ -237,6 +238,7 @@ def _map_stated(text: str, eligible: tuple[Map, ...], host: Host) -> Map:
             ),
             way_out="Specify a map that multipath_map has made; nothing was changed",
         )
+    refuse_joined("maps", text, native=host.native_nvme_multipath)
     raise Refused(
         option="maps",
         value=text,
@@ -280,6 +282,8 @@ def _fitting(filters: PathFilters, host: Host) -> Iterator[set[DeviceNumber]]:
 
 def _fitting_names(option: str, stated: tuple[str, ...], host: Host) -> set[DeviceNumber]:
     """Return the disks to which one of the `stated` names belongs."""
+    for text in stated if option == "hosts" and host.native_nvme_multipath else ():
+        _refuse_joined(text, host)
     names = {disk.device: {*_chosen_by(option, disk, host)} for disk in host.block_devices}
     there = set(host.controllers if option == "hosts" else ()).union(*names.values())
     for text in stated:
@@ -295,6 +299,24 @@ def _fitting_names(option: str, stated: tuple[str, ...], host: Host) -> set[Devi
             )
     wanted = {*map(_plain, stated)}
     return {device for device, found in names.items() if found & wanted}
+
+
+def _refuse_joined(controller: str, host: Host) -> None:
+    """Refuse a controller whose paths the kernel joins itself: it fails none on request."""
+    if controller.startswith("nvme") and controller in host.controllers:
+        raise Refused(
+            option="hosts",
+            value=controller,
+            found=(
+                "the kernel joins the paths of this NVMe controller itself (nvme_core.multipath is"
+                " Y), and has no request to take one out of use"
+            ),
+            way_out=(
+                "Make sure that each of its namespaces has another active path (device_mapper_info"
+                f" shows them in nvme), then disconnect it (nvme disconnect --device={controller});"
+                " nothing was changed"
+            ),
+        )
 
 
 def _chosen_by(option: str, disk: BlockDevice, host: Host) -> Iterator[str]:

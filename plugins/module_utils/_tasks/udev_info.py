@@ -17,12 +17,20 @@ from .._values.names import partition_number, partition_uuid, wwid_of
 from .._values.table import Linear, devices
 from .._values.udev_rules import ETC
 from .task import Task
-from .udev_options import ATTRIBUTE_OF, PATHS_ONLY, Request, Tuning, parse
+from .udev_options import ATTRIBUTE_OF, PATHS_ONLY, NvmeTuning, Request, Tuning, parse
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...plugin_utils._types import DeviceNumber, Host, Map, Readings, UdevDevice
+    from ...plugin_utils._types import (
+        DeviceNumber,
+        Host,
+        Map,
+        NvmeController,
+        NvmeSubsystem,
+        Readings,
+        UdevDevice,
+    )
 
 _BY_ID = "/dev/disk/by-id"
 
@@ -69,7 +77,7 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
             found="this host has neither dracut nor initramfs-tools",
             way_out="Set it to never, and build the initramfs yourself; nothing was changed",
         )
-    return host
+    return replace(host, nvme=readings.nvme_subsystems() if request.nvme else ())
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
@@ -108,6 +116,7 @@ def failures(request: Request, host: Host) -> tuple[Failure, ...]:
         *_maps(request, host),
         *_partitions(host),
         *_tuned(request, host),
+        *_nvme(request, host),
         *(_lvm(host) if request.verify else ()),
         *(_initramfs(host) if request.verify and host.udev.initramfs_needed else ()),
     )
@@ -296,6 +305,46 @@ def _found(device: UdevDevice, name: str) -> str:
 
 def _wrong_setting(device: UdevDevice, name: str, value: str) -> Failure:
     return Failure(device.name, ATTRIBUTE_OF[name], value, _found(device, name))
+
+
+def _nvme(request: Request, host: Host) -> Iterator[Failure]:
+    """Yield the settings of NVMe subsystems and controllers that are not as stated."""
+    for each in host.nvme:
+        tuning = _nvme_tuning_of(each, request)
+        if tuning is None:
+            continue
+        if tuning.iopolicy and tuning.iopolicy != each.iopolicy:
+            yield Failure(each.name, "iopolicy", tuning.iopolicy, each.iopolicy)
+        for controller in each.controllers:
+            if tuning.transport in ("", controller.transport):
+                yield from _timeouts(controller, tuning)
+
+
+def _nvme_tuning_of(each: NvmeSubsystem, request: Request) -> NvmeTuning | None:
+    matching = (
+        tuning
+        for tuning in request.nvme
+        if fnmatch.fnmatchcase(each.nqn, tuning.subsystem)
+        and fnmatch.fnmatchcase(each.model, tuning.model)
+    )
+    return next(matching, None)
+
+
+def _timeouts(each: NvmeController, tuning: NvmeTuning) -> Iterator[Failure]:
+    """Yield the time-outs of a controller that are not as stated; one on PCIe has none.
+
+    The kernel counts attempts to reconnect: it rounds ctrl_loss_tmo up (nvme_ctrl_loss_tmo_store).
+    """
+    for name, stated, found in (
+        ("ctrl_loss_tmo", tuning.ctrl_loss_tmo, each.ctrl_loss_tmo),
+        ("fast_io_fail_tmo", tuning.fast_io_fail_tmo, each.fast_io_fail_tmo),
+    ):
+        if stated is None or found is None:
+            continue
+        delay = each.reconnect_delay or 1
+        rounded = -(-stated // delay) * delay if name == "ctrl_loss_tmo" and stated > 0 else stated
+        if found not in (stated, rounded):
+            yield Failure(each.name, name, *("off" if s < 0 else str(s) for s in (stated, found)))
 
 
 def _lvm(host: Host) -> Iterator[Failure]:

@@ -37,6 +37,7 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 _PATTERN = re.compile(r"[A-Za-z0-9 _.:/+?*-]+", re.ASCII)
 _OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _MODE = re.compile(r"0[0-7]{3}", re.ASCII)
+_NVME_LONGEST = {"subsystem": 223, "model": 40}  # NVMF_NQN_SIZE (nvme.h); Identify Controller
 _LONGEST = {"vendor": 8, "model": 40}  # SCSI has 8 and 16 characters, NVMe models have 40
 
 
@@ -60,14 +61,31 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class NvmeTuning:
+    """The settings of NVMe subsystems that match the patterns, and of their controllers.
+
+    An empty `iopolicy`, and a time-out that is None, are not stated; -1 is off. `transport` is
+    that of the controllers whose time-outs are meant, empty for all.
+    """
+
+    subsystem: str
+    model: str
+    transport: str = ""
+    iopolicy: str = ""
+    ctrl_loss_tmo: int | None = None
+    fast_io_fail_tmo: int | None = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """What should hold. The first of `tuning` that matches a device counts."""
+    """What should hold. The first of `tuning`, or `nvme`, that matches a device counts."""
 
     hide_paths: bool
     links: bool
     partition_maps: bool
     permissions: tuple[Permission, ...]
     tuning: tuple[Tuning, ...]
+    nvme: tuple[NvmeTuning, ...]
     rules: tuple[Rules, ...]
     initramfs: str
     verify: bool
@@ -85,6 +103,7 @@ def parse(options: ModuleOptions) -> Request:
         partition_maps=options["partition_maps"],
         permissions=permissions,
         tuning=tuple(_tuning(each) for each in options["tuning"] or ()),
+        nvme=tuple(_nvme_tuning(each) for each in options["nvme"] or ()),
         rules=rules,
         initramfs=options["initramfs"],
         verify=options["verify"],
@@ -150,6 +169,67 @@ def _tuning(stated: ModuleOptions) -> Tuning:
             way_out=f"Specify one or more of {', '.join(ATTRIBUTE_OF)}",
         )
     return Tuning(stated["vendor"].strip(" "), stated["model"].strip(" "), settings)
+
+
+def _nvme_tuning(stated: ModuleOptions) -> NvmeTuning:
+    patterns = {name: _nvme_pattern(name, stated.get(name)) for name in _NVME_LONGEST}
+    if not any(patterns.values()):
+        raise Refused(
+            option="nvme",
+            value=dict(stated),
+            found="neither subsystem nor model is specified",
+            way_out="Specify one of them; '*' stands for all NVMe subsystems",
+        )
+    words = patterns["subsystem"] or patterns["model"]
+    timeouts = {name: stated.get(name) for name in ("ctrl_loss_tmo", "fast_io_fail_tmo")}
+    for name, seconds in timeouts.items():
+        if seconds is not None and seconds < -1:
+            raise Refused(
+                option=f"nvme: {name}",
+                value=seconds,
+                found="must be at least 0 seconds, or -1 for forever",
+                way_out="Correct it, or leave it out",
+            )
+    loss, fail = timeouts["ctrl_loss_tmo"], timeouts["fast_io_fail_tmo"]
+    if loss is not None and fail is not None and -1 < loss < fail:
+        raise Refused(
+            option="nvme: fast_io_fail_tmo",
+            value=fail,
+            found=f"it is longer than ctrl_loss_tmo ({loss}), after which the controller is gone",
+            way_out="Reduce it, or set it to -1",
+        )
+    if stated.get("iopolicy") is None and loss is None and fail is None:
+        raise Refused(
+            option="nvme",
+            value=words,
+            found="no setting is specified",
+            way_out="Specify one or more of iopolicy, ctrl_loss_tmo, fast_io_fail_tmo",
+        )
+    return NvmeTuning(
+        subsystem=patterns["subsystem"] or "*",
+        model=patterns["model"] or "*",
+        transport=stated.get("transport") or "",
+        iopolicy=stated.get("iopolicy") or "",
+        ctrl_loss_tmo=loss,
+        fast_io_fail_tmo=fail,
+    )
+
+
+def _nvme_pattern(option: str, value: str | None) -> str:
+    """Return a pattern without the spaces around it; empty if it is not stated."""
+    text = (value or "").strip(" ")
+    if value is not None and not (_PATTERN.fullmatch(text) and len(text) <= _NVME_LONGEST[option]):
+        name = {"subsystem": "subsysnqn"}.get(option, option)
+        raise Refused(
+            option=f"nvme: {option}",
+            value=value,
+            found=f"no NVMe subsystem has such a {name}, or no rule of udev can hold it",
+            way_out=(
+                f"Write it as `cat /sys/class/nvme-subsystem/nvme-subsys0/{name}` shows it, in at"
+                f" most {_NVME_LONGEST[option]} characters; * and ? stand for others"
+            ),
+        )
+    return text
 
 
 def _setting(name: str, value: object) -> str:

@@ -43,7 +43,9 @@ class BlockDevice:
     unit's serial number, `target_node_name` that of the storage's port or node; empty if unknown.
     `page_wwids` are the WWIDs that page 0x83 gives in the kernel's last reading of it: all that
     udev could have taken from it, the best first; empty if there are none. `reported_sectors` is
-    the size that the disk itself states, 0 if it was not asked, or is silent.
+    the size that the disk itself states, 0 if it was not asked, or is silent. `is_joined` says that
+    this is no path, but what the kernel has made of the paths of a namespace (native NVMe
+    multipath).
     """
 
     name: str
@@ -62,6 +64,7 @@ class BlockDevice:
     target_port_group: int | None = None
     page_wwids: tuple[str, ...] = ()
     reported_sectors: int = 0
+    is_joined: bool = False
 
     @property
     def answers(self) -> bool:

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
         Map,
         Multipathd,
         NextBoot,
+        NvmeNamespace,
         NvmeSubsystem,
         Parent,
         Reservation,
@@ -131,6 +132,11 @@ class Host:
     def disk(self, device: DeviceNumber) -> BlockDevice:
         """Return the disk with this device number; one that has gone has nothing but its number."""
         return self.disk_at(device) or BlockDevice("", device, 0)
+
+    def namespace_of_wwid(self, wwid: str) -> NvmeNamespace | None:
+        """Return the namespace with this WWID whose paths the kernel joins."""
+        found = (one for each in self.nvme for one in each.namespaces if one.wwid == wwid)
+        return next(found, None)
 
     def multipath_maps(self) -> tuple[Map, ...]:
         """Return the maps of LUNs that have a multipath table."""

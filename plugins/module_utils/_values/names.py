@@ -23,6 +23,9 @@ _LONGEST_UUID = 128  # DM_UUID_LEN, likewise
 
 _MULTIPATH = "mpath-"
 _CONTROLLER = re.compile(r"(?:host)?(?P<number>[0-9]+)|nvme[0-9]+", re.ASCII)
+_NAMESPACE = ("eui.", "nvme.", "uuid.")
+"""How the WWID of an NVMe namespace begins: with the kind of its identifier (udev's ID_WWN)."""
+_NVME_DEVICE = re.compile(r"(?:/dev/(?:disk/by-id/)?)?nvme[-0-9].*", re.ASCII | re.DOTALL)
 _PARTITION = re.compile(r"part([1-9][0-9]*)-(.+)", re.ASCII | re.DOTALL)
 
 
@@ -133,6 +136,28 @@ def _check_characters(option: str, text: str) -> None:
             value=text,
             found="it begins with '-', and dmsetup and multipath would take it for an option",
             way_out="Choose a name that begins with another character",
+        )
+
+
+def is_namespace(wwid: str) -> bool:
+    """Return whether a WWID is that of an NVMe namespace."""
+    return wwid.startswith(_NAMESPACE)
+
+
+def refuse_joined(option: str, text: str, *, native: bool) -> None:
+    """Refuse a namespace as a path on a host whose kernel joins its paths itself (`native`)."""
+    if native and (is_namespace(text) or _NVME_DEVICE.fullmatch(text)):
+        raise Refused(
+            option=option,
+            value=text,
+            found=(
+                "the kernel itself joins the paths of NVMe namespaces (nvme_core.multipath is Y),"
+                " so that there are no paths for a map to join"
+            ),
+            way_out=(
+                "Use the NVMe multipath device as it is (device_mapper_info returns it in nvme), or"
+                " boot with nvme_core.multipath=N"
+            ),
         )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from .device import DeviceNumber
 
+DISCOVERY = "nqn.2014-08.org.nvmexpress.discovery"
+"""The name of every discovery subsystem that has none of its own."""
 OFF = -1
 """A time-out that is off: the kernel waits forever."""
 

@@ -18,7 +18,8 @@ if t.TYPE_CHECKING:
     from ...plugin_utils._types import Rules
 
 ETC = "/etc/udev/rules.d"
-OWN = "63-san-device-mapper-*.rules"
+OWN = "[67]3-san-device-mapper-*.rules"
+"""The collection's own files. 73 is for NVMe, after the rules of nvme-cli (71-nvmf-*)."""
 
 _ITEM = r'\s*[A-Z_]+(?:\{[^}"]+\})?\s*(?:==|!=|\+=|-=|:=|=)\s*[ie]?"(?:[^"\\]|\\.)*"\s*'
 _LINE = re.compile(rf"{_ITEM}(?:,{_ITEM})*,?\s*", re.ASCII)
@@ -34,7 +35,10 @@ def check_syntax(rules: Sequence[Rules]) -> None:
             raise Refused(
                 option="rules",
                 value=each.name,
-                found=f"the collection's own rule files are named {OWN}",
+                found=(
+                    "the collection's own rule files are named 63-san-device-mapper-*.rules, or"
+                    " 73-san-device-mapper-*.rules for NVMe"
+                ),
                 way_out="Put your own rules into other files",
             )
         joined = re.sub(r"\\\n\s*", "", each.content)

@@ -15,6 +15,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._observe.partiti
     observe_partitions,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
+from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     ImageFile,
@@ -72,6 +73,17 @@ def refusal(kernel: MemoryKernel, stated: str = "data") -> Refused:
 @pytest.mark.parametrize("stated", ["nosuch", "/dev/mapper/nosuch", "/dev/nosuch", "/dev/null", ""])
 def test_a_device_that_is_not_there_is_refused(kernel: MemoryKernel, stated: str) -> None:
     assert "no map, block device or image file of this name" in refusal(kernel, stated).found
+
+
+def test_a_namespace_whose_paths_the_kernel_joins_is_refused(kernel: MemoryKernel) -> None:
+    joined = BlockDevice("nvme0n1", DeviceNumber(259, 1), 2048, is_joined=True)
+    kernel.known = (joined,)
+    refused = refusal(kernel, "/dev/nvme0n1")
+    assert "nvme0n1 is an NVMe multipath device" in refused.found
+    assert "/dev/nvme0n1p1 is the first" in refused.way_out
+    host = ReadHost(kernel)
+    (parent,) = observe_partitions(host, ["/dev/nvme0n1"], reading=False, timeout=1).parents
+    assert parent.device == joined.device
 
 
 @pytest.mark.parametrize("stated", ["data", "/dev/mapper/data"])

@@ -89,5 +89,15 @@ def test_what_goes_meanwhile_is_left_out(sysfs: Sysfs) -> None:
     assert found.controllers[1].ctrl_loss_tmo is None
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("subsystype", "discovery"), ("subsysnqn", "nqn.2014-08.org.nvmexpress.discovery")],
+)
+def test_a_subsystem_of_discovery_is_left_out(sysfs: Sysfs, name: str, text: str) -> None:
+    sysfs.place(CAPTURED[0])
+    (sysfs.root / SUBSYSTEM / name).write_text(f"{text}\n")
+    assert Nvme().nvme_subsystems() == ()
+
+
 def test_a_host_without_nvme_has_no_subsystem(sysfs: Sysfs) -> None:
     assert Nvme().nvme_subsystems() == ()

@@ -24,6 +24,12 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.kernel i
     Kernel,
     Readings,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.nvme import (
+    NvmeController,
+    NvmeNamespace,
+    NvmePath,
+    NvmeSubsystem,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.use import Use
 
 WWID, OTHER, NAMESPACE = "3600", "3601", "uuid.1"
@@ -230,8 +236,23 @@ def test_missing_paths_of_a_namespace_are_looked_for_by_nvme_controllers() -> No
 
 def test_a_namespace_whose_paths_the_kernel_joins_is_refused() -> None:
     host = San(MemoryKernel({}), ("nvme0",), native_nvme_multipath=True)
-    with pytest.raises(Refused, match=r"nvme_core.multipath is Y"):
+    with pytest.raises(Refused, match=r"nvme_core.multipath is Y") as refused:
         host.task(wwid=NAMESPACE)
+    assert "no NVMe multipath device of this host has this WWID" in str(refused.value)
+    assert "nvme connect-all" in str(refused.value)
+    assert host.task(wwid=NAMESPACE, state="absent")["changed"] is False
+    controller = NvmeController("nvme0", "tcp", "traddr=192.0.2.1", "live")
+    path = NvmePath("nvme0c0n1", controller, 2048)
+    joined = NvmeNamespace("nvme0n1", DeviceNumber(259, 1), 2048, NAMESPACE, paths=(path,))
+    host.nvme = (NvmeSubsystem("nvme-subsys0", "nqn", namespaces=(joined,)),)
+    with pytest.raises(Refused, match="this one is nvme0n1, with 1 of 1 paths active") as refused:
+        host.task(wwid=NAMESPACE)
+    assert "Use /dev/nvme0n1 as it is" in str(refused.value)
+    with pytest.raises(Refused, match="sysfs can delete no namespace"):
+        host.task(wwid=NAMESPACE, state="absent")
+    host.used[joined.device] = (Use("mount", "/srv"),)
+    with pytest.raises(Refused, match="and in use: mounted at /srv"):
+        host.task(wwid=NAMESPACE, state="absent")
 
 
 def test_unused_paths_are_deleted_and_waited_for() -> None:

@@ -323,6 +323,25 @@ def test_fewer_paths_than_min_paths_are_refused() -> None:
     assert refused.found == found
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("wwid", "eui.00000001"),
+        ("paths", ["nvme0n1"]),
+        ("paths", ["sda", "/dev/nvme0n1"]),
+        ("paths", ["/dev/disk/by-id/nvme-uuid.1"]),
+    ],
+)
+def test_a_namespace_whose_paths_the_kernel_joins_is_refused(option: str, value: Any) -> None:
+    host = replace(HOST, native_nvme_multipath=True)
+    refused = refusal(host, **{option: value})
+    assert refused.option == option
+    assert "so that there are no paths for a map to join" in refused.found
+    assert "nvme_core.multipath=N" in refused.way_out
+    assert "no block device" in refusal(HOST, **{option: value}).found
+    assert "no block device" in refusal(host, paths=["sdz"]).found
+
+
 @pytest.mark.parametrize("text", ["/dev/sdz", "9:9:9:9", "8:240", "sdz", "pci-0000", ""])
 def test_a_listed_path_that_is_not_there_is_refused(text: str) -> None:
     refused = refusal(paths=["sda", text])

@@ -367,3 +367,15 @@ def test_a_state_in_unknown_words_is_refused() -> None:
     host = whole(maps=(Map("data", "mpath-3600", live=parse_table(DATA)),))
     with pytest.raises(Refused, match="a form that this module does not know"):
         operations(Request(PathFilters(maps=("data",))), host)
+
+
+def test_what_the_kernel_joins_itself_is_refused(host: MemoryHost) -> None:
+    """It would look as if a path were out of use, while I/O goes on over it."""
+    host.scsi_hosts = ("host0", "nvme0")
+    assert failing(host, hosts=["nvme0"]) == []
+    host.native_nvme_multipath = True
+    refused = refusal(host, hosts=["host0", "nvme0"])
+    assert (refused.option, refused.value) == ("hosts", "nvme0")
+    assert "nvme disconnect --device=nvme0" in refused.way_out
+    assert "reaches no disk" in refusal(host, hosts=["nvme1"]).found
+    assert "nvme_core.multipath is Y" in refusal(host, maps=["uuid.1"]).found

@@ -17,6 +17,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_info
     report,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_options import (
+    NvmeTuning,
     Permission,
     Request,
     Tuning,
@@ -24,6 +25,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.udev_opti
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.host import Host
 from ansible_collections.san.device_mapper.plugins.module_utils._values.map import Map
+from ansible_collections.san.device_mapper.plugins.module_utils._values.nvme import (
+    NvmeController,
+    NvmeSubsystem,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import (
     Parent,
     Partition,
@@ -94,6 +99,7 @@ STATED = Request(
     partition_maps=True,
     permissions=(Permission("3600", "oracle", "dba", "0660"),),
     tuning=(Tuning("PURE", "Flash*", (("scheduler", "none"),)),),
+    nvme=(),
     rules=(),
     initramfs="never",
     verify=True,
@@ -263,7 +269,7 @@ def test_a_link_that_two_maps_claim_may_lead_to_either() -> None:
 
 
 def test_only_what_is_stated_is_expected() -> None:
-    nothing = Request(False, False, False, (), (), (), "never", False)
+    nothing = Request(False, False, False, (), (), (), (), "never", False)
     bare = {number: replace(each, properties={}, links=()) for number, each in DEVICES.items()}
     bare[DM0] = replace(bare[DM0], properties={"DM_UDEV_RULES_VSN": "2"})
     assert found(replace(HOST, resolved={}, udev=replace(STATE, devices=bare)), nothing) == []
@@ -302,3 +308,51 @@ def test_nodes_whose_owner_is_stated_no_more_can_be_given_back() -> None:
 def test_early_mounts_are_reported_by_their_lun() -> None:
     answer = report(STATED, state(early_mounts=(EarlyMount("/", "mpath-3600"),)))
     assert answer["early_mounts"] == [{"place": "/", "wwid": "3600"}]
+
+
+def controller(name: str, transport: str, loss: int | None, fail: int | None) -> NvmeController:
+    return NvmeController(
+        name, transport, ctrl_loss_tmo=loss, fast_io_fail_tmo=fail, reconnect_delay=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("tuning", "wrong"),
+    [
+        (NvmeTuning("nqn.other", "*", iopolicy="numa"), []),
+        (NvmeTuning("*", "Arr*", iopolicy="round-robin"), []),
+        (
+            NvmeTuning("nqn.?", "*", iopolicy="numa"),
+            [("nvme-subsys0", "iopolicy", "numa", "round-robin")],
+        ),
+        (NvmeTuning("*", "*", ctrl_loss_tmo=600), [("nvme1", "ctrl_loss_tmo", "600", "off")]),
+        (NvmeTuning("*", "*", "tcp", ctrl_loss_tmo=600), []),
+        (
+            NvmeTuning("*", "*", "tcp", ctrl_loss_tmo=603),
+            [("nvme0", "ctrl_loss_tmo", "603", "602")],
+        ),
+        (
+            NvmeTuning("*", "*", fast_io_fail_tmo=-1),
+            [("nvme0", "fast_io_fail_tmo", "off", "5")],
+        ),
+        (NvmeTuning("*", "*", "fc", fast_io_fail_tmo=-1), []),
+    ],
+)
+def test_the_settings_of_nvme_are_verified(
+    tuning: NvmeTuning, wrong: list[tuple[str, str, str, str]]
+) -> None:
+    subsystem = NvmeSubsystem(
+        "nvme-subsys0",
+        "nqn.x",
+        "Array",
+        iopolicy="round-robin",
+        controllers=(
+            controller("nvme0", "tcp", 602, 5),
+            controller("nvme1", "fc", -1, -1),
+            controller("nvme2", "pcie", None, None),
+        ),
+    )
+    never = NvmeTuning("*", "*", iopolicy="queue-depth")
+    request = replace(STATED, nvme=(tuning, *([never] if tuning.subsystem == "*" else [])))
+    found = failures(request, replace(HOST, nvme=(subsystem,)))
+    assert [tuple(vars(each).values()) for each in found] == wrong

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "partition_maps": False,
     "permissions": None,
     "tuning": None,
+    "nvme": None,
     "rules": None,
     "initramfs": "never",
     "verify": True,
@@ -45,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
 
 def rules(concern: str, **variables: Any) -> Rules:
     """Return a rule file of the role's."""
-    name = f"63-san-device-mapper-{concern}.rules"
+    name = f"{73 if concern == 'nvme' else 63}-san-device-mapper-{concern}.rules"
     return Rules(name, RENDER.get_template(f"{name}.j2").render(**variables))
 
 
@@ -185,3 +186,55 @@ def test_the_rules_of_the_role_are_understood(template: Path) -> None:
     labels = re.findall(r'LABEL="(\w+)"', made.content)
     assert sorted(labels) == sorted({*re.findall(r'GOTO="(\w+)"', made.content), *labels})
     assert len(labels) == len(set(labels))
+
+
+NVME: dict[str, Any] = {"model": "Test Array", "iopolicy": "round-robin"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "option"),
+    [
+        ({"iopolicy": "numa"}, "nvme"),
+        ({"model": "x", "transport": "tcp"}, "nvme"),
+        ({**NVME, "model": 'x"'}, "nvme: model"),
+        ({**NVME, "model": ""}, "nvme: model"),
+        ({**NVME, "model": "x" * 41}, "nvme: model"),
+        ({**NVME, "subsystem": "nqn\n"}, "nvme: subsystem"),
+        ({**NVME, "subsystem": "x" * 224}, "nvme: subsystem"),
+        ({**NVME, "ctrl_loss_tmo": -2}, "nvme: ctrl_loss_tmo"),
+        ({**NVME, "fast_io_fail_tmo": -9}, "nvme: fast_io_fail_tmo"),
+        ({**NVME, "ctrl_loss_tmo": 60, "fast_io_fail_tmo": 61}, "nvme: fast_io_fail_tmo"),
+    ],
+)
+def test_what_no_nvme_subsystem_can_have_is_refused(stated: dict[str, Any], option: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse({**DEFAULTS, "nvme": [stated]})
+    assert refused.value.option == option
+    assert "\n" not in str(refused.value)
+
+
+def test_the_rules_for_nvme_set_what_is_stated_and_nothing_else() -> None:
+    stated = [
+        {**NVME, "transport": "tcp", "ctrl_loss_tmo": -1, "fast_io_fail_tmo": 5, "subsystem": None},
+        {"subsystem": "nqn.2026-11.*", "model": " Other ", "fast_io_fail_tmo": 0},
+    ]
+    parse({**DEFAULTS, "nvme": stated})
+    made = rules("nvme", __udev_rules_nvme=stated)
+    check_syntax((made,))
+    text = re.sub(r"\\\\\n\s*", "", made.content)
+    prefix = "san_device_mapper_nvme"
+    for line in (
+        f'ATTR{{model}}=="Test Array", GOTO="{prefix}_subsystem_1"',
+        f'ATTR{{subsysnqn}}=="nqn.2026-11.*", ATTR{{model}}=="Other", GOTO="{prefix}_controller_2"',
+        'ATTR{iopolicy}!="round-robin", ATTR{iopolicy}="round-robin"',
+        f'ATTR{{transport}}!="tcp", GOTO="{prefix}_end"',
+        'TEST=="ctrl_loss_tmo", ATTR{ctrl_loss_tmo}!="off", ATTR{ctrl_loss_tmo}="-1"',
+        'TEST=="fast_io_fail_tmo", ATTR{fast_io_fail_tmo}!="5", ATTR{fast_io_fail_tmo}="5"',
+        'TEST=="fast_io_fail_tmo", ATTR{fast_io_fail_tmo}!="0", ATTR{fast_io_fail_tmo}="0"',
+    ):
+        assert text.count(f"{line}\n") == 1, text
+    assert text.count("iopolicy") == 2
+    assert text.count("ctrl_loss_tmo") == 3
+    labels = re.findall('LABEL="(.*)"', text)
+    assert len(labels) == len(set(labels))
+    assert set(re.findall('GOTO="(.*)"', text)) == set(labels)
