@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.test_playbooks import SIZE, San
+import yaml
+from integration.test_playbooks import PLAYBOOKS, SIZE, San
+from integration.test_targets import play
 
 from .conftest import DaemonHost
 
@@ -55,3 +58,25 @@ def test_the_life_of_a_lun_and_its_daemon(san: San, host: DaemonHost) -> None:
         assert "Grow the file systems" in san.twice("grow_luns", **policy)
     assert len(san.twice("retire_luns")) == 4
     assert "new0" not in host.table()
+
+
+def test_a_host_of_the_daemon(host: DaemonHost, tmp_path: Path) -> None:
+    """From a daemon that does not run to one that goes by the settings; the second run is quiet.
+
+    By the role alone: with the other one, as the playbook has both, it takes a minute longer.
+    """
+    host.shell("systemctl --quiet disable --now multipathd.service multipathd.socket")
+    (whole,) = yaml.safe_load((PLAYBOOKS / "multipath_host.yml").read_text("utf-8"))
+    path = tmp_path / "multipathd.yml"
+    path.write_text(json.dumps([{**whole, "roles": whole["roles"][:1]}]), "utf-8")
+    device = {"vendor": "QEMU", "product": "^QEMU", "no_path_retry": 7}
+    variables = json.dumps({"multipathd_devices": [device]})
+    changed: list[list[str]] = [[]]
+    for each in play(tmp_path, path, str(path), "-e", variables):
+        if "stats" in each:
+            changed.append([])
+        elif each["result"].get("changed"):
+            changed[-1].append(each["task"].rpartition(" : ")[2])
+    first, second, _end = changed
+    assert (first, second) == (["Set the host's settings", "Start it, now and at boot"], [])
+    assert "no_path_retry 7" in host.run("multipathd", "show", "config")

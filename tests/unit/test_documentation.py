@@ -27,7 +27,7 @@ BLOCK = re.compile(
 
 @pytest.mark.parametrize(
     ("guide", "count"),
-    [("san_host", 1), ("lun_life", 4), ("day_two", 3), ("multipathd", 2)],
+    [("san_host", 1), ("lun_life", 4), ("day_two", 3), ("multipathd", 2), ("multipath_conf", 1)],
 )
 def test_the_guide_shows_the_playbooks_as_they_are(guide: str, count: int) -> None:
     text = (ROOT / f"docs/docsite/rst/{guide}.rst").read_text("utf-8")
@@ -59,7 +59,9 @@ def test_each_guide_is_in_the_table_of_contents() -> None:
     assert re.findall(r"^   docsite/(\w+)$", index, re.MULTILINE) == listed
 
 
-@pytest.mark.parametrize("name", ["README.md", "roles/udev_rules/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "roles/multipathd/README.md", "roles/udev_rules/README.md"]
+)
 def test_what_a_readme_links_to_is_there(name: str) -> None:
     readme = ROOT / name
     for target in re.findall(r"\]\(([^)]*)\)|(?:src|srcset)=\"(.*?)\"", readme.read_text("utf-8")):

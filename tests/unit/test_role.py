@@ -26,6 +26,18 @@ def test_the_documented_defaults_are_the_defaults() -> None:
         assert documented == read("defaults/main.yml")
 
 
+def test_the_role_of_the_daemon_hands_its_variables_on() -> None:
+    """Each is documented with its default, and an option of the module but for the package."""
+    role = ROLE.with_name("multipathd")
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text("utf-8"))
+    specified = yaml.safe_load((role / "meta/argument_specs.yml").read_text("utf-8"))
+    for entry in specified["argument_specs"].values():
+        assert {name: each["default"] for name, each in entry["options"].items()} == defaults
+    tasks = (role / "tasks/main.yml").read_text("utf-8")
+    for name in {*defaults} - {"multipathd_package"}:
+        assert f'{name.removeprefix("multipathd_")}: "{{{{ {name} }}}}"' in tasks
+
+
 @pytest.mark.parametrize("name", ["permissions", "tuning", "nvme"])
 def test_the_role_takes_what_the_module_takes(name: str) -> None:
     module = importlib.import_module(
