@@ -122,6 +122,8 @@ class Users:
         self.found = found
         self.held: dict[str, tuple[Kind, str]] = {}
         self.keys = 0
+        self.bag: list[Kind] = []
+        """The kinds of users that have yet to come, until each has come once more."""
 
     def make(self) -> None:
         self.host.run("modprobe", "-a", "nvmet", "dm-crypt", "raid1", "loop", "xts")
@@ -184,8 +186,10 @@ class Users:
         children = {uuid.partition("-")[2] for uuid in self.seen() if uuid.startswith("part")}
         free = [each for each in self.seen() if each not in (*self.held, *parents, *children)]
         if not free:
+            self.go()
             return
-        uuid, kind = self.chance.choice(sorted(free)), self.chance.choice(KINDS)
+        self.bag = self.bag or self.chance.sample(KINDS, len(KINDS))
+        uuid, kind = self.chance.choice(sorted(free)), self.bag.pop()
         self.keys += 1
         key = f"user{self.keys}"
         self.host.shell(
@@ -229,7 +233,7 @@ class Users:
             if UUIDS[0] not in before:
                 return
             options["device"] = self.host.shell(f"{self.node(UUIDS[0])}; echo $name").strip()
-        answer = self.host.module(module, **options, timeout=5)
+        answer = self.host.module(module, **options, timeout=3)
         after = self.seen()
         words = "with users" if self.held else "without users"
         self.found[f"{module} {outcome(answer)} {words}"] += 1
@@ -241,11 +245,11 @@ class Users:
         """Let something happen."""
         if UUIDS[0] not in self.seen() or self.chance.randrange(5) == 0:
             self.restore()
-        events = (self.come, self.come, self.go, self.repartition)
+        events = (self.come, self.come, self.come, self.go, self.repartition)
         event = self.chance.choice(events)
         try:
             event()
-            for _task in range(self.chance.randint(1, 3)):
+            for _task in range(self.chance.randint(1, 2)):
                 self.task()
         except AssertionError as error:
             error.add_note(f"in {event.__name__}, after {self.found}; {self.host.table()}")
