@@ -158,8 +158,9 @@ options:
     default: auto
   verify:
     description:
-      - Whether to ask LVM if it sees a path, to read partition tables, and to look into the
-        initramfs, which can take seconds. LVM is not asked while a map would not answer.
+      - Whether to ask LVM if it sees a path, or has one in its devices file instead of the map; to
+        read partition tables; and to look into the initramfs, which can take seconds. LVM is not
+        asked what it sees while a map would not answer.
     type: bool
     default: true
   timeout:

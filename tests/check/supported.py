@@ -82,6 +82,7 @@ APART = {"initramfs": Tests(("bookworm",))}
 """Likewise, but not of `make test`: what takes minutes, and concerns few changes."""
 
 ARRANGED = {
+    "LVM's devices file, as on RHEL 9": "kernel",
     "dracut's initramfs, as on RHEL and SLES": "initramfs",
 }
 """What Debian 12 does not have by itself, and the tests that make it so and boot it."""

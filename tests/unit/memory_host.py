@@ -221,6 +221,10 @@ class MemoryHost:
     def physical_volumes(self, _timeout: float) -> None:
         """Return none: there is no LVM here."""
 
+    def listed_by_lvm(self, _disks: object, _timeout: float) -> frozenset[DeviceNumber]:
+        """Return none: there is no LVM here."""
+        return frozenset()
+
     def mounts(self) -> dict[DeviceNumber, list[str]]:
         """Return the mount points."""
         return {device: [place] for device, place in self.mounted.items()}

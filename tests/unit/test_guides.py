@@ -41,7 +41,8 @@ LANGUAGES = {"console", "diff", "text", "yaml", "toml"}
 PROGRAMS = {
     # Which are not ours, and whose arguments nothing here can know.
     "$EDITOR", "awk", "blkid", "cat", "cd", "cp", "dmsetup", "echo", "export", "git", "journalctl",
-    "kpartx", "ls", "mount", "multipath", "multipathd", "sed", "ssh", "systemctl", "udevadm",
+    "kpartx", "ls", "lvm", "mount", "multipath", "multipathd", "sed", "ssh", "systemctl",
+    "udevadm", "vgchange",
 }  # fmt: skip
 
 

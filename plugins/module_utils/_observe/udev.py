@@ -73,6 +73,7 @@ def observe_udev(
         shadowed=readings.shadowed_rules(),
         multipath_rules=readings.multipath_rules(),
         physical_volumes=_physical_volumes(host, readings, timeout) if verify else None,
+        listed_by_lvm=readings.listed_by_lvm(paths, timeout) if verify else frozenset(),
         early_mounts=early,
         initramfs_needed=needed,
         initramfs=readings.initramfs(needed and verify, timeout),

@@ -348,16 +348,24 @@ def _timeouts(each: NvmeController, tuning: NvmeTuning) -> Iterator[Failure]:
 
 
 def _lvm(host: Host) -> Iterator[Failure]:
-    """Yield the paths that LVM takes for physical volumes, and that it could not be asked."""
-    seen = host.udev.physical_volumes
+    """Yield the paths that LVM takes for physical volumes, and that it could not be asked.
+
+    A path that its devices file lists is none that LVM sees while a map holds it: what is on the
+    LUN is not found then, unless the map is listed.
+    """
+    state = host.udev
+    seen = state.physical_volumes
     for each in host.maps if seen is None else ():
         if each.suspended or each.queues_without_path:
             yield Failure(each.name, "LVM", "to be asked what it sees", "the map would not answer")
-    for path, inside in host.udev.partitions.items():
+    for path, inside in state.partitions.items():
         for number in (path, *inside):
             if number in (seen or ()):
-                name = host.udev.devices[number].name
+                name = state.devices[number].name
                 yield Failure(name, "LVM", "not seen", "a physical volume")
+    for each in host.multipath_maps():
+        if state.listed_by_lvm.intersection(devices(each.live)):
+            yield Failure(each.name, "LVM devices file", "the map", "its paths")
 
 
 def _initramfs(host: Host) -> Iterator[Failure]:

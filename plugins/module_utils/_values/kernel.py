@@ -296,6 +296,14 @@ class Readings(t.Protocol):
         It reads its devices: not to be asked while one of them would not answer.
         """
 
+    def listed_by_lvm(
+        self, disks: Iterable[DeviceNumber], timeout: float
+    ) -> frozenset[DeviceNumber]:
+        """Return those of `disks` that LVM's devices file lists; none where LVM has no such file.
+
+        Nothing is read from a device.
+        """
+
     def user_exists(self, name: str) -> bool:
         """Return whether the host knows a user by this name or number."""
 

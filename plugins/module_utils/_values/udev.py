@@ -80,7 +80,8 @@ class UdevState:
 
     `shadowed` are rule files of packages, by the path of the file in /etc that hides each.
     `multipath_rules` are the paths of multipath-tools' and kpartx' own.
-    `physical_volumes` is what LVM sees, None where it was not asked, or has nothing to ask.
+    `physical_volumes` is what LVM sees, None where it was not asked, or has nothing to ask;
+    `listed_by_lvm` are the paths that its devices file lists.
     `initramfs_needed` says that the rules should also be in the initramfs.
     """
 
@@ -92,6 +93,7 @@ class UdevState:
     shadowed: Mapping[str, str] = field(default_factory=dict)
     multipath_rules: tuple[str, ...] = ()
     physical_volumes: frozenset[DeviceNumber] | None = None
+    listed_by_lvm: frozenset[DeviceNumber] = frozenset()
     early_mounts: tuple[EarlyMount, ...] = ()
     initramfs_needed: bool = False
     initramfs: Initramfs = Initramfs()

@@ -195,6 +195,10 @@ def test_nothing_fails_where_all_is_as_stated() -> None:
             ("sdb1", "LVM", "not seen", "a physical volume"),
         ),
         (
+            state(listed_by_lvm=frozenset({SDB, DeviceNumber(8, 99)})),
+            ("data", "LVM devices file", "the map", "its paths"),
+        ),
+        (
             replace(
                 state(physical_volumes=None),
                 maps=(replace(HOST.maps[0], suspended=True), HOST.maps[1]),
