@@ -42,8 +42,12 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.records 
 
 ROLE = Path(__file__).parents[2] / "roles/udev_rules"
 CONCERNS = ("links", "partitions", "paths", "permissions", "tuning")
-OWN = {
+OF_ROLE = {
     **{each: f"63-san-device-mapper-{each}.rules" for each in CONCERNS},
+    "nvme": "73-san-device-mapper-nvme.rules",
+}
+OWN = {
+    **OF_ROLE,
     "boot": Path(RULES).name,
     "kpartx at boot": Path(KPARTX_RULES).name,
 }
@@ -62,6 +66,8 @@ ORDER = {
     "permissions": (("50-udev-default.rules", *DM), ("99-systemd*",)),
     "partitions": ((*DM, *DM_DISK, *FLAGS), ("99-systemd*",)),
     "tuning": (("60-block.rules", *WWID), ("99-systemd*",)),
+    # After those of nvme-cli (71-nvmf-*), which not each host has.
+    "nvme": (WWID, ("99-systemd*",)),
 }
 """After which rule files each of the collection's own has to come, and before which."""
 
@@ -157,7 +163,7 @@ def test_the_files_whose_order_is_tested_are_all_that_there_are() -> None:
     named = re.findall(r"'([a-z]+)': _*udev_rules", variables["__udev_rules_concerns"])
     assert sorted(named) == sorted(CONCERNS)
     templates = {path.name.removesuffix(".j2") for path in ROLE.glob("templates/*.rules.j2")}
-    assert templates == {OWN[each] for each in CONCERNS}
+    assert templates == {*OF_ROLE.values()}
     assert set(ORDER) == set(OWN)
 
 
