@@ -737,6 +737,7 @@ from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
 from ..module_utils._system.files import Files
+from ..module_utils._system.held_paths import HeldPaths
 from ..module_utils._system.kernel_modules import KernelModules
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
@@ -832,8 +833,8 @@ SPECIFICATION = {
 }
 
 PARTS = (
-    *(BlockDevices, Disks, Files, KernelModules, LibDeviceMapper, Lock, MultipathDaemon),
-    *(Reservations, Systemd),
+    *(BlockDevices, Disks, Files, HeldPaths, KernelModules, LibDeviceMapper, Lock),
+    *(MultipathDaemon, Reservations, Systemd),
 )
 """The parts of the system that the task needs."""
 

@@ -57,6 +57,11 @@ def test_an_hba_is_taken_out_of_use_and_back(host: Host) -> None:
     assert [found["in_use"] for found in done["maps"]] == [True, False]
     assert states(host, "data") == dict(zip(numbers, "FFAA", strict=True))
     host.shell("dd if=/dev/zero of=/mnt/test/file bs=1M count=1 conv=fsync status=none")
+    for policy in ("failover", "multibus"):
+        # The kernel takes all paths of a new table for active.
+        stated = {"name": "data", "wwid": WWIDS[0], "path_grouping_policy": policy}
+        assert host.applied("multipath_map", **stated)["changed"]
+        assert sorted(states(host, "data").values()) == ["A", "A", "F", "F"]
 
     # Paths that have failed by themselves, or whose device is down, are none that are left.
     host.run("dmsetup", "message", "data", "0", f"fail_path {numbers[2]}")

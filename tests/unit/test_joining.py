@@ -55,6 +55,22 @@ def test_a_path_that_is_another_lun_by_now_is_not_reinstated(host: MemoryHost) -
     assert OTHER in refused.value.found
 
 
+def test_a_path_that_a_task_has_failed_stays_failed_in_a_new_table(host: MemoryHost) -> None:
+    """What an administrator does for maintenance outlives a task about something else."""
+    host.run("multipath_map", **TASK)
+    host.run("multipath_path", maps=["data"], paths=["sdb"], state="failed")
+    task = {**TASK, "path_grouping_policy": "multibus"}
+    checked = host.run("multipath_map", check_mode=True, **task)["plan"]
+    assert checked[-1] == "message data 0 fail_path 8:16"
+    assert host.run("multipath_map", **task)["plan"] == checked
+    assert host.run("multipath_map", **task)["plan"] == []
+    (found,) = host.kernel.maps()
+    assert [path.active for path in found.path_states.values()] == [True, False]
+    host.run("multipath_path", maps=["data"], state="active")
+    task["path_grouping_policy"] = "failover"
+    assert "fail_path" not in str(host.run("multipath_map", **task)["plan"])
+
+
 def test_a_map_in_use_is_not_made_read_only(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
     device = host.kernel.placed(f"mpath-{WWID}").device

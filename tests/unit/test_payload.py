@@ -17,7 +17,7 @@ FILES = {
     "device_mapper_info": 49,
     "lun_paths": 27,
     "multipath_config": 38,
-    "multipath_map": 61,
+    "multipath_map": 62,
     "multipath_path": 44,
     "partition_maps": 40,
     "udev_info": 45,

@@ -14,6 +14,7 @@ from .._observe.names import observe_names
 from .._observe.paths import observe_paths, with_settled_states
 from .._plan.boot import is_persistent
 from .._plan.map_records import map_files, recorded_uuid, with_records
+from .._plan.map_steps import Load, Message, Resume
 from .._plan.missing import Absent, Desired, plan
 from .._plan.multipathd import (
     as_decided,
@@ -62,7 +63,7 @@ from .task import Task
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...plugin_utils._types import BlockDevice, Host, Map, Plan, Readings, Uses
+    from ...plugin_utils._types import BlockDevice, Host, Map, Plan, Readings, Step, Uses
     from .._plan.stated import StatedMap
 
 Stated = tuple["StatedMap", ...]
@@ -75,7 +76,7 @@ def operations(request: Stated, host: Host) -> Plan:
     kernels = [each for each in items if not by_multipathd(each.stated, each.wwid, host)]
     refuse_daemon_options(kernels)
     _refuse_names(items, host)
-    steps = plan([*flat(kernels)], host.maps) if kernels else ()
+    steps = (*_holding(plan([*flat(kernels)], host.maps), host),) if kernels else ()
     concerned = uuids(steps)
     for each in kernels:
         if isinstance(each, Present) and each.desired.uuid in concerned:
@@ -86,6 +87,22 @@ def operations(request: Stated, host: Host) -> Plan:
     steps = with_records(steps, host, dict(_records(items, host)))
     refuse_fight(steps, host)
     return steps
+
+
+def _holding(steps: Plan, host: Host) -> Iterator[Step]:
+    """Yield `steps`, and fail those paths of a new table again that a task has failed.
+
+    The kernel takes each path of a new table for active.
+    """
+    loaded: dict[str, Load] = {}
+    for step in steps:
+        yield step
+        if isinstance(step, Load):
+            loaded[step.uuid] = step
+        elif isinstance(step, Resume) and step.uuid in loaded:
+            for device in dict.fromkeys(devices(loaded[step.uuid].table)):
+                if (step.uuid, device) in host.held_paths:
+                    yield Message(step.name, step.uuid, f"fail_path {device}")
 
 
 def state(request: Stated, host: Host) -> tuple[Present | Gone, ...]:
@@ -136,6 +153,7 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
         missing_modules=readings.missing_modules(_modules(request)),
         multipathd=readings.multipathd(timeout, paths, checked=checked),
         boot_files=readings.boot_files(STATIC),
+        held_paths=readings.held_paths(),
         next_boot=readings.next_boot(PROGRAMS, timeout) if persistent else NextBoot(),
         native_nvme_multipath=readings.has_native_nvme_multipath(),
     )
