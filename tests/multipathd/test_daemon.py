@@ -63,7 +63,7 @@ def test_rules_that_the_daemon_has_not_read_yet(host: DaemonHost) -> None:
         ),
         (
             "printf 'overrides {\n uid_attribute ID_MODEL\n}\n' > /etc/multipath.conf",
-            "for one of QEMU_HARDDISK",
+            "it has the WWID QEMU_HARDDISK for the path",
         ),
     ],
 )
