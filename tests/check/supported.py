@@ -84,6 +84,7 @@ APART = {"initramfs": Tests(("bookworm",))}
 ARRANGED = {
     "LVM's devices file, as on RHEL 9": "kernel",
     "dracut's initramfs, as on RHEL and SLES": "initramfs",
+    "multipathd's units, rules and settings as on RHEL 9": "multipathd",
 }
 """What Debian 12 does not have by itself, and the tests that make it so and boot it."""
 
