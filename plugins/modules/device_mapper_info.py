@@ -269,7 +269,7 @@ maps:
               not reserved.
           type: str
           sample: "0xabc123"
-        keys:
+        registered_keys:
           description:
             - The keys that are registered, one for each way from a port of a host to a port of the
               storage.

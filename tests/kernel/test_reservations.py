@@ -48,7 +48,7 @@ def test_a_path_that_is_not_registered_does_not_join_a_map_in_use(host: Host) ->
         # The storage has nothing registered at the port of the second path; whether what it has at
         # that of the first is this host, sysfs does not say for this transport.
         reservation, reasons = looked_at(host)
-        assert (reservation["type"], reservation["key"], reservation["keys"]) == (
+        assert (reservation["type"], reservation["key"], reservation["registered_keys"]) == (
             KIND,
             "0xabc",
             ["0xabc"],
@@ -80,7 +80,7 @@ def test_a_path_that_is_not_registered_does_not_join_a_map_in_use(host: Host) ->
         assert looked_at(host)[1] == [("path_not_registered", first)]
         reserve(host, second, "clear", "abd")
         reservation, reasons = looked_at(host)
-        assert (reservation["type"], reservation["keys"], reasons) == (None, [], [])
+        assert (reservation["type"], reservation["registered_keys"], reasons) == (None, [], [])
         write(host)
 
 

@@ -23,7 +23,7 @@ def reservation_result(each: Map, host: Host) -> dict[str, t.Any] | None:
     return {
         "type": told.type or None,
         "key": told.holder if told.kind else None,
-        "keys": list(told.keys),
+        "registered_keys": list(told.keys),
         "paths": [
             {
                 "name": disk.name,

@@ -322,14 +322,14 @@ def _ask(request: str, end: float) -> str:
             file = SOCKETS[0] if os.path.exists(SOCKETS[0]) else ""
             raise MultipathdError(request, f"no answer ({refusal(file, failed)})") from failed
         # Since 0.9.8 it says "fail" before that word.
-        if reply.split("\n")[-1] != "timeout" or time.monotonic() >= end:
+        if reply.rpartition("\n")[2] != "timeout" or time.monotonic() >= end:
             return reply
 
 
 def _shown(request: str, end: float) -> str:
     """Return what the daemon shows; MultipathdError where it shows nothing."""
     reply = _ask(request, end)
-    if reply.split("\n")[0] in ("fail", "timeout"):
+    if reply.partition("\n")[0] in ("fail", "timeout"):
         raise MultipathdError(request, f"it answers {reply!r}")
     return reply
 

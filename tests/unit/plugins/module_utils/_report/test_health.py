@@ -232,7 +232,7 @@ def test_a_path_that_a_reservation_shuts_out_is_a_reason() -> None:
     assert reservation_result(DATA, host) == {
         "type": kind,
         "key": "0x1",
-        "keys": ["0x1"],
+        "registered_keys": ["0x1"],
         "paths": [
             {"name": "sda", "device": "8:0", "registered": True},
             {"name": "sdb", "device": "8:16", "registered": False},
@@ -244,7 +244,7 @@ def test_a_path_that_a_reservation_shuts_out_is_a_reason() -> None:
     assert reservation_result(DATA, observed(DATA, reservations=free)) == {
         "type": None,
         "key": None,
-        "keys": ["0x1"],
+        "registered_keys": ["0x1"],
         "paths": [{"name": "sda", "device": "8:0", "registered": None}],
     }
 
