@@ -24,7 +24,8 @@ def test_partition_maps_stay_through_what_the_daemon_does(host: DaemonHost) -> N
     host.twice(path_grouping_policy="multibus")
     assert not host.applied("partition_maps", device="data", delimiter="-part")["changed"]
     gone = host.applied("multipath_map", **TASK, state="absent")
-    assert gone["plan"][1:3] == ["remove data-part1", "multipathd del map data"]
+    order = ["remove data-part1", f"multipath -w {WWIDS[0]}", "multipathd del map data"]
+    assert gone["plan"][:3] == order
 
 
 def test_paths_are_failed_and_reinstated_by_the_daemon(host: DaemonHost) -> None:
