@@ -274,8 +274,10 @@ def test_a_host_without_any_path_shuts_down(booting: Host) -> None:
         " systemctl restart san-device-mapper-check; sync"
     )
     set_state(host, present(host, 0), "offline")
-    # It may wait for the journal of the file system, and then hangs as well.
-    host.shell("head -c 4M /dev/urandom >/srv/data/dirty 2>/dev/null </dev/null &")
+    # To open the file may wait for the journal of the file system: the shell that does has none of
+    # the connection's files.
+    write = "head -c 4M /dev/urandom >/srv/data/dirty"
+    host.shell(f"setsid sh -c '{write}' >/dev/null 2>&1 </dev/null &")
     started = time.monotonic()
     host.run("systemctl", "--no-block", "reboot")
     lab.disconnect()
