@@ -218,9 +218,8 @@ maps:
               M(san.device_mapper.multipath_map) wrote for multipathd.
             - V(too_many_paths) - the table has more paths than O(max_paths). Added in 1.1.0.
             - V(path_not_registered) - with O(reservations), the LUN has a persistent reservation of
-              the type C(found), and the path's key is missing, so that the storage turns down what
-              is written through it, and with types of V(exclusive_access) what is read, too. Added
-              in 1.1.0.
+              the type C(found), and the path's key is missing. The storage rejects writes through
+              the path, and for types with V(exclusive_access) also reads. Added in 1.1.0.
             - V(not_at_boot) - the map is persistent, and will not be there after the next boot.
               C(found) says why, such as C(multipathd.service is enabled). Added in 1.1.0.
             - C(path) is the number of the path and C(name) its name, if one is concerned;

@@ -38,7 +38,7 @@ attributes:
 options:
   state:
     description:
-      - V(present) writes the file with what the options of the task say, and nothing else.
+      - V(present) writes the file with exactly the settings of the task.
       - V(absent) removes it.
     type: str
     choices: [present, absent]
@@ -119,7 +119,7 @@ options:
     default: false
   timeout:
     description:
-      - How many seconds to wait until C(multipathd) answers, and until it goes by the settings.
+      - How many seconds to wait until C(multipathd) answers, and until it uses the settings.
       - Another task of the collection on the same host is waited for as long.
     type: int
     default: 60
@@ -193,8 +193,8 @@ path:
   sample: /etc/multipath/conf.d/50-san-device_mapper-config.conf
 settings:
   description:
-    - What C(multipathd) goes by for each setting of the task, in its words. If it does not run,
-      what its parser makes of the files.
+    - The value that C(multipathd) uses for each setting of the task, in its words. If it does not
+      run, what its parser makes of the files.
   type: list
   elements: dict
   returned: success

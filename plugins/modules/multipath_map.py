@@ -56,7 +56,7 @@ options:
         left out by the default, and refused in this list, because the kernel cannot open it; it
         joins by the first task after it is up.
       - A path that is to join a map in use is asked for a persistent reservation of the LUN, unless
-        C(multipathd) manages the map. If the storage would turn down what is written through the
+        C(multipathd) manages the map. If the storage would reject what is written through the
         path, since it is not registered, or if that cannot be told, it is left out by the default,
         with a warning. In this list, a path that is not registered is refused, and one of which it
         cannot be told joins. See the

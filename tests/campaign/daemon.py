@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the san.device_mapper contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""multipathd with 16 maps in use reads its files anew, again and again, while a path fails.
+"""multipathd with 16 maps in use reads its files again and again while a path fails.
 
 A task changes the policies of the map with the file system, or of all maps at once: one request to
 the daemon each time, and before version 0.8.8 that reloads every map of the host. No I/O fails, and

@@ -131,7 +131,7 @@ class Identity:
         self.shown.pop(place, None)
 
     def resize(self) -> None:
-        """A unit grows; nobody is told."""
+        """A unit grows, without a unit attention or an event."""
         unit = self.chance.choice(UNITS)
         self.sizes[unit] += 4
         self.host.shell(
@@ -140,7 +140,7 @@ class Identity:
         )
 
     def rescan(self) -> None:
-        """The disks and SCSI hosts are scanned by somebody else."""
+        """Another tool rescans the disks and scans the SCSI hosts."""
         self.host.shell(
             "for disk in $(grep -l LIO-ORG /sys/block/sd*/device/vendor); do"
             " echo 1 > $(dirname $disk)/rescan || true; done 2> /dev/null;"

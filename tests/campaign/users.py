@@ -211,7 +211,7 @@ class Users:
             )
 
     def repartition(self) -> None:
-        """Somebody writes another partition table."""
+        """Another tool writes another partition table."""
         self.layout(self.chance.choice(LAYOUTS))
 
     def task(self) -> None:

@@ -16,7 +16,7 @@ LOCAL, FILE = "/etc/lvm/lvmlocal.conf", "/etc/lvm/devices/system.devices"
 
 @pytest.fixture
 def listing(host: Host) -> Iterator[Host]:
-    """Return the host whose LVM goes by its devices file."""
+    """Return the host whose LVM uses its devices file."""
     host.shell(f"cp {LOCAL} /run/lvmlocal.conf; rm -f {FILE}")
     host.run("tee", "-a", LOCAL, input="devices {\nuse_devicesfile = 1\n}\n")
     yield host

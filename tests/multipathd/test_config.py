@@ -62,7 +62,7 @@ def events(host: DaemonHost) -> str:
 
 
 def test_the_life_of_the_settings(host: DaemonHost) -> None:
-    """Set, changed, and removed; what the daemon goes by, and one request for each change."""
+    """Set, changed, and removed; what the daemon uses, and one request for each change."""
     host.applied("multipath_map", **TASK)
     made = quadruple(host, **SETTINGS)
     assert made["plan"] == PLAN
@@ -88,7 +88,7 @@ def test_what_the_daemon_would_not_take(host: DaemonHost) -> None:
         ({"devices": [{"vendor": "A", "product": "B", "alias": "x"}]}, "devices: alias x: this"),
         ({"overrides": {"no_path_retry": "maybe"}}, "overrides: no_path_retry maybe: this host's"),
         ({"blacklist": {"devnode": ["*"]}}, "blacklist: devnode"),
-        ({"defaults": {"disable_changed_wwids": True}}, "take it for ignored"),
+        ({"defaults": {"disable_changed_wwids": True}}, "read it as ignored"),
     )
     before = host.files()
     for options, found in cases:
@@ -147,7 +147,7 @@ def test_what_other_files_say(host: DaemonHost) -> None:
     assert "/etc/multipath.conf line 2 says polling_interval 6" in done["warnings"][0]
     host.run("tee", f"{DIRECTORY}/z.conf", input="defaults {\n polling_interval 8\n}\n")
     message = refused(host, defaults={"polling_interval": 7})
-    assert f"{DIRECTORY}/z.conf line 2 says 8, which multipathd goes by" in message
+    assert f"{DIRECTORY}/z.conf line 2 says 8, which multipathd uses" in message
     host.run("tee", f"{DIRECTORY}/z.conf", input="defaults {\n polling_interval\n}\n")
     assert "z.conf" in refused(host, defaults={"polling_interval": 9})
     host.run("rm", f"{DIRECTORY}/z.conf")
@@ -167,7 +167,7 @@ def test_the_old_file_comes_back(host: DaemonHost) -> None:
         at=2,
         disturb=["sh", "-c", later],
     )
-    assert "in defaults it goes by polling_interval 9, not 8" in failed["msg"]
+    assert "in defaults it uses polling_interval 9, not 8" in failed["msg"]
     assert (failed["changed"], failed["done"]) == (False, [])
     host.run("rm", f"{DIRECTORY}/z.conf")
     assert host.files() == before

@@ -61,7 +61,7 @@ def test_the_life_of_a_lun_and_its_daemon(san: San, host: DaemonHost) -> None:
 
 
 def test_a_host_of_the_daemon(host: DaemonHost, tmp_path: Path) -> None:
-    """From a daemon that does not run to one that goes by the settings; the second run is quiet.
+    """From a daemon that does not run to one that uses the settings; the second run is quiet.
 
     By the role alone: with the other one, as the playbook has both, it takes a minute longer.
     """

@@ -246,7 +246,7 @@ def _refuse_path(stated: str, number: DeviceNumber, host: Host) -> None:
 
 
 def _refuse_joined(stated: str, name: str) -> None:
-    """Refuse a namespace whose paths the kernel joins: its partitions are the kernel's, too."""
+    """Refuse a namespace whose paths the kernel joins; the kernel also makes its partitions."""
     raise Refused(
         option="device",
         value=stated,

@@ -46,7 +46,7 @@ _IDENTITY = ("vendor", "product", "revision", "user_friendly_names", "alias_pref
 
 @dataclass(frozen=True)
 class Consequence:
-    """One thing that happens to a map, or to a disk, once the daemon goes by other settings.
+    """One thing that happens to a map, or to a disk, once the daemon uses other settings.
 
     A map is `renamed`; `released`, which means that the daemon keeps none of its paths, and removes
     it if nothing uses it; it `loses` a path; or a setting of it is `changed`. A disk is `claimed`
@@ -69,7 +69,7 @@ class Consequence:
             "renamed": f"the map {self.name} is renamed to {self.after or 'a user-friendly name'}",
             "released": f"the map {self.name} loses all of its paths",
             "loses": f"the map {self.name} loses the path {self.before}",
-            "claimed": f"multipathd takes the disk {self.name} ({self.wwid}) for a map",
+            "claimed": f"multipathd makes a map of the disk {self.name} ({self.wwid})",
             "changed": (
                 f"{self.name}: {self.keyword} {self.before or 'unset'} becomes"
                 f" {self.after or 'unset'}"

@@ -21,7 +21,7 @@ from .._values.host_settings import (
     stated,
     values,
 )
-from .._values.multipathd_versions import OLDEST, SET_BY_MULTIPATH, version_text
+from .._values.multipathd_versions import SET_BY_MULTIPATH, obstacles
 from .steps import Unmapped
 
 if t.TYPE_CHECKING:
@@ -74,7 +74,7 @@ class RemoveSettings(Unmapped):
 
 @dataclass(frozen=True)
 class ReadSettings(Unmapped):
-    """Have the daemon read its files, and wait until it goes by them.
+    """Have the daemon read its files, and wait until it uses them.
 
     `expected` is what it should say then, in place of `before`, the file's text; `names` are those
     that maps should have, by their uuids. What does not come about in `timeout` seconds is undone.
@@ -108,13 +108,13 @@ class ReadSettings(Unmapped):
             )
 
     def unmet(self, known: Configuration) -> Iterator[str]:
-        """Yield in words what the daemon goes by instead."""
+        """Yield in words what the daemon uses instead."""
         said = values(known)
         for place, value in self.expected:
             if place not in said or not is_same(value, said[place]):
                 instead = said.get(place)
                 yield (
-                    f"in {place.option} it goes by {place.words()}"
+                    f"in {place.option} it uses {place.words()}"
                     f" {'of its own' if instead is None else instead}, not {value}"
                 )
         for place in self.absent:
@@ -150,7 +150,7 @@ def settings_plan(
     daemon, wanted = host.multipathd, host.multipathd.proposed.text
     if not present and SETTINGS_FILE not in daemon.texts:
         return ()
-    _refuse_unfit(daemon)
+    _refuse_not_installed(daemon)
     before = daemon.texts.get(SETTINGS_FILE, "")
     if before and not before.startswith(SETTINGS_MARK):
         raise Refused(
@@ -175,8 +175,13 @@ def settings_plan(
         reading = _reading(wanted, before, names, timeout, daemon)
         if before != wanted or [*reading.unmet(daemon.known)]:
             steps.append(reading)
-    if steps:
-        _refuse_unwritable(daemon)
+    for found, way_out in obstacles(daemon, writes=True) if steps else ():
+        raise Refused(
+            option="state",
+            value="present" if present else "absent",
+            found=found,
+            way_out=f"{way_out}; nothing was changed",
+        )
     return tuple(steps)
 
 
@@ -205,23 +210,13 @@ def _reading(
     )
 
 
-def _refuse_unfit(daemon: Multipathd) -> None:
+def _refuse_not_installed(daemon: Multipathd) -> None:
     if not daemon.installed:
         raise Refused(
             option="state",
             value="present",
             found="multipath-tools is not installed",
             way_out="Install it (Debian: multipath-tools, Red Hat: device-mapper-multipath)",
-        )
-    if daemon.runs and daemon.version < OLDEST:
-        raise Refused(
-            option="state",
-            value="present",
-            found=(
-                f"multipathd is {version_text(daemon.version) or 'of an unknown version'}, older"
-                f" than {version_text(OLDEST)}"
-            ),
-            way_out="Upgrade multipath-tools; nothing was changed",
         )
 
 
@@ -235,25 +230,8 @@ def _refuse_awaited(daemon: Multipathd, bootstrap: bool) -> None:
         )
 
 
-def _refuse_unwritable(daemon: Multipathd) -> None:
-    if daemon.complaints:
-        raise Refused(
-            option="state",
-            value="present",
-            found=f"multipathd's own parser complains: {'; '.join(daemon.complaints)}",
-            way_out="Correct the file first; nothing was changed",
-        )
-    if daemon.read_only:
-        raise Refused(
-            option="state",
-            value="present",
-            found=f"{daemon.read_only} cannot be written to, where multipathd has its files",
-            way_out="Make it writable; nothing was changed",
-        )
-
-
 def _refuse_misread(daemon: Multipathd) -> None:
-    """Refuse what this version's own parser does not take, or takes for something else."""
+    """Refuse what the installed parser rejects, or reads differently from what the task says."""
     proposed = daemon.proposed
     wanted = stated(proposed.text)
     for complaint in proposed.complaints:
@@ -279,7 +257,7 @@ def _refuse_misread(daemon: Multipathd) -> None:
             raise Refused(
                 option=place.option,
                 value=f"{place.words()} {value}",
-                found=f"this host's multipath-tools take it for {taken[place]}",
+                found=f"this host's multipath-tools read it as {taken[place]}",
                 way_out="Write a value of multipath.conf(5) on this host; nothing was changed",
             )
 
@@ -317,7 +295,7 @@ def refuse_contradicted(daemon: Multipathd) -> None:
             raise Refused(
                 option=place.option,
                 value=f"{place.words()} {value}",
-                found=f"{where} says {together.get(place, 'otherwise')}, which multipathd goes by",
+                found=f"{where} says {together.get(place, 'otherwise')}, which multipathd uses",
                 way_out="Remove it there, or set the same here; nothing was changed",
             )
         if place.names in (("defaults",), ("devices", "device")):

@@ -197,7 +197,7 @@ class Message(OnMap):
         kernel.message(self.uuid, self.text)
 
     def recover(self, done: Plan, kernel: Kernel) -> int:
-        """Leave the map as it is: a second table, or a suspension, would be somebody else's."""
+        """Leave the map as it is: a message neither loads a table nor suspends the map."""
         return 0
 
     def foresee(self, host: Host) -> Host:

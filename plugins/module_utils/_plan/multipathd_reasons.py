@@ -93,7 +93,7 @@ def _against_wwid(wwid: str, disks: Sequence[BlockDevice], daemon: Multipathd) -
 
 
 def _against_reading(managed: Managed, daemon: Multipathd) -> Iterator[str]:
-    """Yield what the daemon goes by instead of what it was told."""
+    """Yield what the daemon uses instead of what it was told."""
     sections = daemon.known.multipath(managed.wwid)
     if not sections and len(managed.settings) > 1:
         yield f"it has not read {drop_in_path(managed.wwid)}"

@@ -11,7 +11,7 @@ import typing as t
 from .._values.errors import Refused
 from .._values.multipath import handler_in_use
 from .._values.multipath_conf import drop_in_path, matches
-from .._values.multipathd_versions import OLDEST, detects_policy, version_text
+from .._values.multipathd_versions import detects_policy, obstacles
 from .._values.table import devices, format_table
 from .multipathd_reasons import left_out, to_be_left_out
 from .multipathd_steps import AddWwid, RemoveDropIn, RemoveWwid, WriteDropIn
@@ -24,55 +24,23 @@ if t.TYPE_CHECKING:
     from .managed import Managed
     from .stated import Present, StatedMap
 
-_PLACES = {"wwids_file": "/etc/multipath/wwids", "config_dir": "/etc/multipath/conf.d"}
-"""What old versions let multipath.conf change, and later ones do not."""
 _ALUA_PRIORITIES = ("alua", "sysfs")
 
 
 def refuse_daemon_unfit(steps: Sequence[Step], daemon: Multipathd) -> None:
     """Refuse to change a host whose daemon, or whose files, are not fit for it."""
-    if daemon.runs and daemon.version < OLDEST:
-        raise Refused(
-            option="manager",
-            value="multipathd",
-            found=(
-                f"multipathd is {version_text(daemon.version)}, older than {version_text(OLDEST)}"
-                if daemon.version
-                else "multipathd does not report its version"
-            ),
-            way_out=(
-                f"Upgrade multipath-tools to {version_text(OLDEST)} or later, or stop and disable"
-                " multipathd and set manager: kernel; nothing was changed"
-            ),
-        )
-    if daemon.complaints:
-        raise Refused(
-            option="manager",
-            value="multipathd",
-            found=f"multipathd's parser reports errors: {'; '.join(daemon.complaints)}",
-            way_out="Correct the file first; nothing was changed",
-        )
-    for keyword, place in _PLACES.items():
-        for section in daemon.known.saying(keyword):
-            if section.value(keyword) != place:
-                raise Refused(
-                    option="manager",
-                    value="multipathd",
-                    found=f"multipathd has {keyword} {section.value(keyword)}, not {place}",
-                    way_out=(
-                        f"Take {keyword} out of multipath.conf, which later versions ignore, and"
-                        " move the files; nothing was changed"
-                    ),
-                )
     writes = any(
         isinstance(each, (WriteDropIn, RemoveDropIn, AddWwid, RemoveWwid)) for each in steps
     )
-    if writes and daemon.read_only:
+    for found, way_out in obstacles(daemon, writes=writes):
         raise Refused(
             option="manager",
             value="multipathd",
-            found=f"{daemon.read_only} is not writable, and multipathd has its files there",
-            way_out="Make it writable; nothing was changed",
+            found=found,
+            way_out=(
+                f"{way_out}; or stop and disable multipathd and set manager: kernel. Nothing was"
+                " changed"
+            ),
         )
 
 

@@ -94,7 +94,7 @@ def _joining(wwid: str, paths: Sequence[BlockDevice], host: Host) -> list[BlockD
 
 
 def _shuts_out(stated: StatedMap, path: BlockDevice, wwid: str, host: Host) -> bool | None:
-    """Return whether the storage would turn down I/O of the map; None if that cannot be told."""
+    """Return whether the storage would reject I/O of the map; None if that cannot be told."""
     told = host.reservations.get(path.device)
     if told is None:
         others = (host.reservations.get(each.device) for each in host.disks_of_wwid(wwid))
@@ -114,7 +114,7 @@ def _found(path: BlockDevice, wwid: str, host: Host) -> str:
     if _is_told(path, host):
         return (
             f"the LUN is reserved ({kind}) and the path is not registered, so that the storage"
-            " would turn down what is written through it"
+            " would reject writes through it"
         )
     return f"the LUN is reserved ({kind}), and whether the path is registered cannot be told"
 

@@ -139,7 +139,7 @@ def _path_reasons(each: Map, host: Host) -> Iterator[Reason]:
 
 
 def _reservation_reasons(disk: BlockDevice, host: Host) -> Iterator[Reason]:
-    """Yield that the storage turns down writes through the path, as far as it has been asked."""
+    """Yield that the storage rejects writes through the path, as far as it has been asked."""
     told = host.reservations.get(disk.device)
     if told and told.shuts_out:
         yield Reason("path_not_registered", str(disk.device), disk.name, told.type)

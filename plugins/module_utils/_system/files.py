@@ -16,11 +16,10 @@ import subprocess
 import tempfile
 import typing as t
 
-from .._values.errors import KernelError
 from .._values.records import CHECK, CHECK_UNIT, ENDINGS, RECORDS
 from .attribute import listed
 from .programs import run
-from .selinux import refusal
+from .selinux import refused_by_host
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +37,7 @@ class Files:
 
     def write_file(self, path: str, text: str) -> None:
         """Write a whole file, mode 0644; the directory is made if it is not there."""
-        with _refused("write", path):
+        with refused_by_host("write", path):
             write_whole(path, text)
         _tell_udev(path)
         if path.endswith(".service"):
@@ -54,7 +53,7 @@ class Files:
         """
         if path == CHECK:
             _tell_systemd("stop", os.path.basename(CHECK_UNIT))
-        with _refused("remove", path):
+        with refused_by_host("remove", path):
             with _directory(path) as directory:
                 for name in (os.path.basename(path), _NEW):
                     with contextlib.suppress(FileNotFoundError):
@@ -160,12 +159,3 @@ def _directory(path: str, make: bool = False) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _refused(request: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as refused:
-        number = refused.errno or 0
-        raise KernelError(request, path, number, f"{path}: {refusal(path, refused)}") from refused

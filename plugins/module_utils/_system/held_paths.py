@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import typing as t
 
 from .._values.device import DeviceNumber
-from .._values.errors import KernelError
 from .._values.records import HELD, held_file
 from .attribute import listed
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+from .selinux import refused_by_host
 
 
 class HeldPaths:
@@ -30,7 +26,7 @@ class HeldPaths:
     def hold_path(self, uuid: str, device: DeviceNumber) -> None:
         """Note that a path stays failed."""
         path = held_file(uuid, device)
-        with _refused("write", path):
+        with refused_by_host("write", path):
             os.makedirs(HELD, 0o700, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(path, flags, 0o600))
@@ -38,14 +34,5 @@ class HeldPaths:
     def release_path(self, uuid: str, device: DeviceNumber) -> None:
         """Note that a path may come back."""
         path = held_file(uuid, device)
-        with _refused("remove", path), contextlib.suppress(FileNotFoundError):
+        with refused_by_host("remove", path), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-
-
-@contextlib.contextmanager
-def _refused(request: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as refused:
-        number = refused.errno or 0
-        raise KernelError(request, path, number, f"{path}: {refused.strerror}") from refused

@@ -9,8 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import typing as t
 
+from .._values.errors import KernelError
 from .attribute import line
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ENFORCES = "/sys/fs/selinux/enforce"
 _OWN = "/proc/self/attr/current"
@@ -33,6 +38,16 @@ def refusal(path: str, refused: OSError) -> str:
                 f" `matchpathcon {place}` names another context, run `restorecon -RFv {place}`"
             )
     return words
+
+
+@contextlib.contextmanager
+def refused_by_host(request: str, path: str) -> Iterator[None]:
+    """Let an OSError about a file end in a KernelError that says why."""
+    try:
+        yield
+    except OSError as refused:
+        number = refused.errno or 0
+        raise KernelError(request, path, number, f"{path}: {refusal(path, refused)}") from refused
 
 
 def _context(path: str) -> str:

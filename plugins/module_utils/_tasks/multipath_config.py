@@ -217,7 +217,7 @@ def operations(request: Request, host: Host) -> Plan:
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
-    """Return what the daemon goes by, of what the task states."""
+    """Return what the daemon uses of the settings of the task."""
     daemon = host.multipathd
     goes_by = values(daemon.known if daemon.runs else daemon.proposed.together)
     return {

@@ -374,7 +374,9 @@ def _messages(request: Request, each: Chosen, host: Host) -> Iterator[Step]:
             # The daemon's own checker leaves a path alone that the daemon was told to fail.
             told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
             message = f"{verb} {device}"
-            step = HeldMessage(each.map.name, each.map.uuid, message, device, active)
+            step = Message(each.map.name, each.map.uuid, message)
+            if not host.multipathd.runs:
+                step = HeldMessage(each.map.name, each.map.uuid, message, device, active)
             yield _asked(request, step, told, host)
         elif not host.multipathd.runs and active is ((each.map.uuid, device) in host.held_paths):
             yield (Release if active else Hold)(each.map.uuid, device)

@@ -14,7 +14,9 @@ import re
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from ...plugin_utils._types import Multipathd
 
 OLDEST = (0, 8, 4)
 """What RHEL 8 has. Older ones lack wildcards by which paths are asked for."""
@@ -56,8 +58,8 @@ What one version knows and another does not is its own parser's to say.
 """
 
 SET_BY_MULTIPATH = frozenset(("force_sync", "retrigger_tries", "verbosity"))
-"""Keywords of the defaults section of which `multipath -t` shows what multipath itself goes by, not
-what the files say (multipath/main.c). What a file says, the daemon goes by."""
+"""Keywords of the defaults section of which `multipath -t` shows multipath's own value, not
+that of the files (multipath/main.c). The daemon uses that of the files."""
 
 _REVISION = (0, 9, 9)
 _RENAMED_AND_RELOADED = (0, 9, 5)
@@ -114,3 +116,36 @@ def parse_storage(text: str, version: tuple[int, ...]) -> tuple[str, ...]:
     if version >= _REVISION:
         rest = rest.rpartition(",")[0]
     return (vendor, rest) if comma else (vendor,)
+
+
+_PLACES = {"wwids_file": "/etc/multipath/wwids", "config_dir": "/etc/multipath/conf.d"}
+"""What old versions let multipath.conf change, and later ones do not."""
+
+
+def obstacles(daemon: Multipathd, *, writes: bool) -> Iterator[tuple[str, str]]:
+    """Yield what keeps a task from changing anything here, and the way out of it.
+
+    `writes` says that the daemon's files are to be changed.
+    """
+    if daemon.runs and daemon.version < OLDEST:
+        oldest = version_text(OLDEST)
+        known = version_text(daemon.version)
+        found = f"multipathd is {known}, older than {oldest}"
+        yield (
+            found if known else "multipathd does not report its version",
+            f"Upgrade multipath-tools to {oldest} or later",
+        )
+    if daemon.complaints:
+        found = f"multipathd's parser reports errors: {'; '.join(daemon.complaints)}"
+        yield found, "Correct the file first"
+    for keyword, place in _PLACES.items():
+        for section in daemon.known.saying(keyword):
+            if section.value(keyword) != place:
+                yield (
+                    f"multipathd has {keyword} {section.value(keyword)}, not {place}",
+                    f"Take {keyword} out of multipath.conf, which later versions ignore, and"
+                    " move the files",
+                )
+    if writes and daemon.read_only:
+        found = f"{daemon.read_only} is not writable, and multipathd has its files there"
+        yield found, "Make it writable"

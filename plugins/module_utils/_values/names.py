@@ -134,7 +134,7 @@ def _check_characters(option: str, text: str) -> None:
         raise Refused(
             option=option,
             value=text,
-            found="it begins with '-', and dmsetup and multipath would take it for an option",
+            found="it begins with '-', and dmsetup and multipath would read it as an option",
             way_out="Choose a name that begins with another character",
         )
 

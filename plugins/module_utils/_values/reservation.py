@@ -84,7 +84,7 @@ class Reservation:
 
     @property
     def shuts_out(self) -> bool | None:
-        """Whether the storage turns down writes through the path; None if that cannot be told.
+        """Whether the storage rejects writes through the path; None if that cannot be told.
 
         Registered is enough for most types; for two the nexus has to be the holder.
         """

@@ -166,7 +166,7 @@ def test_what_happens_to_what_is_in_use(host: MemoryHost) -> None:
     assert "is renamed to mpathc" in refusal(host, **friendly)
     host.mounted[SDB] = "/local"
     claims = refusal(host, defaults={"find_multipaths": "greedy"})
-    assert "takes the disk sdb (3local) for a map (in use: mounted at /local)" in claims
+    assert "makes a map of the disk sdb (3local) (in use: mounted at /local)" in claims
     allowed = host.run(
         "multipath_config", True, defaults={"find_multipaths": "greedy"}, allow=["claimed"]
     )
@@ -198,7 +198,7 @@ def test_what_other_files_say(host: MemoryHost) -> None:
     )
     files["/etc/multipath/conf.d/z.conf"] = "defaults {\nprio const\n}\n"
     message = refusal(host, defaults={"prio": "alua"})
-    assert "/etc/multipath/conf.d/z.conf line 2 says const, which multipathd goes by" in message
+    assert "/etc/multipath/conf.d/z.conf line 2 says const, which multipathd uses" in message
 
 
 def test_a_file_that_is_not_the_modules(host: MemoryHost) -> None:
@@ -214,7 +214,7 @@ def test_a_daemon_that_does_not_go_by_it(host: MemoryHost) -> None:
     host.kernel.daemon.deaf = True
     with pytest.raises(Unfinished) as failed:
         host.run("multipath_config", defaults={"prio": "const"})
-    assert "in defaults it goes by prio alua, not const" in str(failed.value)
+    assert "in defaults it uses prio alua, not const" in str(failed.value)
     assert failed.value.done == ()
     assert host.kernel.daemon.files == before
 

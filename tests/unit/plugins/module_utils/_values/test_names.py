@@ -38,7 +38,7 @@ def test_these_names_are_taken(name: str) -> None:
         (".", "reserved"),
         ("..", "reserved"),
         ("control", "reserved"),
-        ("-f", "would take it for an option"),
+        ("-f", "would read it as an option"),
     ],
 )
 def test_these_names_are_refused(name: str, found: str) -> None:
