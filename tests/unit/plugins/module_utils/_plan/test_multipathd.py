@@ -19,6 +19,9 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.errors i
     Refused,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipath_conf import (
+    Configuration,
+    Section,
+    Setting,
     drop_in_path,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import parse_table
@@ -358,6 +361,24 @@ def test_a_daemon_that_is_not_fit_is_refused(host: MemoryHost) -> None:
     daemon.complaints = ()
     daemon.read_only = "/etc/multipath"
     assert "/etc/multipath is not writable" in refusal(host).found
+
+
+@pytest.mark.parametrize(
+    ("keyword", "usual"),
+    [("wwids_file", "/etc/multipath/wwids"), ("config_dir", "/etc/multipath/conf.d")],
+)
+def test_files_of_the_daemon_that_are_elsewhere_are_refused(
+    host: MemoryHost, keyword: str, usual: str
+) -> None:
+    """Old versions follow them: what is written here would be read by nobody."""
+    usually, elsewhere = (
+        Configuration((Section("", 1, ("defaults",), (Setting(keyword, value),)),))
+        for value in (usual, "/srv")
+    )
+    host.kernel.daemon.known = usually
+    assert host.run("multipath_map", check_mode=True, **TASK)["changed"]
+    host.kernel.daemon.known = elsewhere
+    assert f"multipathd has {keyword} /srv, not {usual}" in refusal(host).found
 
 
 CONF = "/etc/multipath.conf"

@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._system.attribute import (
     content,
+    decoded,
+    encoded,
     line,
     place,
 )
@@ -33,6 +35,11 @@ def test_the_first_line(tmp_path: Path, text: bytes, expected: str) -> None:
 def test_what_is_not_there_or_cannot_be_read_is_empty(tmp_path: Path) -> None:
     assert (content(str(tmp_path / "missing")), line(str(tmp_path))) == (b"", "")
     assert (place(str(tmp_path / "missing")), place(str(tmp_path))) == ("", "")
+
+
+@pytest.mark.parametrize("name", [b"data", b"caf\xe9", "caf\u00e9".encode()])
+def test_a_library_gets_back_the_bytes_that_it_gave(name: bytes) -> None:
+    assert encoded(decoded(name)) == name
 
 
 def test_a_link_leads_from_its_own_directory(tmp_path: Path) -> None:

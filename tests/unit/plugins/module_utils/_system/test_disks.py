@@ -185,6 +185,17 @@ def test_a_size_that_does_not_fit_is_not_told(monkeypatch: pytest.MonkeyPatch) -
     assert scsi_generic.reported_sectors(GONE) == 64
 
 
+def test_an_attribute_that_has_gone_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where files can be made, as in sysfs where they cannot, it is not there."""
+    gone = tmp_path / "rescan"
+    monkeypatch.setattr(disks, "rescan_request", lambda _disk: ("1", str(gone)))
+    with pytest.raises(KernelError, match="No such file"):
+        Disks().rescan("sda")
+    assert not gone.exists()
+
+
 def test_to_delete_what_somebody_else_has_deleted_is_no_error() -> None:
     Disks().delete(GONE)
     assert Disks().left_of([GONE], 60) == ()
