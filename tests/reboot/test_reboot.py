@@ -42,6 +42,7 @@ dpkg --no-triggers --force-unsafe-io --install /opt/packages/*.deb >/dev/null 2>
 """
 """kpartx and multipath-tools with their rules, without the daemon."""
 ENOUGH = 120.0
+LOOKS = 5.0
 """Seconds within which udev and systemd have dealt with a path, under software emulation."""
 
 
@@ -248,11 +249,12 @@ def test_a_path_that_works_again_comes_back_by_itself(booting: Host) -> None:
         host.applied("multipath_path", state="failed", maps=["data"], paths=[kept])
         set_state(host, [lost], "offline")
         host.run("dmsetup", "message", "data", "0", f"fail_path {numbers[1]}")
-        time.sleep(5)
+        # Two looks and more: nothing shows that one has left a path alone.
+        time.sleep(LOOKS)
         assert states(host) == {**failed, numbers[1]: "F"}
         set_state(host, [lost], "running")
         await_states(host, failed)
-        time.sleep(5)
+        time.sleep(LOOKS)
         assert states(host) == failed
         again = host.applied("multipath_path", state="failed", maps=["data"], paths=[kept])
         assert (again["changed"], again["plan"]) == (False, [])
@@ -286,8 +288,6 @@ def test_a_host_without_any_path_shuts_down(booting: Host) -> None:
         assert time.monotonic() < started + ENOUGH, "the host hangs"
         time.sleep(1)
     lab.wait_until_ready()
-    said = host.run("journalctl", "--boot=-1", "--no-pager", "--unit=san-device-mapper-check")
-    assert "the host shuts down, and no path has come back: queueing ends" in said or not said
     lab.wait_for_nodes("/dev/mapper/log_1")
     host.run("systemctl", "start", "srv-log.mount")
     for lun, name in enumerate(NAMES):
