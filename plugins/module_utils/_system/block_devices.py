@@ -11,19 +11,22 @@ import errno
 import os
 import re
 import stat
+import threading
 import typing as t
 
 from .._values.device import DeviceNumber
 from .._values.disk import BlockDevice
+from .._values.errors import DeviceMapperError
 from .._values.use import Use
 from .attribute import line, listed, place, read_text
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ...plugin_utils._types import Uses
 
 BLOCK = "/sys/class/block"
+Found = t.TypeVar("Found")
 
 _HARDWARE = ("sd", "nvme", "dasd", "vd", "sr")
 """How the kernel calls disks of its own drivers: none of them lies on another block device."""
@@ -32,6 +35,9 @@ _UDEV = ("systemd-udevd", "udevd", "udevadm")
 """The files that udev's daemon is run from; since systemd 251 it is udevadm under its old name."""
 _UDEV_NAMES = ("systemd-udevd", "udevd", "(udev-worker)")
 """The names that it and its workers have."""
+
+_SECONDS = 30.0
+"""How long a file system is given to answer that may be on a server."""
 
 
 class BlockDevices:
@@ -52,8 +58,13 @@ class BlockDevices:
         )
 
     def device_at(self, path: str) -> DeviceNumber | None:
-        """Return the number of the block device that `path` leads to; None if it leads to none."""
-        return device_number(path)
+        """Return the number of the block device that `path` leads to; None if it leads to none.
+
+        Outside of /dev, a file system may be asked whose server is dead: an error in bounded time.
+        """
+        if path.startswith(_DEV):
+            return device_number(path)
+        return answered(path, lambda: device_number(path))
 
     def partitions_of(self, device: DeviceNumber) -> tuple[DeviceNumber, ...]:
         """Return the numbers of the partitions that the kernel has made on a disk."""
@@ -160,6 +171,48 @@ def device_number(path: str) -> DeviceNumber | None:
         if stat.S_ISBLK(status.st_mode):
             return DeviceNumber(os.major(status.st_rdev), os.minor(status.st_rdev))
     return None
+
+
+def within(seconds: float, read: Callable[[], Found]) -> Found:
+    """Return what `read` returns, or raise what it raises; TimeoutError after `seconds`.
+
+    A read that takes longer is left to the kernel, which gives it up when the process ends: it
+    waits killably for pages (filemap.c) and for answers of file servers (nfs, fuse).
+    """
+    outcome: list[Callable[[], Found]] = []
+
+    def keep() -> None:
+        try:
+            found = read()
+        except Exception as error:  # It is raised by the thread that waits.
+            outcome.append(_raising(error))
+        else:
+            outcome.append(lambda: found)
+
+    reader = threading.Thread(target=keep, daemon=True)
+    reader.start()
+    reader.join(seconds)
+    if not outcome:
+        raise TimeoutError
+    return outcome[0]()
+
+
+def answered(path: str, look: Callable[[], Found]) -> Found:
+    """Return what `look` finds at `path`; an error if the file system does not answer in time."""
+    try:
+        return within(_SECONDS, look)
+    except TimeoutError as late:
+        raise DeviceMapperError(
+            f"{path}: its file system has not answered within {_SECONDS:g} seconds. See to its"
+            " server (findmnt --target shows the mount), or unmount it, then run the task again"
+        ) from late
+
+
+def _raising(error: Exception) -> Callable[[], t.NoReturn]:
+    def again() -> t.NoReturn:
+        raise error
+
+    return again
 
 
 def mounted_at(path: str) -> DeviceNumber | None:

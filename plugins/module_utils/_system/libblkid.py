@@ -11,12 +11,12 @@ import ctypes
 import functools
 import os
 import struct
-import threading
 import typing as t
 
 from .._values.errors import DeviceMapperError, Refused
 from .._values.partitions import Partition, PartitionTable
 from .attribute import decoded
+from .block_devices import within
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,21 +55,11 @@ class LibBlkid:
         now.
 
         Callers must first rule out devices that are known to hang. A read that takes longer than
-        `timeout` seconds all the same, as when the last path has gone unnoticed, is left to the
-        kernel, which gives it up when the process ends (filemap.c waits for a page killably).
+        `timeout` seconds all the same, as when the last path has gone unnoticed, is given up.
         """
-        outcome: list[PartitionTable | Exception] = []
-
-        def read() -> None:
-            try:
-                outcome.append(_read_partition_table(path, device, logical_sector))
-            except Exception as error:  # It is raised by the thread that waits.
-                outcome.append(error)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        reader.join(timeout)
-        if not outcome:
+        try:
+            return within(timeout, lambda: _read_partition_table(path, device, logical_sector))
+        except TimeoutError as late:
             raise Refused(
                 option="device",
                 value=path,
@@ -77,10 +67,7 @@ class LibBlkid:
                 way_out=(
                     "See whether its paths are alive (device_mapper_info), or raise the timeout"
                 ),
-            )
-        if isinstance(outcome[0], Exception):
-            raise outcome[0]
-        return outcome[0]
+            ) from late
 
     def libblkid_version(self) -> str:
         """Return the version of this host's libblkid, such as `2.38.1`."""

@@ -431,19 +431,33 @@ class _Task:
     def run(self) -> None:
         """Send the request to the kernel."""
         with _KernelLog() as log:
-            if self.run_if_there():
-                return
-            number = self._library.dm_task_get_errno(self._pointer)
-            said = log.device_mapper_lines()
+            if not self._is_done():
+                raise self._refused(log.device_mapper_lines())
+
+    def run_if_there(self) -> bool:
+        """Send the request; return whether there is such a map.
+
+        One that has gone since it was listed is ENXIO (dm-ioctl.c find_device). Whatever else
+        fails is raised: a map that cannot be read is there.
+        """
+        if self._is_done():
+            return True
+        refused = self._refused("")
+        if refused.errno == errno.ENXIO:
+            return False
+        raise refused
+
+    def _is_done(self) -> bool:
+        return bool(self._library.dm_task_run(self._pointer))
+
+    def _refused(self, said: str) -> KernelError:
+        """Return why the kernel did not do it; `said` is what it has logged."""
+        number = self._library.dm_task_get_errno(self._pointer)
         meaning = os.strerror(number) if number else "no reason was given"
         if number == errno.EBUSY:
             meaning += " (something has the map, or a device that the table names, in use)"
         words = f"{meaning}; the kernel's log says: {said}" if said else meaning
-        raise KernelError(self._request, self._name, number, words)
-
-    def run_if_there(self) -> bool:
-        """Send the request; return whether the kernel answered it."""
-        return bool(self._library.dm_task_run(self._pointer))
+        return KernelError(self._request, self._name, number, words)
 
     def info(self) -> _Info:
         """Return the state of the map that was asked about."""

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
+import subprocess
 import typing as t
 
 from .._values.device import SECTOR, DeviceNumber
 from .._values.errors import KernelError
 from .._values.partitions import ImageFile, LoopDevice
 from .attribute import line, read_text
-from .block_devices import mounted_at
+from .block_devices import answered, mounted_at
 from .programs import run
 
 if t.TYPE_CHECKING:
@@ -25,6 +27,8 @@ _MAJOR = 7  # LOOP_MAJOR
 
 _SECTORS = (512, 1024, 2048, 4096)
 """The sizes of sectors that a loop device takes, in bytes."""
+_SECONDS = 30.0
+"""How long losetup is given; it opens the file, which may be on a server."""
 
 _PACKED = (
     (0, b"QFI\xfb", "qcow2"),
@@ -41,28 +45,18 @@ class LoopDevices:
     """The loop devices of the running kernel, and the files that they can show."""
 
     def image_file(self, path: str) -> ImageFile | None:
-        """Return the regular file that `path` leads to; None if it leads to none."""
-        real = os.path.realpath(path)
-        if not os.path.isfile(real):
-            return None
-        read_only = not os.access(real, os.W_OK)
-        start = _start(real)
-        return ImageFile(
-            real, os.stat(real).st_size // SECTOR, read_only, _packed(start), _sector(start)
-        )
+        """Return the regular file that `path` leads to; None if it leads to none.
+
+        An error if its file system does not answer.
+        """
+        return answered(path, lambda: _image_file(path))
 
     def loop_devices(self, path: str) -> tuple[LoopDevice, ...]:
-        """Return the loop devices that show the whole file `path`, which may be gone, by number."""
-        found, path = [], os.path.realpath(path)
-        for directory in glob.glob("/sys/class/block/loop*/loop"):
-            if line(f"{directory}/offset") == "0" and line(f"{directory}/sizelimit") == "0":
-                with contextlib.suppress(OSError):
-                    # A file's name may end in any character but this one.
-                    shown = read_text(f"{directory}/backing_file").partition("\n")[0]
-                    if shown in (path, f"{path} (deleted)") or _is_same_file(shown, path):
-                        device = DeviceNumber.parse(line(f"{os.path.dirname(directory)}/dev"))
-                        found.append(LoopDevice(device, line(f"{directory}/autoclear") == "1"))
-        return tuple(sorted(found, key=lambda each: each.device))
+        """Return the loop devices that show the whole file `path`, which may be gone, by number.
+
+        An error if its file system does not answer.
+        """
+        return answered(path, lambda: tuple(_loop_devices(path)))
 
     def free_loop_device(self, besides: Iterable[DeviceNumber]) -> DeviceNumber:
         """Return the first loop device that shows no file, and is not one of `besides`."""
@@ -83,6 +77,30 @@ class LoopDevices:
     def detach(self, device: DeviceNumber) -> None:
         """Let the loop device go, at the latest with its last user; KernelError if it cannot."""
         _losetup("detach", device, "--detach", f"/dev/loop{device.minor}")
+
+
+def _image_file(path: str) -> ImageFile | None:
+    real = os.path.realpath(path)
+    if not os.path.isfile(real):
+        return None
+    read_only = not os.access(real, os.W_OK)
+    start = _start(real)
+    return ImageFile(
+        real, os.stat(real).st_size // SECTOR, read_only, _packed(start), _sector(start)
+    )
+
+
+def _loop_devices(path: str) -> list[LoopDevice]:
+    found, path = [], os.path.realpath(path)
+    for directory in glob.glob("/sys/class/block/loop*/loop"):
+        if line(f"{directory}/offset") == "0" and line(f"{directory}/sizelimit") == "0":
+            with contextlib.suppress(OSError):
+                # A file's name may end in any character but this one.
+                shown = read_text(f"{directory}/backing_file").partition("\n")[0]
+                if shown in (path, f"{path} (deleted)") or _is_same_file(shown, path):
+                    device = DeviceNumber.parse(line(f"{os.path.dirname(directory)}/dev"))
+                    found.append(LoopDevice(device, line(f"{directory}/autoclear") == "1"))
+    return sorted(found, key=lambda each: each.device)
 
 
 def _is_same_file(shown: str, path: str) -> bool:
@@ -120,7 +138,10 @@ def _sector(start: bytes) -> int:
 
 def _losetup(request: str, device: DeviceNumber, *arguments: str) -> None:
     try:
-        done = run("losetup", *arguments)
+        done = run("losetup", *arguments, timeout=_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        words = f"losetup has not ended within {_SECONDS:g} seconds; see to the image's file system"
+        raise KernelError(request, f"loop{device.minor}", errno.ETIMEDOUT, words) from late
     except FileNotFoundError as missing:
         words = "this host has no losetup (util-linux; Debian: the package mount)"
         raise KernelError(request, f"loop{device.minor}", 0, words) from missing

@@ -11,10 +11,11 @@ import fnmatch
 import glob
 import os
 import stat
+import subprocess
 import tempfile
 import typing as t
 
-from .._values.errors import Refused
+from .._values.errors import DeviceMapperError, Refused
 from .._values.udev import RuleFile, Rules
 from .._values.udev_rules import ETC, OWN
 from .kpartx import PACKAGES
@@ -28,6 +29,8 @@ _ABOUT_MAPS = (
     *("*del-part-nodes*", "99-systemd*"),
 )
 _MULTIPATH = ("*multipath*", "*kpartx*", "*dm-mpath*", "*dm-parts*")
+_SECONDS = 60.0
+"""How long udevadm is given, which asks only files."""
 _VERIFY = 254  # the systemd that brought `udevadm verify` (its NEWS)
 
 
@@ -113,7 +116,12 @@ def _rule_file(rules: Rules, path: str) -> RuleFile:
 def _udevadm(*arguments: str) -> tuple[int, str]:
     """Return the exit status of udevadm and what it prints; 0 and nothing where there is none."""
     try:
-        done = run("udevadm", *arguments)
+        done = run("udevadm", *arguments, timeout=_SECONDS)
     except FileNotFoundError:
         return 0, ""
+    except subprocess.TimeoutExpired as late:
+        raise DeviceMapperError(
+            f"`udevadm {arguments[0]}` has not ended within {_SECONDS:g} seconds: run it by hand to"
+            " see why, then run the task again"
+        ) from late
     return done.returncode, (done.stdout + done.stderr).strip()

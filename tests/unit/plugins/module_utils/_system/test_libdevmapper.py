@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.san.device_mapper.plugins.module_utils._system import l
 from ansible_collections.san.device_mapper.plugins.module_utils._system.libdevmapper import (
     LibDeviceMapper,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
     DeviceMapperError,
     KernelError,
@@ -74,6 +76,44 @@ def test_a_library_that_is_too_old_for_a_request_is_named(monkeypatch: pytest.Mo
         library.remove("mpath-3600", deferred=True)
     assert "too old for it: it has no dm_task_deferred_remove" in error.value.words
     assert error.value.name == "mpath-3600"
+
+
+class RefusingLibrary(OldLibrary):
+    """A libdevmapper to which the kernel answers with an errno."""
+
+    errno = errno.ENXIO
+    refuses = False
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if name == "dm_task_run" and self.refuses:
+            return lambda *_arguments: 0
+        if name == "dm_task_get_errno":
+            return lambda *_arguments: self.errno
+        return super().__getattr__(name)
+
+
+def test_a_map_that_cannot_be_read_is_not_one_that_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real_open = os.open
+    monkeypatch.setattr(ctypes, "CDLL", RefusingLibrary)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "open", lambda *_arguments: real_open(os.devnull, os.O_RDONLY))
+    library = LibDeviceMapper()
+    monkeypatch.setattr(RefusingLibrary, "refuses", True)
+    assert library.map_of_uuid("mpath-3600") is None
+    assert library.open_counts({"mpath-3600": 0}, 0) == {"mpath-3600": 0}
+    assert library._map(DeviceNumber(253, 0)).name == ""
+    for number in (errno.ENOMEM, errno.EPERM, 0):
+        monkeypatch.setattr(RefusingLibrary, "errno", number)
+        for look in (
+            lambda: library.map_of_uuid("mpath-3600"),
+            lambda: library.open_counts({"mpath-3600": 0}, 0),
+            lambda: library._map(DeviceNumber(253, 0)),
+        ):
+            with pytest.raises(KernelError, match="did not read") as error:
+                look()
+            assert error.value.errno == number
 
 
 def test_what_went_wrong_in_a_batch_says_more_than_a_late_udev(

@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import typing as t
 from pathlib import Path
 
+import pytest
+
+from ansible_collections.san.device_mapper.plugins.module_utils._system import udev_rules
 from ansible_collections.san.device_mapper.plugins.module_utils._system.udev_rules import UdevRules
+from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import (
+    DeviceMapperError,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.udev import Rules
 
 NAME = "63-san-device-mapper-links.rules"
@@ -61,3 +69,15 @@ def test_packages_rule_files_about_maps_and_disks_may_be_hidden(tmp_path: Path) 
         f"{usr}/60-kpartx.rules",
         f"{etc}/60-multipath.rules",
     )
+
+
+def test_udevadm_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*argv: str, timeout: float | None = None) -> t.NoReturn:
+        assert timeout
+        raise subprocess.TimeoutExpired(argv, timeout)
+
+    monkeypatch.setattr(udev_rules, "run", run)
+    with pytest.raises(DeviceMapperError, match="`udevadm --version` has not ended within 60 sec"):
+        UdevRules().udev_version()
+    with pytest.raises(DeviceMapperError, match="`udevadm verify` has not ended within 60 seconds"):
+        UdevRules().verify_rules((Rules(NAME, "# one\n"),), 257)
