@@ -85,6 +85,10 @@ class Array(Mounted):
     def become(self, group: int, state: str) -> None:
         """Let a group have a state; return once the kernel knows."""
         number = STATES.index(state)
+        if state == "unavailable" and self.shown(group) not in USABLE:
+            # The kernel sends no request then by which it would learn of the new state
+            # (scsi_dh_alua.c alua_prep_fn).
+            self.become(group, USABLE[-1])
         self.host.shell(f"echo {number} > {CORE}/alua/group{group}/alua_access_state")
         self.found[f"became {state}"] += 1
 
