@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 from .conftest import WWIDS, Host
-from .target import target, wwid
+from .target import fibre_channel, target, wwid
 
 SCRIPT = "/run/persistent_reserve.py"
 KIND = "write_exclusive_registrants_only"
@@ -26,6 +26,14 @@ def looked_at(host: Host) -> tuple[dict[str, t.Any], list[tuple[str, str]]]:
     reasons = [(each["kind"], each.get("name", "")) for each in found["health"]["reasons"]]
     reservation: dict[str, t.Any] = found["reservation"]
     return reservation, reasons
+
+
+def registered(host: Host) -> dict[str, bool | None]:
+    """Return which paths are registered; nothing where the LUN is not reserved."""
+    reservation = looked_at(host)[0]
+    return {
+        each["name"]: each["registered"] for each in reservation["paths"] if reservation["type"]
+    }
 
 
 def write(host: Host) -> None:
@@ -82,6 +90,41 @@ def test_a_path_that_is_not_registered_does_not_join_a_map_in_use(host: Host) ->
         reservation, reasons = looked_at(host)
         assert (reservation["type"], reservation["registered_keys"], reasons) == (None, [], [])
         write(host)
+
+
+def test_a_nexus_with_names_is_known_to_be_registered(host: Host) -> None:
+    """By Fibre Channel, whose ports have names in sysfs and in what the storage answers."""
+    host.run("tee", SCRIPT, input=(Path(__file__).parent / "persistent_reserve.py").read_text())
+    with fibre_channel(host) as array:
+        array.add_unit(1, 16)
+        for port in (1, 2):
+            array.show(port, 0, 1)
+        array.connect(1)
+        first, second = array.disks(1)
+        stated = {"name": "data", "wwid": LUN, "path_grouping_policy": "multibus"}
+        host.applied("multipath_map", **stated, paths=[first])
+        assert registered(host) == {}
+        reserve(host, first, "register", "0", "abc")
+        reserve(host, first, "reserve", "abc")
+        assert registered(host) == {first: True, second: False}
+        done = host.applied("multipath_map", **stated)
+        assert not done["changed"]
+        assert "the path is not registered" in done["warnings"][0]
+        write(host)
+
+        # Both are: it joins without being listed, and nothing is left to warn of.
+        reserve(host, second, "register", "0", "abd")
+        assert registered(host) == {first: True, second: True}
+        done = host.applied("multipath_map", **stated)
+        assert done["changed"]
+        assert "warnings" not in done
+        assert looked_at(host)[1] == []
+        write(host)
+
+        # Another host takes the first one's registration away.
+        reserve(host, second, "preempt", "abd", "abc")
+        assert registered(host) == {first: False, second: True}
+        assert looked_at(host)[1] == [("path_not_registered", first)]
 
 
 def test_storage_that_has_no_reservations_is_not_told(host: Host) -> None:
