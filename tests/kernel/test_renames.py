@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from collections.abc import Iterator
 
@@ -38,6 +39,33 @@ def mounted(host: Host) -> Iterator[Host]:
         )
 
 
+@contextlib.contextmanager
+def in_fstab(host: Host, line: str, unit: str) -> Iterator[None]:
+    """Have fstab say so, and systemd have started the unit; nothing of it is left afterwards."""
+    host.shell(
+        f"mkdir -p {POINT}; cp /etc/fstab /run/fstab.before; echo '{line}' >> /etc/fstab;"
+        f" udevadm settle; systemctl daemon-reload; systemctl start {unit}"
+    )
+    try:
+        yield
+    finally:
+        host.shell(
+            f"set +e; swapoff --all; systemctl stop {UNIT} {unit}; mv /run/fstab.before /etc/fstab;"
+            " systemctl daemon-reload; systemctl reset-failed",
+            check=False,
+        )
+
+
+def device_is_gone(host: Host) -> None:
+    """Wait until systemd has no device of the old name: what ends with it has been ended."""
+    state = ("systemctl", "is-active", "dev-mapper-data.device")
+    host.until(lambda: host.run(*state, check=False).strip() != "active")
+
+
+def is_active(host: Host, unit: str) -> bool:
+    return host.run("systemctl", "is-active", unit, check=False).strip() == "active"
+
+
 def is_mounted(host: Host) -> bool:
     return host.run("findmnt", "--noheadings", POINT, check=False) != ""
 
@@ -65,6 +93,51 @@ def test_a_rename_that_would_unmount_is_refused(mounted: Host) -> None:
     # This is what the refusal is for.
     mounted.until(lambda: not is_mounted(mounted))
     mounted.run("test", "-b", "/dev/mapper/dbdata-part1")
+
+
+def test_swap_that_systemd_manages_survives_a_rename(host: Host) -> None:
+    """Its unit does not stop with the device of the old name."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    host.shell("mkswap -q /dev/mapper/data")
+    unit = "dev-mapper-data.swap"
+    with in_fstab(host, "/dev/mapper/data none swap nofail 0 0", unit):
+        number = host.applied("device_mapper_info", maps=["data"])["maps"][0]["device"]
+        task: dict[str, t.Any] = {"name": "dbdata", "wwid": WWIDS[0]}
+        checked = host.module("multipath_map", check_mode=True, **task)
+        answer = host.applied("multipath_map", **task)
+        assert answer["plan"] == checked["plan"] == ["rename data dbdata"]
+        (warning,) = answer["warnings"]
+        assert warning == checked["warnings"][0]
+        assert "names /dev/mapper/data, which the next boot will not find" in warning
+        device_is_gone(host)
+        assert f"/dev/dm-{number.partition(':')[2]}" in host.run("cat", "/proc/swaps")
+
+
+def test_an_automount_is_refused_a_new_name(host: Host) -> None:
+    """Mounted or waiting: the next access would look for the old name."""
+    host.applied("multipath_map", name="data", wwid=WWIDS[0])
+    host.shell("mkfs.ext4 -q /dev/mapper/data")
+    unit = "mnt-test.automount"
+    line = (
+        f"/dev/mapper/data {POINT} ext4 nofail,x-systemd.automount,x-systemd.device-timeout=5 0 2"
+    )
+    with in_fstab(host, line, unit):
+        host.run("ls", f"{POINT}/lost+found")
+        assert is_active(host, UNIT)
+        message = host.refused("multipath_map", name="dbdata", wwid=WWIDS[0])
+        assert "dev-mapper-data.device" in message
+        host.run("systemctl", "stop", UNIT)
+        assert is_active(host, unit)
+        message = host.refused("multipath_map", name="dbdata", wwid=WWIDS[0])
+        assert f"{unit} ({POINT}) with dev-mapper-data.device" in message
+        # What the refusal is for, and the way out that it names.
+        task: dict[str, t.Any] = {"name": "dbdata", "wwid": WWIDS[0], "rename_mounted": True}
+        assert host.module("multipath_map", check_mode=True, **task)["plan"]
+        host.run("systemctl", "stop", unit)
+        del task["rename_mounted"]
+        assert host.applied("multipath_map", **task)["plan"] == ["rename data dbdata"]
+        device_is_gone(host)
+        assert "lost+found" not in host.run("ls", POINT)
 
 
 def test_a_mount_without_systemd_survives_a_rename(host: Host) -> None:

@@ -49,7 +49,9 @@ class Systemd:
         if not os.path.isdir(_RUNS):
             return ()
         try:
-            done = run("systemctl", "show", f"--property={_PROPERTIES}", *_UNITS, timeout=timeout)
+            # All: an automount that waits has its device from its mount unit, which is inactive.
+            asked = ("show", "--all", f"--property={_PROPERTIES}")
+            done = run("systemctl", *asked, *_UNITS, timeout=timeout)
         except FileNotFoundError:
             return ()
         except subprocess.TimeoutExpired as late:

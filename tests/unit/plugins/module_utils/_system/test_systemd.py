@@ -25,7 +25,8 @@ def test_units_are_asked_for_in_one_call(tmp_path: Path, monkeypatch: pytest.Mon
     shown = "Id=srv.mount\nActiveState=active\nWhere=/srv\nBindsTo=dev-sda.device\n"
 
     def run(*argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
-        assert argv[:2] == ("systemctl", "show")
+        # All: an automount that waits ends with the device of a mount unit that is inactive.
+        assert argv[:3] == ("systemctl", "show", "--all")
         assert timeout == 7
         return subprocess.CompletedProcess(argv, 0, shown, "")
 
