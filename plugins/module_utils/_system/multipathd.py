@@ -25,6 +25,7 @@ from .._values.multipathd import DaemonMap, DaemonPath, Multipathd, Parsed
 from .._values.multipathd_versions import (
     PATHS,
     SOCKETS,
+    is_idle,
     parse_storage,
     parse_version,
     reloads_all,
@@ -275,8 +276,7 @@ def _parsed(text: str) -> Configuration:
 
 def _is_idle(end: float) -> bool:
     """Return whether the daemon neither configures itself nor has an event to handle."""
-    state = _shown("show daemon", end).split()[-1:]
-    return state in (["idle"], ["running"]) and "busy: False" in _shown("show status", end)
+    return is_idle(_shown("show daemon", end), _shown("show status", end))
 
 
 def _maps(end: float) -> t.Iterator[DaemonMap]:

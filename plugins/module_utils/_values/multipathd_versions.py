@@ -103,6 +103,17 @@ def renames_and_reloads(version: tuple[int, ...], all_maps: bool) -> bool:
     return all_maps or version >= _RENAMED_AND_RELOADED
 
 
+def is_idle(daemon: str, status: str) -> bool:
+    """Return whether the daemon is done, by its answers to `show daemon` and `show status`.
+
+    `running`, while it checks paths, does not say so (multipathd/main.c): before 0.8.8 it can
+    precede `configure` though the daemon is about to read its files (set_config_state), from 0.8.8
+    on a `reconfigure` waits then for the check to end (schedule_reconfigure), which only 0.10.0 and
+    later add in words. Between two checks it is idle for a second, or what is left of one.
+    """
+    return daemon.split()[-1:] == ["idle"] and "busy: False" in status
+
+
 PATHS = "%d|%D|%w|%T|%m|%s|%P|%p|%M"
 """The wildcards of `show paths format` that all versions know."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from ansible_collections.san.device_mapper.plugins.module_utils._values.multipathd_versions import (
     detects_policy,
+    is_idle,
     parse_storage,
     parse_version,
     reloads_all,
@@ -62,3 +63,25 @@ def test_a_daemon_without_reconfigure_all_reloads_all_maps() -> None:
     commands = "CLI commands reference:\n list|show daemon\n reconfigure\n suspend map $map\n"
     assert reloads_all(commands)
     assert not reloads_all(commands.replace("reconfigure", "reconfigure\n reconfigure all"))
+
+
+@pytest.mark.parametrize(
+    ("said", "busy", "idle"),
+    [
+        ("pid 566 idle\n", "False", True),
+        ("pid 566 idle\n", "True", False),
+        # All versions, in daemon_status and its callers.
+        ("pid 566 init\n", "False", False),
+        ("pid 566 startup\n", "False", False),
+        ("pid 566 configure\n", "False", False),
+        ("pid 566 shutdown\n", "False", False),
+        # A `reconfigure` may wait for the check of the paths to end.
+        ("pid 566 running\n", "False", False),
+        # 0.10.0 and later.
+        ("pid 566 running (pending reconfigure)\n", "False", False),
+        ("pid 566 idle (pending reconfigure)\n", "False", False),
+        ("", "False", False),
+    ],
+)
+def test_a_daemon_that_is_idle_says_so_in_one_word(said: str, busy: str, idle: bool) -> None:
+    assert is_idle(said, f"path checker states:\nup 8\n\npaths: 8\nbusy: {busy}\n") is idle
