@@ -87,6 +87,11 @@ class DaemonHost(Host):
         """Return the version of multipath-tools, whether the daemon runs or not."""
         return parse_version(self.shell("multipath -h 2>&1", check=False))
 
+    def path_states(self, wwid: str) -> list[str]:
+        """Return what the daemon's checker says of each path of a LUN."""
+        shown = self.run("multipathd", "show", "paths", "raw", "format", "%w %T")
+        return [line.split()[1] for line in shown.splitlines() if line.split()[0] == wwid]
+
     def paths_of(self, name: str = "data") -> int:
         """Return how many paths a map has."""
         return self.table(name).count(" 8:")

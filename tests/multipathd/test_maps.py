@@ -208,6 +208,23 @@ def test_the_vendors_settings_go_on_under_a_task_that_states_a_name(host: Daemon
     assert (only["changed"], only["maps"][0]["name"]) == (False, "data")
 
 
+def test_the_daemons_own_table_of_storage_goes_on(host: DaemonHost) -> None:
+    """Of a NetApp's LUN a task states the name: what multipath and the kernel show is as before."""
+    with host.debug_lun("add_host=2", "inq_vendor=NETAPP", "inq_product=LUN") as lun:
+        wwid = lun["wwid"]
+        host.shell(f"multipath -a {wwid}; multipathd add map {wwid}")
+        host.until(lambda: host.path_states(wwid) == ["ready", "ready"])
+        shown, table = host.run("multipath", "-ll", wwid), host.table(wwid)
+        assert "queue_if_no_path" in table
+        assert "NETAPP,LUN" in shown
+        host.twice(name="netapp", wwid=wwid)
+        host.until(lambda: host.path_states(wwid) == ["ready", "ready"])
+        assert host.table("netapp") == table
+        now = host.run("multipath", "-ll", "netapp")
+        assert now.replace(f"netapp ({wwid})", wwid) == shown
+        host.applied("multipath_map", wwid=wwid, state="absent")
+
+
 def test_a_map_that_is_only_a_wwid_needs_no_reading_of_files(host: DaemonHost) -> None:
     """The daemon names it, and another task gives it a name."""
     # The daemon may make the map as soon as it is free to.
