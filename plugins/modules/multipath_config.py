@@ -26,6 +26,9 @@ description:
     rename or release a map in use, or claim a disk in use, is refused unless it is in O(allow).
   - C(multipathd) is told to C(reconfigure) once, and only if something has changed. It is never
     restarted. If it does not run, the file is written and a warning says that nothing reads it yet.
+  - A C(reconfigure) is refused while paths of any map of the host are failed by
+    M(san.device_mapper.multipath_path), because C(multipathd) would use them again. Run the task
+    after the maintenance, or reinstate the paths first.
   - Needs multipath-tools 0.8.4 or later.
 extends_documentation_fragment:
   - san.device_mapper._attributes
@@ -269,6 +272,7 @@ refuse_old_python()
 from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
+from ..module_utils._system.held_paths import HeldPaths
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
 from ..module_utils._system.multipathd import MultipathDaemon
@@ -307,7 +311,7 @@ SPECIFICATION = {
     },
 }
 
-PARTS = (BlockDevices, Disks, LibDeviceMapper, Lock, MultipathDaemon)
+PARTS = (BlockDevices, Disks, HeldPaths, LibDeviceMapper, Lock, MultipathDaemon)
 """The parts of the system that the task needs."""
 
 

@@ -187,6 +187,9 @@ options:
         never changed. The file holds the options that the task specifies and no others; everything
         else, and the order of groups, is left to the daemon.
       - The daemon has to be that of multipath-tools 0.8.4 or later.
+      - What needs a C(multipathd reconfigure), such as another name or policy, is refused while
+        paths of any map of the host are failed by M(san.device_mapper.multipath_path). The daemon
+        would use them again. Run the task after the maintenance, or reinstate the paths first.
       - While the daemon does not run, V(multipathd) only writes its files, for a map that is there
         already as it is stated. So a map in use is handed over before the daemon starts.
       - V(auto) is V(multipathd) while it runs, and for a map that it was told of; else V(kernel).

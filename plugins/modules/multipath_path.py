@@ -25,11 +25,14 @@ description:
     the first I/O that it gets.
   - A path whose device is gone, but which is still in a map's table, fits O(maps), and O(paths) by
     its number only.
-  - While multipathd runs it is told, so that its checker leaves a path alone that was failed.
-  - Without it, C(/run/san.device_mapper/failed) says until the next boot which paths a task has
-    failed, so that the host's own check of the paths of persistent maps, see
-    O(san.device_mapper.multipath_map#module:check_interval), leaves them failed. RV(plan) shows a
-    C(touch) or C(rm) there only where the state of the path in the kernel stays as it is.
+  - While C(multipathd) runs, it is told to fail or reinstate the path, so that its checker leaves a
+    failed path alone. That also holds for a path that has already failed by itself.
+  - C(/run/san.device_mapper/failed) says until the next boot which paths a task has failed. The
+    host's own check of the paths of persistent maps, see
+    O(san.device_mapper.multipath_map#module:check_interval), leaves them failed, and
+    M(san.device_mapper.multipath_map) and M(san.device_mapper.multipath_config) refuse what would
+    have C(multipathd) reinstate them. RV(plan) shows a C(touch) or C(rm) there only where nothing
+    else changes.
   - The paths of NVMe multipath devices, which the kernel joins itself, are not changed, nor counted
     by O(min_active), because the kernel has no request to take one out of use. Before a fabric goes
     that they share with LUNs, look at their health (M(san.device_mapper.device_mapper_info)).

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from kernel.conftest import WWIDS
 
 from .conftest import TASK, DaemonHost
@@ -45,6 +47,38 @@ def test_paths_are_failed_and_reinstated_by_the_daemon(host: DaemonHost) -> None
     assert back["plan"] == [f"multipathd reinstate path {disk}"]
     host.run("dmsetup", "message", "data", "0", f"fail_path {host.number(disk)}")
     host.until(lambda: " F " not in host.run("dmsetup", "status", "data"))
+
+
+def test_paths_failed_for_maintenance_get_no_io(host: DaemonHost) -> None:
+    """What would have the daemon use them is refused with their names, by each module."""
+    host.twice(path_grouping_policy="multibus")
+    failed, other = host.disks(0)[:2]
+    task = {**TASK, "path_grouping_policy": "multibus"}
+    log = {"name": "log", "wwid": WWIDS[1]}
+    chosen: dict[str, t.Any] = {"maps": ["data"], "paths": [failed]}
+
+    def reads(disk: str) -> int:
+        return int(host.run("cat", f"/sys/block/{disk}/stat").split()[0])
+
+    host.applied("multipath_path", state="failed", **chosen)
+    before, of_others = reads(failed), reads(other)
+    host.shell(
+        "while dd if=/dev/mapper/data of=/dev/null bs=64k count=64 iflag=direct; do :; done"
+        " > /dev/null 2>&1 < /dev/null & echo $! > /run/reader"
+    )
+    named = f"those that multipath_path has failed: {failed} of data"
+    assert named in host.message(**task, path_selector="round-robin")
+    assert named in host.refused("multipath_map", **log)
+    assert named in host.refused("multipath_config", defaults={"polling_interval": 7})
+    assert not host.twice(**task)["changed"]
+    assert host.applied("multipath_map", wwid=WWIDS[1])["changed"]
+    assert host.applied("multipath_map", wwid=WWIDS[1], state="absent")["changed"]
+    host.until(lambda: reads(other) > of_others + 100)
+    assert reads(failed) == before
+    host.applied("multipath_path", state="active", **chosen)
+    assert host.applied("multipath_map", **log)["changed"]
+    host.until(lambda: reads(failed) > before)
+    host.shell("reader=$(cat /run/reader); kill $reader; while test -e /proc/$reader; do :; done")
 
 
 def test_paths_that_go_and_come_back(host: DaemonHost) -> None:

@@ -16,8 +16,8 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 49,
     "lun_paths": 27,
-    "multipath_config": 38,
-    "multipath_map": 62,
+    "multipath_config": 40,
+    "multipath_map": 63,
     "multipath_path": 44,
     "partition_maps": 40,
     "udev_info": 45,

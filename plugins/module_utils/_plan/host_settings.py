@@ -107,6 +107,10 @@ class ReadSettings(Unmapped):
                 " more is in multipathd's log (journalctl -u multipathd)",
             )
 
+    @property
+    def reinstates_paths(self) -> bool:
+        return True
+
     def unmet(self, known: Configuration) -> Iterator[str]:
         """Yield in words what the daemon uses instead."""
         said = values(known)

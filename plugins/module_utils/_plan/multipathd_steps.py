@@ -152,6 +152,12 @@ class Tell(Step):
     def foresee(self, host: Host) -> Host:
         return self.effect.foresee(host) if self.effect else host
 
+    @property
+    def reinstates_paths(self) -> bool:
+        # It makes all of its paths anew, and checks those again that it was told to fail
+        # (multipathd/main.c reconfigure, cli_handlers.c cli_fail).
+        return self.request == "reconfigure"
+
 
 def disable_queueing(name: str, uuid: str, timeout: float) -> Tell:
     """Return the step after which I/O to a map without a path fails."""

@@ -48,6 +48,11 @@ class Step:
         return False
 
     @property
+    def reinstates_paths(self) -> bool:
+        """Whether paths of any map are used again that a task has failed."""
+        return False
+
+    @property
     def udev_is_awaited(self) -> bool:
         """Whether it belongs into a batch, at whose end udev is waited for."""
         return False

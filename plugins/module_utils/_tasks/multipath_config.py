@@ -17,6 +17,7 @@ from .._plan.consequences import (
     consequences,
     refuse_consequences,
 )
+from .._plan.held_paths import refuse_reinstated
 from .._plan.host_settings import contradictions, settings_plan
 from .._values.errors import Refused, refuse_twice
 from .._values.host_settings import (
@@ -175,7 +176,7 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     host = observe_paths(readings, timeout, leaving=_of_a_lun if changes else None)
     host = replace(host, multipathd=_with_proposed(request.text, daemon, readings))
     names = {each: readings.udev_property_names(each) for each in by_properties(host)}
-    return replace(host, property_names=names)
+    return replace(host, property_names=names, held_paths=readings.held_paths())
 
 
 def _of_a_lun(each: t.Any) -> bool:
@@ -213,6 +214,7 @@ def operations(request: Request, host: Host) -> Plan:
     steps = settings_plan(request.present, names, request.bootstrap, request.timeout, host)
     if steps:
         refuse_consequences(found, request.allowed)
+    refuse_reinstated("state", "present" if request.present else "absent", steps, host)
     return steps
 
 

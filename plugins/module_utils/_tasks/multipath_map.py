@@ -13,6 +13,7 @@ from dataclasses import replace
 from .._observe.names import observe_names
 from .._observe.paths import observe_paths, with_settled_states
 from .._plan.boot import is_persistent
+from .._plan.held_paths import refuse_reinstated
 from .._plan.map_records import map_files, recorded_uuid, with_records
 from .._plan.map_steps import Load, Message, Resume
 from .._plan.missing import Absent, Desired, plan
@@ -86,6 +87,7 @@ def operations(request: Stated, host: Host) -> Plan:
     steps = (*steps, *multipathd_plan(daemons, host)) if daemons else steps
     steps = with_records(steps, host, dict(_records(items, host)))
     refuse_fight(steps, host)
+    refuse_reinstated("manager", "multipathd", steps, host)
     return steps
 
 

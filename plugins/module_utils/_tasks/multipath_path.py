@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, fields, replace
 
 from .._observe.paths import observe_paths
-from .._plan.held_paths import HeldMessage, Hold, Release
+from .._plan.held_paths import Held, Hold, Release
 from .._plan.map_steps import Message
 from .._plan.multipathd_steps import Tell
 from .._plan.paths import refuse_other_lun
@@ -367,18 +367,17 @@ def _messages(request: Request, each: Chosen, host: Host) -> Iterator[Step]:
     states, active = each.map.path_states, request.active
     verb = "reinstate_path" if active else "fail_path"
     for device in each.paths:
-        if device not in states or states[device].active is not active:
+        noted_otherwise = active is ((each.map.uuid, device) in host.held_paths)
+        # The daemon's own checker leaves a path alone that the daemon was told to fail.
+        is_to_be_told = noted_otherwise and host.multipathd.runs and host.disk_at(device)
+        if device not in states or states[device].active is not active or is_to_be_told:
             _refuse_suspended(each.map)
             if active:
                 _refuse_other_lun(device, each.map, host)
-            # The daemon's own checker leaves a path alone that the daemon was told to fail.
             told = f"{verb.replace('_', ' ')} {_disk_name(device, host)}"
-            message = f"{verb} {device}"
-            step = Message(each.map.name, each.map.uuid, message)
-            if not host.multipathd.runs:
-                step = HeldMessage(each.map.name, each.map.uuid, message, device, active)
-            yield _asked(request, step, told, host)
-        elif not host.multipathd.runs and active is ((each.map.uuid, device) in host.held_paths):
+            step = Message(each.map.name, each.map.uuid, f"{verb} {device}")
+            yield Held(_asked(request, step, told, host), device, active)
+        elif noted_otherwise:
             yield (Release if active else Hold)(each.map.uuid, device)
 
 
@@ -468,9 +467,8 @@ def _refuse_too_few(min_active: int, found: tuple[Chosen, ...], plan: Plan, host
     for each in found:
         after = foreseen.map_of_uuid(each.map.uuid)
         left = host.usable_paths(after) if after else 0
-        reason = _reason(each.map, host)
-        if each.map.uuid in changed and left < min_active and reason:
-            before = host.usable_paths(each.map)
+        reason, before = _reason(each.map, host), host.usable_paths(each.map)
+        if each.map.uuid in changed and left < min(min_active, before) and reason:
             short.append(f"{each.map.name} {left} of {before} active paths ({reason})")
     if short:
         raise Refused(

@@ -281,6 +281,38 @@ def test_what_the_daemon_does_and_does_not_confirm_is_a_change(
     assert (done["changed"], done["plan"]) == (True, ["multipathd fail path sda"])
 
 
+def test_paths_that_a_task_has_failed_keep_the_daemon_from_reading_its_files(
+    host: MemoryHost,
+) -> None:
+    """It would use them again, of other maps as well; what needs no such request is done."""
+    host.run("multipath_map", **TASK)
+    third = BlockDevice("sdc", DeviceNumber(8, 32), 2048, "3601", address="2:0:0:1")
+    host.kernel.disks[third.device] = Disk(third.sectors)
+    host.block_devices = (*host.block_devices, third)
+    failed: dict[str, Any] = {"maps": ["data"], "paths": ["sda"]}
+    host.run("multipath_path", state="failed", **failed)
+    for options in ({"name": "log", "wwid": "3601"}, {"path_grouping_policy": "multibus"}):
+        refused = refusal(host, **options)
+        assert (refused.option, refused.value) == ("manager", "multipathd")
+        assert "`multipathd reconfigure` makes" in refused.found
+        assert refused.found.endswith("multipath_path has failed: sda of data")
+        assert "(multipath_path, state: active)" in refused.way_out
+    assert host.run("multipath_map", **TASK)["plan"] == []
+    unnamed = host.run("multipath_map", wwid="3601")
+    assert "multipathd add map 3601" in unnamed["plan"]
+    host.run("multipath_map", wwid="3601", state="absent")
+    host.run("multipath_path", state="active", **failed)
+    assert host.run("multipath_map", name="log", wwid="3601")["changed"]
+
+
+def test_a_path_that_is_used_again_keeps_nobody_from_anything(host: MemoryHost) -> None:
+    """By the daemon's own request, of which no note tells."""
+    host.run("multipath_map", **TASK)
+    host.run("multipath_path", state="failed", maps=["data"], paths=["sda"])
+    host.kernel.message("mpath-3600", "reinstate_path 8:0")
+    assert host.run("multipath_map", **TASK, path_grouping_policy="multibus")["changed"]
+
+
 def test_a_map_that_somebody_suspended_is_resumed(host: MemoryHost) -> None:
     host.run("multipath_map", **TASK)
     host.kernel.placed("mpath-3600").suspend(flush=False)

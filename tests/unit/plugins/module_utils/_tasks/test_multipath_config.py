@@ -219,6 +219,24 @@ def test_a_daemon_that_does_not_go_by_it(host: MemoryHost) -> None:
     assert host.kernel.daemon.files == before
 
 
+def test_paths_that_a_task_has_failed(host: MemoryHost) -> None:
+    """A daemon that reads its files would use them again; one that does not run reads none."""
+    failed: dict[str, Any] = {"maps": [WWID], "paths": ["sda"]}
+    host.run("multipath_path", state="failed", min_active=0, **failed)
+    host.kernel.requests = 0
+    options: dict[str, Any] = {"defaults": {"polling_interval": 7}}
+    message = refusal(host, **options)
+    assert message.startswith("state: present: `multipathd reconfigure` makes")
+    assert f"multipath_path has failed: sda of {WWID}" in message
+    host.run("multipath_path", state="active", **failed)
+    assert host.run("multipath_config", **options)["plan"] == PLAN
+    host.run("multipath_path", state="failed", min_active=0, **failed)
+    host.kernel.requests = 0
+    assert "state: absent: `multipathd reconfigure`" in refusal(host, state="absent")
+    host.kernel.daemon.runs = False
+    assert host.run("multipath_config", state="absent")["plan"] == [f"rm {SETTINGS_FILE}"]
+
+
 def test_a_daemon_that_does_not_run(host: MemoryHost) -> None:
     daemon = host.kernel.daemon
     daemon.runs, daemon.awaited_file = False, MAIN_FILE

@@ -298,12 +298,34 @@ def test_a_daemon_is_told_instead_of_the_kernel(host: MemoryHost) -> None:
     host.kernel.daemon.runs = True
     result = host.run("multipath_path", state="failed", maps=["data"], hosts=["0"])
     assert result["plan"] == ["multipathd fail path sda", "multipathd fail path sdc"]
+    assert host.kernel.held == {("mpath-3600", DeviceNumber(8, minor)) for minor in (0, 32)}
     again = host.run("multipath_path", state="failed", maps=["data"], hosts=["0"])
     assert again["plan"] == []
     result = host.run("multipath_path", state="active", maps=["data"])
     assert result["plan"] == ["multipathd reinstate path sda", "multipathd reinstate path sdc"]
+    assert host.kernel.held == set()
     result = host.run("multipath_path", path_group=2, maps=["log"])
     assert result["plan"] == ["multipathd switch map log group 2"]
+
+
+def test_a_daemon_is_told_of_a_path_that_failed_before(host: MemoryHost) -> None:
+    """Its checker would bring it back; what the note says is seen to in any case."""
+    host.kernel.daemon.runs = True
+    host.kernel.message("mpath-3600", "fail_path 8:0")
+    options: dict[str, Any] = {"maps": ["data"], "paths": ["sda"]}
+    result = host.run("multipath_path", state="failed", **options)
+    assert result["plan"] == ["multipathd fail path sda"]
+    assert host.kernel.held == {("mpath-3600", DeviceNumber(8, 0))}
+    assert host.run("multipath_path", state="failed", **options)["plan"] == []
+    host.kernel.message("mpath-3600", "reinstate_path 8:0")
+    result = host.run("multipath_path", state="active", **options)
+    assert (result["plan"], host.kernel.held) == (["multipathd reinstate path sda"], set())
+    # Of a path without a disk the daemon knows nothing.
+    host.kernel.message("mpath-3600", "fail_path 8:0")
+    host.block_devices = tuple(each for each in host.block_devices if each.name != "sda")
+    options["paths"] = ["8:0"]
+    result = host.run("multipath_path", state="failed", **options)
+    assert result["plan"] == ["touch /run/san.device_mapper/failed/mpath-3600@8:0"]
 
 
 def test_a_path_that_fails_again_at_once_ends_the_task(host: MemoryHost) -> None:
