@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from unit.memory_host import MemoryHost
 from unit.memory_kernel import MemoryKernel
 from unit.memory_multipath import Disk
@@ -34,6 +38,11 @@ TABLE = "0 2048 multipath 0 0 2 1 service-time 0 1 2 8:0 1 1 service-time 0 1 2 
 
 @pytest.fixture
 def host() -> MemoryHost:
+    """Return a host on which multipathd runs."""
+    return running()
+
+
+def running() -> MemoryHost:
     """Return a host on which multipathd runs."""
     disks = (
         BlockDevice("sda", SDA, 2048, "3600", address="2:0:0:0"),
@@ -669,6 +678,60 @@ def test_what_a_task_does_not_state_is_the_daemons(host: MemoryHost) -> None:
     back = host.run("multipath_map", **TASK)
     assert back["plan"][:2] == [f"write {FILE}", "multipathd reconfigure"]
     assert back["maps"][0]["table"][0]["parameters"] == table
+
+
+_OPTIONS: dict[str, tuple[Any, str]] = {
+    "failback": ("manual", "failback"),
+    "features": ({"pg_init_retries": 5}, "features"),
+    "no_path_retry": ("queue", "no_path_retry"),
+    "path_grouping_policy": ("multibus", "path_grouping_policy"),
+    "path_selector": ("round-robin", "path_selector"),
+    "prio": ("const", "prio"),
+    "skip_kpartx": (False, "skip_kpartx"),
+    "settings": ({"ghost_delay": 5}, "ghost_delay"),
+    # The daemon is not told these: only what it makes is compared.
+    "read_only": (False, ""),
+    "min_paths": (1, ""),
+    "adopt": (False, ""),
+    "hardware_handler": ("none", ""),
+}
+"""A value for each option, and the keyword that it becomes, if any."""
+
+
+@given(stated=st.sets(st.sampled_from(sorted({*_OPTIONS, "name"}))))
+def test_law_7_silence(stated: set[str]) -> None:
+    """The file has the WWID and what is stated, and nothing else, whatever that is."""
+    found = running()
+    values: dict[str, Any] = {each: _OPTIONS[each][0] for each in stated if each != "name"}
+    if "name" in stated:
+        values["name"] = "data"
+    found.run("multipath_map", wwid="3600", **values)
+    said = {line.split()[0] for line in found.kernel.daemon.files[FILE].splitlines()[3:-2]}
+    keywords = {_OPTIONS[each][1] for each in stated if each != "name"} - {""}
+    assert said == {"wwid"} | keywords | ({"alias"} if "name" in stated else set())
+
+
+def test_the_file_of_the_readmes_first_example_has_three_lines() -> None:
+    text = (Path(__file__).parents[5] / "README.md").read_text("utf-8")
+    (play,) = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    task = play["tasks"][0]["san.device_mapper.multipath_map"]
+    disks = tuple(
+        BlockDevice(f"sd{'abcd'[number]}", DeviceNumber(8, 16 * number), 2048, wwid)
+        for number, wwid in enumerate(each["wwid"] for each in task["maps"] * 2)
+    )
+    host = MemoryHost(MemoryKernel({disk.device: Disk(disk.sectors) for disk in disks}), disks)
+    host.kernel.daemon.runs = True
+    host.run("multipath_map", **task)
+    for each in task["maps"]:
+        assert host.kernel.daemon.files[drop_in_path(each["wwid"])].splitlines()[1:] == [
+            "multipaths {",
+            "\tmultipath {",
+            f'\t\twwid "{each["wwid"]}"',
+            f'\t\talias "{each["name"]}"',
+            '\t\tpath_grouping_policy "multibus"',
+            "\t}",
+            "}",
+        ]
 
 
 def test_the_daemons_defaults_are_foreseen(host: MemoryHost) -> None:
