@@ -309,6 +309,15 @@ maps:
           process: null
           partition: null
           opens: null
+detached:
+  description:
+    - The WWIDs of the LUNs that M(san.device_mapper.lun_paths) holds detached, whether the host
+      sees them or not.
+  version_added: 1.1.0
+  type: list
+  elements: str
+  returned: success
+  sample: []
 luns:
   description: The LUNs that the host sees, by WWID; with O(maps) or O(health), those of such maps.
   type: list
@@ -327,6 +336,11 @@ luns:
       description: The name of its multipath map; V(none) if there is none.
       type: str
       sample: data
+    detached:
+      description: Whether the host holds the LUN detached, see RV(detached).
+      version_added: 1.1.0
+      type: bool
+      sample: false
     paths:
       description:
         - The paths; C(size) in bytes, C(state) and C(access_state) in the kernel's words.

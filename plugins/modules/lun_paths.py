@@ -5,15 +5,16 @@
 
 DOCUMENTATION = r"""
 module: lun_paths
-short_description: Find the paths of a LUN, learn its size, or delete its paths
+short_description: Find the paths of a LUN, learn its size, detach it, or delete its paths
 version_added: 1.0.0
 author:
   - The san.device_mapper contributors (@san-device-mapper)
 description:
   - Makes sure that a LUN has at least O(min_paths) paths on this host, and that the kernel knows
-    their size; or that the LUN has no path any more. The layer below
-    M(san.device_mapper.multipath_map), for iSCSI, FC, SAS and virtio-scsi alike, since it only uses
-    sysfs.
+    their size; or that the LUN has no path any more; or that the host lets go of it and does not
+    take it back while the array still maps it (O(state=detached)). The layer below
+    M(san.device_mapper.multipath_map), for iSCSI, FC, SAS and virtio-scsi alike, since it finds and
+    deletes paths through sysfs alone.
   - SCSI hosts are scanned only if paths are missing. Paths whose size is stale are rescanned; a
     size is stale if the disk itself reports another one (READ CAPACITY, which changes nothing), or,
     where it cannot be asked so, if the paths of the LUN do not agree.
@@ -24,8 +25,9 @@ description:
   - No I/O is sent to a path that is not running, be it offline, blocked or in error recovery.
   - Namespaces of NVMe count as paths where the kernel does not join them itself
     (C(nvme_core.multipath=N)). Their controllers are rescanned instead of SCSI hosts. They cannot
-    be deleted through sysfs, so that O(state=absent) is refused while they are there.
-  - Where the kernel joins their paths itself (native NVMe multipath, the default), both states are
+    be deleted through sysfs, so that O(state=absent) and O(state=detached) are refused while they
+    are there.
+  - Where the kernel joins their paths itself (native NVMe multipath, the default), all states are
     refused for a namespace, with what to do instead. M(san.device_mapper.device_mapper_info) shows
     such namespaces. One that this host does not have is V(absent) already.
 extends_documentation_fragment:
@@ -46,13 +48,30 @@ options:
     type: str
   state:
     description:
-      - V(present) scans until the LUN has O(min_paths) paths, and makes stale sizes right.
+      - V(present) scans until the LUN has O(min_paths) paths, and makes stale sizes right. It
+        releases a LUN that is held detached.
+      - V(detached), added in 1.1.0, removes the map of the LUN, its partition maps, its record for
+        the next boot, and its paths, and holds the LUN detached. Use it before the array unmaps the
+        LUN. Refused with the users named while the map, a partition map or a path is in use, and
+        for a WWID of which the host has neither a map nor a path.
+      - As long as a LUN is held, disks that a scan, an event or a reboot brings back are hidden.
+        They get no links but those in C(/dev/disk/by-path); systemd, LVM, md, btrfs and udisks
+        leave them alone. M(san.device_mapper.multipath_map) refuses to make a map. What opens
+        C(/dev/sda) by that name is not stopped. The hold is one file,
+        C(/etc/udev/rules.d/62-san-device-mapper-detached.rules), which lists the WWIDs.
+      - Where multipath-tools is installed, the LUN is blacklisted as well, by its WWID, in
+        C(/etc/multipath/conf.d/san-device_mapper-detached.conf), and is no longer in
+        C(/etc/multipath/wwids). A C(multipathd) that runs is told C(reconfigure) before the map
+        goes. What an initramfs has of C(multipathd) and udev is not changed; build it anew if LUNs
+        are assembled in there.
+      - A task with V(detached) that finds disks of a LUN that is held already deletes them again.
       - V(absent) deletes all paths of the LUN, and waits until they are gone. Refused while a map,
         a mount, swap, LVM, md or a process uses one of them, or a partition of one.
-      - A LUN that is still mapped to the host comes back with the next scan. Unmap it at the array
-        once its paths are deleted.
+      - After V(absent), a LUN that is still mapped to the host comes back with the next scan, and
+        with multipathd its map. Use V(detached), unmap it at the array, and then use V(absent),
+        which also removes the hold.
     type: str
-    choices: [present, absent]
+    choices: [present, detached, absent]
     default: present
   min_paths:
     description:
@@ -94,7 +113,7 @@ options:
       state:
         description: See O(state).
         type: str
-        choices: [present, absent]
+        choices: [present, detached, absent]
       min_paths:
         description: See O(min_paths).
         type: int
@@ -126,12 +145,12 @@ EXAMPLES = r"""
       - wwid: "35525400000000002"
         min_paths: 4
 
-- name: Remove the map of a LUN that is to go
-  san.device_mapper.multipath_map:
+- name: Let go of a LUN, and keep the host from taking it back
+  san.device_mapper.lun_paths:
     wwid: "35525400000000002"
-    state: absent
+    state: detached
 
-- name: Delete its paths
+- name: Forget it, once the array has unmapped it
   san.device_mapper.lun_paths:
     wwid: "35525400000000002"
     state: absent
@@ -182,6 +201,13 @@ removed:
   elements: str
   returned: success
   sample: []
+detached:
+  description: The WWIDs of those LUNs of the task that the host holds detached after it.
+  version_added: 1.1.0
+  type: list
+  elements: str
+  returned: success
+  sample: []
 luns:
   description: The LUNs of the task that have paths after it.
   type: list
@@ -200,6 +226,11 @@ luns:
       description: The name of the LUN's multipath map; V(none) if there is none.
       type: str
       sample: data
+    detached:
+      description: Whether the host holds the LUN detached.
+      version_added: 1.1.0
+      type: bool
+      sample: false
     paths:
       description:
         - The paths of the LUN, with the kernel's name and state of each. C(carries_io), added in
@@ -225,12 +256,15 @@ refuse_old_python()
 from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
+from ..module_utils._system.files import Files
+from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
+from ..module_utils._system.multipathd import MultipathDaemon
 from ..module_utils._system.nvme import Nvme
 from ..module_utils._tasks.lun_paths import TASK
 
 _ITEM: dict[str, dict[str, object]] = {
-    "state": {"type": "str", "choices": ["present", "absent"]},
+    "state": {"type": "str", "choices": ["present", "detached", "absent"]},
     "min_paths": {"type": "int"},
     "max_paths": {"type": "int"},
     "hosts": {"type": "list", "elements": "str"},
@@ -252,7 +286,7 @@ SPECIFICATION = {
     "required_one_of": [("luns", "wwid")],
 }
 
-PARTS = (BlockDevices, Disks, Lock, Nvme)
+PARTS = (BlockDevices, Disks, Files, LibDeviceMapper, Lock, MultipathDaemon, Nvme)
 """The parts of the system that the task needs."""
 
 

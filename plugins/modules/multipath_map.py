@@ -716,8 +716,9 @@ maps:
         - The uses of the map as data, in the order of RV(maps[].uses). The C(kind) is V(mount),
           V(swap), V(map), V(lvm), V(md), V(loop) or V(device) for what lies on top.
         - Maps that the task removes with O(in_use=defer) also have V(process) for a process that
-          has the map open, V(udev) for one of udev's, V(claim) for an exclusive use that nothing
-          explains, and V(unexplained) for C(opens) by something that is not a process.
+          has the map open, V(udev) for one of udev's, V(multipathd) for the daemon, V(claim) for an
+          exclusive use that nothing explains, and V(unexplained) for C(opens) by something that is
+          not a process.
       version_added: 1.1.0
       type: list
       elements: dict

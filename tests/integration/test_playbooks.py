@@ -162,6 +162,8 @@ def test_the_life_of_a_lun(san: San) -> None:
     blocks = int(san.shell("stat --file-system --format=%b /srv/new0"))
     assert blocks * int(san.shell("stat --file-system --format=%S /srv/new0")) > 1.7 * SIZE
     assert san.comes_back()
-    assert len(san.twice("retire_luns")) == 4
+    assert len(san.twice("retire_luns")) == 2
+    assert san.shell("udevadm trigger --settle; dmsetup ls").split() == ["No", "devices", "found"]
+    assert len(san.twice("retire_luns", san_unmapped=True)) == 1
     assert not san.comes_back()
     assert san.shell("dmsetup ls; ls /sys/block /dev/disk/*") == before

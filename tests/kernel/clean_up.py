@@ -32,6 +32,7 @@ if "active" in pathlib.Path("/proc/mdstat").read_text(encoding="ascii"):
     run("mdadm", "--stop", "--scan")
 run("losetup", "--detach-all")
 run("rm", "-rf", "/run/san.device_mapper/failed")
+run("rm", "-f", "/etc/udev/rules.d/62-san-device-mapper-detached.rules")
 for _layer in range(4):
     if "No devices found" not in run("dmsetup", "table"):
         run("dmsetup", "remove_all", "--retry")

@@ -56,7 +56,8 @@ def test_the_life_of_a_lun_and_its_daemon(san: San, host: DaemonHost) -> None:
         for lun in san.luns:
             san.lab.grow_lun(lun, 2 * SIZE)
         assert "Grow the file systems" in san.twice("grow_luns", **policy)
-    assert len(san.twice("retire_luns")) == 4
+    assert len(san.twice("retire_luns")) == 2
+    assert len(san.twice("retire_luns", san_unmapped=True)) == 1
     assert "new0" not in host.table()
 
 

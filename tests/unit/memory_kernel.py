@@ -32,6 +32,10 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.multipat
     Multipath,
     MultipathStatus,
 )
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
+    DETACHED_RULES,
+    listed_as_detached,
+)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import (
     Linear,
     Segment,
@@ -153,6 +157,10 @@ class MemoryKernel(MemoryMultipathd, MemorySan):
             if found.suspended:
                 raise OSError(errno.EBUSY, "suspended")
             found.live.multipath.message(text)
+
+    def detached(self) -> frozenset[str]:
+        """Return the LUNs that are held detached."""
+        return listed_as_detached(self.files.get(DETACHED_RULES, ""))
 
     def held_paths(self) -> frozenset[tuple[str, DeviceNumber]]:
         """Return the paths that tasks have failed."""

@@ -58,6 +58,7 @@ def whole(**parts: Any) -> Host:
         "missing_links": {},
         "udev": UdevState(),
         "boot_files": {},
+        "detached": frozenset(),
         "next_boot": NextBoot(),
         "held_paths": frozenset(),
         "not_ready": frozenset(),

@@ -134,6 +134,7 @@ class San:
             reservations={},
             not_ready=frozenset(),
             boot_files={},
+            detached=frozenset(),
             multipathd=daemon(),
             nvme=self._nvme,
         )

@@ -31,19 +31,17 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath
 from ansible_collections.san.device_mapper.plugins.module_utils._tasks.multipath_options import (
     parse,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
-    PROGRAM,
-    RULES,
-    STATIC,
-    UNIT,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import STATIC
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
     CHECK,
     CHECK_INTERVAL,
     CHECK_UNIT,
+    PROGRAM,
     RECORDS,
+    RULES,
+    UNIT,
     held_file,
 )
 from ansible_collections.san.device_mapper.plugins.module_utils._values.table import format_table

@@ -32,13 +32,13 @@ from ansible_collections.san.device_mapper.plugins.module_utils._tasks.partition
     Request,
     delimiter_for,
 )
-from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
-    KPARTX_RULES,
-    RULES,
-)
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.partitions import Parent
-from ansible_collections.san.device_mapper.plugins.module_utils._values.records import PROGRAMS
+from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
+    KPARTX_RULES,
+    PROGRAMS,
+    RULES,
+)
 
 ROLE = Path(__file__).parents[2] / "roles/udev_rules"
 CONCERNS = ("links", "partitions", "paths", "permissions", "tuning")

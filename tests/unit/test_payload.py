@@ -15,7 +15,7 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 49,
-    "lun_paths": 27,
+    "lun_paths": 48,
     "multipath_config": 40,
     "multipath_map": 63,
     "multipath_path": 44,
@@ -25,7 +25,7 @@ FILES = {
 """How many files of the collection a module is sent with, its own among them."""
 UNNEEDED = {
     "device_mapper_info": ("_plan/multipathd*", "_plan/missing", "_plan/boot", "_system/loop"),
-    "lun_paths": ("*multipathd*", "*libblkid", "*libdevmapper", "*map_steps", "_values/table"),
+    "lun_paths": ("_plan/multipathd", "*_refusals", "*libblkid", "_values/boot_files", "_tasks/m*"),
     "multipath_config": ("_plan/multipathd*", "_plan/m*", "_system/libblkid", "_system/loop"),
     "multipath_path": ("_plan/multipathd", "_system/libblkid", "_system/loop", "_plan/boot"),
     "partition_maps": ("*multipathd*", "_system/disks", "_plan/path*", "_system/scsi*"),

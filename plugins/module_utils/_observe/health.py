@@ -53,6 +53,7 @@ def observe_health(
         missing_links={number: each for number, each in links.items() if each},
         parents=readable_parents(mapped, readings, timeout),
         boot_files=files,
+        detached=readings.detached(),
         next_boot=_next_boot(files, readings, min(timeout, _PATIENCE)),
         multipathd=_multipathd(readings, min(timeout, _PATIENCE)),
         nvme=readings.nvme_subsystems(),

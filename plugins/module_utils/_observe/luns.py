@@ -12,7 +12,9 @@ from dataclasses import replace
 
 from .._values.disk import identified
 from .._values.host import Host
+from .._values.records import STATIC_PATHS
 from .._values.use import Use
+from .uses import with_openers
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -55,6 +57,24 @@ def observe_luns(
         san_controllers=controllers,
         native_nvme_multipath=readings.has_native_nvme_multipath(),
         nvme=readings.nvme_subsystems(),
+        detached=readings.detached(),
+    )
+
+
+def observe_detached(host: Host, readings: Readings, going: Container[str], timeout: float) -> Host:
+    """Return the host with what brings LUNs back, and the maps of those that are `going`.
+
+    All uses of these maps, and of their partition maps, are found.
+    """
+    maps = readings.maps()
+    uuids = {each.uuid for each in maps if each.wwid in going}
+    leaving = [each for each in maps if each.uuid in uuids or each.partition[1] in uuids]
+    return replace(
+        host,
+        maps=maps,
+        uses=with_openers(host.uses, leaving, readings, timeout),
+        boot_files=readings.boot_files(STATIC_PATHS),
+        multipathd=readings.multipathd(timeout, frozenset(), checked=False),
     )
 
 

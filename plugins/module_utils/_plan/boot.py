@@ -2,19 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host boots with: files as steps, and what is missing of the records of partitions."""
+"""What a host boots with: files as steps, and what is missing of the records of partitions.
+
+And the look that udev takes at a disk that such a file has hidden.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._values.disk import announce_request
 from .._values.names import partition_number, wwid_of
-from .._values.records import MANAGED, partitions_path, record_path, uuid_of
+from .._values.records import MANAGED, STATIC_PATHS, partitions_path, record_path, uuid_of
 from .steps import Step, Unmapped, foresee
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ...plugin_utils._types import Host, Kernel, Map, Plan
 
@@ -57,6 +61,28 @@ class RemoveFile(Unmapped):
     def foresee(self, host: Host) -> Host:
         left = {path: text for path, text in host.boot_files.items() if path != self.path}
         return replace(host, boot_files=left)
+
+
+@dataclass(frozen=True)
+class Announce(Unmapped):
+    """Let udev look again at a disk that is no path any more, and at its partitions."""
+
+    name: str
+
+    def words(self) -> str:
+        text, path = announce_request(self.name)
+        return f"echo {text} > {path}"
+
+    def carry_out(self, kernel: Kernel) -> None:
+        kernel.announce(self.name)
+
+
+def forgotten(uuids: Iterable[str], host: Host) -> Iterator[RemoveFile]:
+    """Yield what is to be removed so that the host boots without the maps with these uuids."""
+    going = {path for path in host.boot_files if uuid_of(path) in {*uuids}}
+    yield from map(RemoveFile, sorted(going))
+    if going and not any(path.endswith(".map") for path in {*host.boot_files} - going):
+        yield from (RemoveFile(path) for path in STATIC_PATHS if path in host.boot_files)
 
 
 def is_persistent(uuid: str, host: Host) -> bool:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from .._values.boot_files import STATIC
-from .._values.disk import announce_request
 from .._values.errors import Refused
 from .._values.names import wwid_of
 from .._values.records import (
@@ -26,34 +24,20 @@ from .._values.records import (
     uuid_of,
 )
 from .._values.table import devices
-from .boot import RemoveFile, is_persistent, partition_records, writes
+from .boot import Announce, RemoveFile, is_persistent, partition_records, writes
 from .map_steps import Remove
 from .path_groups import SOURCES
-from .steps import Unmapped, foresee
+from .steps import foresee
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ...plugin_utils._types import BlockDevice, Host, Kernel, Map, Multipath, NextBoot, Plan
+    from ...plugin_utils._types import BlockDevice, Host, Map, Multipath, NextBoot, Plan
     from .missing import Desired
     from .stated import StatedMap
 
 _BY_PATH = "/dev/disk/by-path/"
 _STABLE = re.compile(r"[0-9A-Za-z#+.:=@_,-]+", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Announce(Unmapped):
-    """Let udev look again at a disk that is no path any more, and at its partitions."""
-
-    name: str
-
-    def words(self) -> str:
-        text, path = announce_request(self.name)
-        return f"echo {text} > {path}"
-
-    def carry_out(self, kernel: Kernel) -> None:
-        kernel.announce(self.name)
 
 
 def recorded_uuid(name: str, host: Host) -> str:

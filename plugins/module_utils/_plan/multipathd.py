@@ -29,7 +29,7 @@ from .._values.multipathd_versions import (
 from .._values.names import check_wwid, multipath_uuid
 from .._values.table import devices, equivalent, sectors
 from .managed import Managed
-from .map_steps import CANCEL_DEFERRED_REMOVE, FAIL_IF_NO_PATH, Message, Remove
+from .map_steps import CANCEL_DEFERRED_REMOVE, Message, Remove
 from .missing import plan, refuse_conflicts
 from .multipathd_refusals import (
     refuse_choice_of_paths,
@@ -50,7 +50,7 @@ from .multipathd_steps import (
     RemoveWwid,
     Tell,
     WriteDropIn,
-    disable_queueing,
+    as_request,
 )
 from .stated import Gone, Present, flat
 
@@ -371,10 +371,9 @@ def _removal(each: Gone, removals: Mapping[str, Sequence[Step]], host: Host) -> 
             yield step
             if isinstance(step, Remove) and step.uuid == uuid:
                 yield from forgotten
-        elif isinstance(step, Remove):
-            yield from (*forgotten, DeleteMap(step.name, step.uuid, timeout))
-        elif isinstance(step, Message) and step.text == FAIL_IF_NO_PATH:
-            yield disable_queueing(step.name, step.uuid, timeout)
+        else:
+            told = as_request(step, timeout)
+            yield from (*(forgotten if isinstance(told, DeleteMap) else ()), told)
     yield from (step for step in files if not isinstance(step, RemoveWwid))
 
 

@@ -14,7 +14,7 @@ from .._values.errors import KernelError, MultipathdError, MultipathdLate
 from .._values.map import Map
 from .._values.names import multipath_uuid, wwid_of
 from .._values.table import canonical, format_table
-from .map_steps import FAIL_IF_NO_PATH, Message
+from .map_steps import FAIL_IF_NO_PATH, Message, Remove
 from .multipathd_reasons import reasons
 from .steps import Plan, Step
 
@@ -197,6 +197,15 @@ class DeleteMap(Step):
 
     def foresee(self, host: Host) -> Host:
         return replace(host, maps=tuple(each for each in host.maps if each.uuid != self.uuid))
+
+
+def as_request(step: Step, timeout: float) -> Step:
+    """Return what the daemon is told in the place of a step that removes the map of a LUN."""
+    if isinstance(step, Remove) and wwid_of(step.uuid):
+        return DeleteMap(step.name, step.uuid, timeout)
+    if isinstance(step, Message) and step.text == FAIL_IF_NO_PATH:
+        return disable_queueing(step.name, step.uuid, timeout)
+    return step
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typing as t
 from .._values.device import SECTOR
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ...plugin_utils._types import BlockDevice
 
@@ -20,25 +20,30 @@ _BY_PATH = re.compile("/dev/disk/by-path/[^/]*")
 Result = dict[str, t.Any]
 
 
-def lun_result(wwid: str, paths: Sequence[BlockDevice], map_name: str | None) -> Result:
+def lun_result(
+    wwid: str, paths: Sequence[BlockDevice], map_name: str | None, detached: Collection[str]
+) -> Result:
     """Return a LUN as this host sees it, whether a map uses it or not."""
     sizes = {path.sectors for path in paths}
     return {
         "wwid": wwid,
         "size": paths[0].sectors * SECTOR if len(sizes) == 1 else None,
         "map": map_name,
+        "detached": wwid in detached,
         "paths": [path_result(path) for path in paths],
     }
 
 
-def lun_lines(wwid: str, paths: Sequence[BlockDevice]) -> list[str]:
-    """Return a LUN as lines for --diff, one for each path."""
+def lun_lines(wwid: str, paths: Sequence[BlockDevice], detached: Collection[str]) -> list[str]:
+    """Return a LUN as lines for --diff, one for each path; none where there is nothing of it."""
     lines = [
         " ".join(filter(None, (path.name, str(path.device), path.address, path.state)))
         + f", {path.sectors} sectors"
         for path in paths
     ]
-    return [wwid, *(f"  {line}" for line in lines)] if lines else []
+    held = wwid in detached
+    heading = f"{wwid} held detached" if held else wwid
+    return [heading, *(f"  {line}" for line in lines)] if lines or held else []
 
 
 def path_result(path: BlockDevice) -> Result:

@@ -142,7 +142,7 @@ class BlockDevices:
         return found
 
     def openers(self, devices: Iterable[DeviceNumber]) -> dict[DeviceNumber, Uses]:
-        """Return the processes that have one of `devices` open; udev's are of the kind `udev`."""
+        """Return the processes that have one of `devices` open; udev's and multipathd by kind."""
         sought = {*devices}
         found: dict[DeviceNumber, list[Use]] = {}
         for process in filter(str.isdigit, listed("/proc")):
@@ -150,9 +150,9 @@ class BlockDevices:
                 continue
             opened = {*filter(None, map(opened_at, descriptors(process)))}
             for number in sorted(sought & opened):
-                kind = "udev" if _is_of_udev(process) else "process"
                 name = line(f"/proc/{process}/comm")
-                found.setdefault(number, []).append(Use(kind, name, process=int(process)))
+                use = Use(_kind_of(process), name, process=int(process))
+                found.setdefault(number, []).append(use)
         return {number: tuple(uses) for number, uses in found.items()}
 
     def is_claimed(self, device: DeviceNumber) -> bool:
@@ -295,17 +295,27 @@ def _disk_of(name: str) -> DeviceNumber | None:
     return number_of(os.path.basename(os.path.dirname(place(f"{BLOCK}/{name}"))))
 
 
+def _kind_of(process: str) -> str:
+    if _program_of(process) == "multipathd":
+        return "multipathd"
+    return "udev" if _is_of_udev(process) else "process"
+
+
+def _program_of(process: str) -> str:
+    """Return the name of the file that a process runs; its own name is its own to choose."""
+    with contextlib.suppress(OSError):
+        program = os.readlink(f"/proc/{process}/exe")
+        return os.path.basename(program.partition(" (deleted)")[0])
+    return ""
+
+
 def _is_of_udev(process: str) -> bool:
     """Return whether a process is udevd, a worker of it, or a program that a rule has started."""
     seen: set[str] = set()
     while process not in ("", "0", "1") and process not in seen:
         seen.add(process)
-        with contextlib.suppress(OSError):
-            # A program's name is its own to choose, what it is a file of is not.
-            program = os.readlink(f"/proc/{process}/exe")
-            name = os.path.basename(program.partition(" (deleted)")[0])
-            if name in _UDEV and line(f"/proc/{process}/comm") in _UDEV_NAMES:
-                return True
+        if _program_of(process) in _UDEV and line(f"/proc/{process}/comm") in _UDEV_NAMES:
+            return True
         process = _parent_of(process)
     return False
 

@@ -16,7 +16,14 @@ import subprocess
 import tempfile
 import typing as t
 
-from .._values.records import CHECK, CHECK_UNIT, ENDINGS, RECORDS
+from .._values.records import (
+    CHECK,
+    CHECK_UNIT,
+    DETACHED_RULES,
+    ENDINGS,
+    RECORDS,
+    listed_as_detached,
+)
 from .attribute import listed
 from .programs import run
 from .selinux import refused_by_host
@@ -74,6 +81,10 @@ class Files:
         names = [name for name in listed(RECORDS) if name.endswith(ENDINGS)]
         paths = [*(f"{RECORDS}/{name}" for name in names), *programs]
         return {path: _regular_file(path) for path in paths if os.path.lexists(path)}
+
+    def detached(self) -> frozenset[str]:
+        """Return the LUNs that the host holds detached."""
+        return listed_as_detached(_regular_file(DETACHED_RULES))
 
 
 def _tell_udev(path: str) -> None:

@@ -132,10 +132,11 @@ def report(request: Request, host: Host) -> dict[str, t.Any]:
             for each in chosen
         ],
         "luns": [
-            lun_result(wwid, paths, names.get(wwid))
+            lun_result(wwid, paths, names.get(wwid), host.detached)
             for wwid, paths in host.luns().items()
             if wwid in wwids
         ],
+        "detached": sorted(host.detached),
         "nvme": [nvme_result(each, of_devices, host) for each in subsystems],
         "tree": tree(host, wwids, nvme_nodes(subsystems, host)),
         "problems": [

@@ -9,9 +9,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._observe.luns import observe_luns
+from .._observe.luns import observe_detached, observe_luns
+from .._plan.boot import Announce
+from .._plan.detached import (
+    WriteDetached,
+    blacklisting,
+    leaving_maps,
+    listing,
+    refuse_mapped_in_use,
+    refuse_unblacklistable,
+)
 from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted
 from .._plan.stale_disks import other_names, refuse_other_name, replaceable, stale_disks
+from .._plan.steps import foresee
 from .._report.luns import lun_lines, lun_result
 from .._values.errors import Refused, check_max_paths, refuse_empty, refuse_too_many, refuse_twice
 from .._values.names import check_wwid, controller_name, is_namespace, multipath_uuid
@@ -33,10 +43,20 @@ class StatedLun:
     """One LUN as the task's options state it; without `controllers`, all of the host are meant."""
 
     wwid: str
-    present: bool
+    state: str
     min_paths: int
     max_paths: int
     controllers: tuple[str, ...]
+
+    @property
+    def present(self) -> bool:
+        """Whether the LUN is to have paths."""
+        return self.state == "present"
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the host is to let go of the LUN, and not to take it back."""
+        return self.state == "detached"
 
     @property
     def is_nvme(self) -> bool:
@@ -75,13 +95,16 @@ def observe(request: Request, readings: Readings, timeout: float) -> Host:
     """Return the host as these LUNs concern it."""
     present = {lun.wwid: lun.min_paths for lun in request.luns if lun.present}
     absent = {lun.wwid for lun in request.luns if not lun.present}
-    return observe_luns(readings, present, absent, timeout)
+    host = observe_luns(readings, present, absent, timeout)
+    going = {lun.wwid for lun in request.luns if lun.is_detached}
+    return observe_detached(host, readings, going, timeout) if _lists(request, host) else host
 
 
 def operations(request: Request, host: Host) -> Plan:
     """Return what is missing on the host; Refused if it cannot be made so.
 
-    Scans come first: they may bring more paths of a LUN that is to go.
+    Scans come before deletions: they may bring more paths of a LUN that is to go. What holds a LUN
+    detached is written before anything of it goes, and taken back once nothing of it is left.
     """
     present = [lun for lun in request.luns if lun.present]
     absent = [lun for lun in request.luns if not lun.present]
@@ -89,14 +112,76 @@ def operations(request: Request, host: Host) -> Plan:
         _refuse_joined(lun, host)
     for lun in absent:
         _refuse_used(lun, host)
-    return (*_appearing(present, request.timeout, host), *_leaving(absent, request.timeout, host))
+    first, last = _listing(request, host) if _lists(request, host) else ((), ())
+    return (
+        *first,
+        *_appearing(present, request.timeout, host),
+        *_leaving(absent, request.timeout, host),
+        *last,
+    )
+
+
+def _lists(request: Request, host: Host) -> bool:
+    """Return whether the task concerns the list of the LUNs that the host holds detached."""
+    return any(lun.is_detached or lun.wwid in host.detached for lun in request.luns)
+
+
+def _listing(request: Request, host: Host) -> tuple[Plan, Plan]:
+    """Return what changes the list and what follows from it, before and after all else."""
+    detached = [lun.wwid for lun in request.luns if lun.is_detached]
+    for lun in request.luns:
+        if lun.is_detached:
+            _refuse_unknown(lun, host)
+            refuse_unblacklistable(lun.wwid, host)
+            refuse_mapped_in_use(lun.wwid, host)
+    released = host.detached & {lun.wwid for lun in request.luns if lun.present}
+    kept = (host.detached | {*detached}) - released
+    written, read = blacklisting(kept, released, host, request.timeout)
+    before, after = leaving_maps(detached, host, request.timeout)
+    first = (
+        *listing(host.detached | kept, host),
+        *(*written, *before, *read, *after),
+        # Last, so that a run that was killed before multipathd was told tells it again.
+        *((WriteDetached(kept),) if released else ()),
+        *(Announce(path.name) for wwid in sorted(released) for path in host.disks_of_wwid(wwid)),
+    )
+    left = kept - {lun.wwid for lun in request.luns if lun.state == "absent"}
+    if left == kept:
+        return first, ()
+    host = foresee(first, host)
+    written, read = blacklisting(left, kept - left, host, request.timeout)
+    return first, (*written, *read, WriteDetached(left))
+
+
+def _refuse_unknown(lun: StatedLun, host: Host) -> None:
+    """Refuse to hold a LUN of which the host has nothing, and never had."""
+    known = lun.wwid in host.detached or host.map_of_uuid(multipath_uuid(lun.wwid))
+    if not known and not lun.paths_in(host):
+        wwids = sorted({each.wwid for each in host.block_devices if each.wwid})
+        raise Refused(
+            option="wwid",
+            value=lun.wwid,
+            found=(
+                "this host has neither a map nor a path of it (it has disks of:"
+                f" {', '.join(wwids) or 'none'})"
+            ),
+            way_out=(
+                "Correct it; or, if the array does not map it any more, there is nothing to detach:"
+                " set state: absent"
+            ),
+        )
 
 
 def report(request: Request, host: Host) -> dict[str, t.Any]:
     """Return the stated LUNs that have paths."""
     found = [(lun, lun.paths_in(host)) for lun in request.luns]
     return {
-        "luns": [lun_result(lun.wwid, paths, _map_name(lun, host)) for lun, paths in found if paths]
+        "luns": [
+            lun_result(lun.wwid, paths, _map_name(lun, host), host.detached)
+            for lun, paths in found
+            if paths
+        ],
+        "detached": [lun.wwid for lun in request.luns if lun.wwid in host.detached],
     }
 
 
@@ -141,7 +226,7 @@ def _parse_item(options: ModuleOptions) -> StatedLun:
         )
     return StatedLun(
         wwid=options["wwid"],
-        present=options["state"] == "present",
+        state=options["state"],
         min_paths=options["min_paths"],
         max_paths=check_max_paths(options["min_paths"], options.get("max_paths")),
         controllers=tuple(controller_name(text) for text in options["hosts"] or ()),
@@ -277,12 +362,18 @@ def _leaving(luns: Sequence[StatedLun], timeout: float, host: Host) -> Plan:
 
 
 def _refuse_used(lun: StatedLun, host: Host) -> None:
-    """Refuse paths that are in use, and what sysfs cannot delete alone."""
+    """Refuse paths that are in use, and what sysfs cannot delete alone.
+
+    A LUN that is to be detached may have a map, and multipathd, which lets go of paths that it
+    blacklists.
+    """
     paths = lun.paths_in(host)
     users: dict[str, list[str]] = {}
     for path in paths:
         for use in host.uses_of(path.device):
-            users.setdefault(use.words(), []).append(path.name)
+            leaves = use.uuid == multipath_uuid(lun.wwid) or use.is_multipathd
+            if not (lun.is_detached and leaves):
+                users.setdefault(use.words(), []).append(path.name)
     if users:
         words = "; ".join(f"{', '.join(names)} {use}" for use, names in users.items())
         raise Refused(
@@ -312,7 +403,8 @@ def _names_and_addresses(request: Request, host: Host) -> set[tuple[str, str]]:
 
 
 def _luns_text(request: Request, host: Host) -> str:
-    lines = [line for lun in request.luns for line in lun_lines(lun.wwid, lun.paths_in(host))]
+    found = [lun_lines(lun.wwid, lun.paths_in(host), host.detached) for lun in request.luns]
+    lines = [line for each in found for line in each]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -55,7 +55,7 @@ from .._values.map import UdevFlag
 from .._values.multipath import Multipath, handler_in_use
 from .._values.multipath_conf import drop_in_path, wwid_of_path
 from .._values.names import check_name, multipath_uuid, wwid_of
-from .._values.records import PROGRAMS, NextBoot
+from .._values.records import PROGRAMS, NextBoot, refuse_detached
 from .._values.table import Linear, Segment, Table, devices
 from .._values.use import words
 from .multipath_options import parse
@@ -156,6 +156,7 @@ def observe(request: Stated, readings: Readings, timeout: float) -> Host:
         multipathd=readings.multipathd(timeout, paths, checked=checked),
         boot_files=readings.boot_files(STATIC),
         held_paths=readings.held_paths(),
+        detached=readings.detached(),
         next_boot=readings.next_boot(PROGRAMS, timeout) if persistent else NextBoot(),
         native_nvme_multipath=readings.has_native_nvme_multipath(),
     )
@@ -300,9 +301,11 @@ def _refuse_check(stated: StatedMap, found: str) -> None:
 def _desired(stated: StatedMap, host: Host) -> Desired:
     _refuse_missing("state", "present", "dm-multipath", host)
     option = stated.source
+    refuse_detached("wwid", stated.wwid, host.detached)
     paths = tuple(listed_paths(option, stated.listed, stated.wwid, host))
     paths = paths or found_paths(stated.wwid, host)
     wwid = stated.wwid or paths[0].wwid
+    refuse_detached(option, wwid, host.detached)
     by_daemon = by_multipathd(stated, wwid, host)
     if not by_daemon or "path_selector" in stated.stated_options:
         selector = stated.path_selector.name

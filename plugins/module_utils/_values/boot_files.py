@@ -14,12 +14,16 @@ its mode nor a security label matters.
 
 from __future__ import annotations
 
-from .records import CHECK, CHECK_INTERVAL, CHECK_UNIT, MANAGED, RECORDS
-
-PROGRAM = f"{RECORDS}/assemble"
-RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
-KPARTX_RULES = "/etc/udev/rules.d/58-san-device-mapper-boot.rules"
-UNIT = "/etc/systemd/system/san-device-mapper@.service"
+from .records import (
+    CHECK,
+    CHECK_INTERVAL,
+    CHECK_UNIT,
+    KPARTX_RULES,
+    MANAGED,
+    PROGRAM,
+    RULES,
+    UNIT,
+)
 
 _RULES_TEXT = r"""#
 # The paths of LUNs that have a persistent multipath map: each one joins its map, and is hidden from

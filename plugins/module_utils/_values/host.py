@@ -79,7 +79,8 @@ class Host:
     `units` are those of systemd, and `named_at_boot` the places that name paths, which a rename in
     the task concerns. `nvme` are the NVMe subsystems, with the namespaces whose paths the kernel
     joins itself. `reservations` are those of LUNs by the paths that were asked; a path that does
-    not say has none. `property_names` are those of udev's properties of some paths.
+    not say has none. `property_names` are those of udev's properties of some paths. `detached` are
+    the WWIDs of the LUNs that the host holds detached.
     """
 
     maps: tuple[Map, ...] = NOT_READ
@@ -106,6 +107,7 @@ class Host:
     nvme: tuple[NvmeSubsystem, ...] = NOT_READ
     reservations: Mapping[DeviceNumber, Reservation] = NOT_READ
     property_names: Mapping[DeviceNumber, tuple[str, ...]] = NOT_READ
+    detached: frozenset[str] = NOT_READ
 
     def ordered(self) -> Host:
         """Return the same host with its maps in the order of their names, as they are read."""

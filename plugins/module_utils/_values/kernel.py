@@ -243,6 +243,9 @@ class Readings(t.Protocol):
         `systemd` is one of them. Refused if systemd does not say in `timeout` seconds.
         """
 
+    def detached(self) -> frozenset[str]:
+        """Return the WWIDs of the LUNs that the host holds detached."""
+
     def held_paths(self) -> frozenset[tuple[str, DeviceNumber]]:
         """Return the paths that tasks have failed, with the uuids of their maps."""
 

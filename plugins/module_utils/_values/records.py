@@ -12,17 +12,29 @@ there that udev is to make none.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
+from .errors import Refused
+
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 RECORDS = "/etc/san.device_mapper"
+
+PROGRAM = f"{RECORDS}/assemble"
+RULES = "/etc/udev/rules.d/62-san-device-mapper-boot.rules"
+KPARTX_RULES = "/etc/udev/rules.d/58-san-device-mapper-boot.rules"
+UNIT = "/etc/systemd/system/san-device-mapper@.service"
+"""What assembles the maps: the program, udev's rules, and the unit that runs the program."""
 
 CHECK = f"{RECORDS}/check"
 CHECK_UNIT = "/etc/systemd/system/san-device-mapper-check.service"
 """The program that looks after persistent maps, and the unit that runs it."""
+
+STATIC_PATHS = (PROGRAM, CHECK, CHECK_UNIT, KPARTX_RULES, RULES, UNIT)
+"""The files that are there as long as any record is."""
 
 ENDINGS = (".map", ".partitions", ".skip_kpartx")
 """Of the names of the files in RECORDS that state something of one map, after its uuid."""
@@ -59,6 +71,31 @@ CHECK_INTERVAL = 20
 
 HELD = "/run/san.device_mapper/failed"
 """Where multipath_path notes the paths that it has failed."""
+
+
+DETACHED_RULES = "/etc/udev/rules.d/62-san-device-mapper-detached.rules"
+"""The list of the LUNs that lun_paths holds detached, as rules of udev that hide their disks."""
+
+_DETACHED = re.compile(r'^ENV\{\.SAN_DEVICE_MAPPER_WWID\}=="([^"]+)", \\$', re.MULTILINE)
+
+
+def listed_as_detached(text: str) -> frozenset[str]:
+    """Return the LUNs that the text of DETACHED_RULES lists; the inverse of detached_rules."""
+    return frozenset(_DETACHED.findall(text))
+
+
+def refuse_detached(option: str, wwid: str, detached: Collection[str]) -> None:
+    """Refuse to make a map of a LUN that the host holds detached."""
+    if wwid in detached:
+        raise Refused(
+            option=option,
+            value=wwid,
+            found=f"the LUN is held detached by lun_paths ({DETACHED_RULES})",
+            way_out=(
+                "If this host is to use it again, run lun_paths with state: present for it, which"
+                " releases it and scans for its paths; nothing was changed"
+            ),
+        )
 
 
 def held_file(uuid: str, device: object) -> str:

@@ -23,6 +23,7 @@ _WORDS = {
     "device": "held by {name}",
     "process": "open in process {process} ({name})",
     "udev": "open in process {process} ({name}) of udev",
+    "multipathd": "open in process {process} ({name})",
     "unexplained": "open {times} by something that is not a process",
     "claim": "claimed, perhaps by a mount in another mount namespace",
 }
@@ -32,7 +33,8 @@ class Use(t.NamedTuple):
     """One use of a block device.
 
     `kind` is `mount`, `swap`, a device on top (`map`, `lvm`, `md`, `loop`, `device`), a `process`
-    that has it open, one of `udev`, a `claim`, or a number of `opens` that are `unexplained`.
+    that has it open, one of `udev`, the daemon `multipathd`, a `claim`, or a number of `opens` that
+    are `unexplained`.
     `name` is the mount point, the device or the program; `device` the number of the device on top,
     `uuid` that of a map, `process` the number of a process. `partition` is the kernel's name of the
     partition of the device that is used.
@@ -49,12 +51,17 @@ class Use(t.NamedTuple):
     @property
     def is_process(self) -> bool:
         """Whether a process has the device open, and nothing else is known to use it."""
-        return self.kind in ("process", "udev")
+        return self.kind in ("process", "udev", "multipathd")
 
     @property
     def is_udev(self) -> bool:
         """Whether it is a process of udev's, which is short-lived."""
         return self.kind == "udev"
+
+    @property
+    def is_multipathd(self) -> bool:
+        """Whether it is the daemon, which has each path of its maps open."""
+        return self.kind == "multipathd"
 
     def words(self) -> str:
         """Return the use as people read it."""

@@ -13,13 +13,7 @@ from unit.memory_host import MemoryHost
 from unit.memory_kernel import Killed, MemoryKernel
 from unit.memory_multipath import Disk
 
-from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import (
-    KPARTX_RULES,
-    PROGRAM,
-    RULES,
-    STATIC,
-    UNIT,
-)
+from ansible_collections.san.device_mapper.plugins.module_utils._values.boot_files import STATIC
 from ansible_collections.san.device_mapper.plugins.module_utils._values.device import DeviceNumber
 from ansible_collections.san.device_mapper.plugins.module_utils._values.disk import BlockDevice
 from ansible_collections.san.device_mapper.plugins.module_utils._values.errors import Refused
@@ -30,8 +24,12 @@ from ansible_collections.san.device_mapper.plugins.module_utils._values.partitio
 from ansible_collections.san.device_mapper.plugins.module_utils._values.records import (
     CHECK,
     CHECK_UNIT,
+    KPARTX_RULES,
     MANAGED,
+    PROGRAM,
     RECORDS,
+    RULES,
+    UNIT,
     NextBoot,
 )
 

@@ -50,16 +50,17 @@ SDA_RESULT = {
 
 
 def test_a_lun_is_returned_with_its_map_and_paths() -> None:
-    assert lun_result("3600", [SDA], "data") == {
+    assert lun_result("3600", [SDA], "data", {"3600"}) == {
         "wwid": "3600",
         "size": 1048576,
         "map": "data",
+        "detached": True,
         "paths": [SDA_RESULT],
     }
 
 
 def test_a_lun_without_a_map_or_one_size_says_so() -> None:
-    result = lun_result("3601", [SDA, replace(SDA, sectors=4096)], None)
+    result = lun_result("3601", [SDA, replace(SDA, sectors=4096)], None, ())
     assert (result["map"], result["size"]) == (None, None)
 
 
@@ -95,9 +96,10 @@ def test_a_path_says_whether_it_would_carry_io(
 
 def test_a_lun_in_lines_has_one_for_each_path() -> None:
     plain = BlockDevice("sdb", DeviceNumber(8, 16), 8)
-    assert lun_lines("3600", [SDA, plain]) == [
+    assert lun_lines("3600", [SDA, plain], ()) == [
         "3600",
         "  sda 8:0 2:0:0:0 running, 2048 sectors",
         "  sdb 8:16, 8 sectors",
     ]
-    assert lun_lines("3600", []) == []
+    assert lun_lines("3600", [], ()) == []
+    assert lun_lines("3600", [], {"3600"}) == ["3600 held detached"]

@@ -50,6 +50,7 @@ PARTS = tuple(
     for number in (10, 2)
 )
 HOST = Host(
+    detached=frozenset(),
     maps=(DATA, *PARTS, Map("vg-root", "LVM-x", DeviceNumber(253, 3))),
     block_devices=(SDA, SDB, SDC, SDD),
     uses={

@@ -234,6 +234,28 @@ def test_a_process_is_udevs_by_its_program(
 
 
 @pytest.mark.parametrize(
+    ("exe", "kind"),
+    [
+        ("/usr/sbin/multipathd", "multipathd"),
+        ("/usr/sbin/multipathd (deleted)", "multipathd"),
+        ("/usr/bin/python3", "process"),
+    ],
+)
+def test_the_daemon_is_known_by_its_program(
+    monkeypatch: pytest.MonkeyPatch, exe: str, kind: str
+) -> None:
+    """Each of these processes calls itself multipathd."""
+    monkeypatch.setattr(block_devices, "descriptors", lambda process: [process])
+    monkeypatch.setattr(block_devices, "opened_at", {"7": SDA}.get)
+    monkeypatch.setattr(block_devices, "listed", lambda _directory: ["7"])
+    monkeypatch.setattr(block_devices, "line", lambda _path: "multipathd")
+    monkeypatch.setattr(block_devices, "lines", lambda _path: ["PPid:\t1"])
+    monkeypatch.setattr(os, "readlink", lambda _path: exe)
+    (use,) = BlockDevices().openers([SDA])[SDA]
+    assert (use.kind, use.words()) == (kind, "open in process 7 (multipathd)")
+
+
+@pytest.mark.parametrize(
     ("number", "is_claimed"), [(errno.EBUSY, True), (errno.ENOENT, False), (errno.EIO, False)]
 )
 def test_a_device_that_is_busy_is_claimed(
