@@ -88,7 +88,7 @@ def test_what_the_daemon_would_not_take(host: DaemonHost) -> None:
         ({"devices": [{"vendor": "A", "product": "B", "alias": "x"}]}, "devices: alias x: this"),
         ({"overrides": {"no_path_retry": "maybe"}}, "overrides: no_path_retry maybe: this host's"),
         ({"blacklist": {"devnode": ["*"]}}, "blacklist: devnode"),
-        ({"defaults": {"disable_changed_wwids": True}}, "read it as ignored"),
+        ({"defaults": {"disable_changed_wwids": True}}, "changed_wwids yes: this host's"),
     )
     before = host.files()
     for options, found in cases:
