@@ -62,8 +62,9 @@ options:
       - Where multipath-tools is installed, the LUN is blacklisted as well, by its WWID, in
         C(/etc/multipath/conf.d/san-device_mapper-detached.conf), and is no longer in
         C(/etc/multipath/wwids). A C(multipathd) that runs is told C(reconfigure) before the map
-        goes. What an initramfs has of C(multipathd) and udev is not changed; build it anew if LUNs
-        are assembled in there.
+        goes; while M(san.device_mapper.multipath_path) has failed paths of other maps, the task is
+        refused, because C(multipathd) would use them again. What an initramfs has of C(multipathd)
+        and udev is not changed; build it anew if LUNs are assembled in there.
       - A task with V(detached) that finds disks of a LUN that is held already deletes them again.
       - V(absent) deletes all paths of the LUN, and waits until they are gone. Refused while a map,
         a mount, swap, LVM, md or a process uses one of them, or a partition of one.
@@ -257,6 +258,7 @@ from ..module_utils._run import run
 from ..module_utils._system.block_devices import BlockDevices
 from ..module_utils._system.disks import Disks
 from ..module_utils._system.files import Files
+from ..module_utils._system.held_paths import HeldPaths
 from ..module_utils._system.libdevmapper import LibDeviceMapper
 from ..module_utils._system.lock import Lock
 from ..module_utils._system.multipathd import MultipathDaemon
@@ -286,7 +288,7 @@ SPECIFICATION = {
     "required_one_of": [("luns", "wwid")],
 }
 
-PARTS = (BlockDevices, Disks, Files, LibDeviceMapper, Lock, MultipathDaemon, Nvme)
+PARTS = (BlockDevices, Disks, Files, HeldPaths, LibDeviceMapper, Lock, MultipathDaemon, Nvme)
 """The parts of the system that the task needs."""
 
 

@@ -15,7 +15,7 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = {
     "device_mapper_info": 49,
-    "lun_paths": 48,
+    "lun_paths": 50,
     "multipath_config": 40,
     "multipath_map": 63,
     "multipath_path": 44,

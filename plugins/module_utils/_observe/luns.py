@@ -74,6 +74,7 @@ def observe_detached(host: Host, readings: Readings, going: Container[str], time
         maps=maps,
         uses=with_openers(host.uses, leaving, readings, timeout),
         boot_files=readings.boot_files(STATIC_PATHS),
+        held_paths=readings.held_paths(),
         multipathd=readings.multipathd(timeout, frozenset(), checked=False),
     )
 

@@ -103,6 +103,10 @@ class ReadBlacklist(Unmapped):
                 " multipathd's log (journalctl -u multipathd)",
             )
 
+    @property
+    def reinstates_paths(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True)
 class DeleteLeftMap(DeleteMap):

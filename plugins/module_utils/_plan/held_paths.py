@@ -97,8 +97,8 @@ class Held(Step):
 def refuse_reinstated(option: str, value: str, steps: Plan, host: Host) -> None:
     """Refuse a request after which paths are used again that a task has failed.
 
-    They could be failed again after it; but until then they get I/O, and whoever works on their
-    cables counts on there being none.
+    The task could fail them again after the request, but they would get I/O in between, while
+    an administrator works on the fabric.
     """
     asking = [step for step in steps if step.reinstates_paths]
     found = [*_failed(host)] if asking else []

@@ -19,6 +19,7 @@ from .._plan.detached import (
     refuse_mapped_in_use,
     refuse_unblacklistable,
 )
+from .._plan.held_paths import refuse_reinstated
 from .._plan.path_steps import AwaitGone, AwaitPaths, Delete, Rescan, Scan, Wanted
 from .._plan.stale_disks import other_names, refuse_other_name, replaceable, stale_disks
 from .._plan.steps import foresee
@@ -113,12 +114,16 @@ def operations(request: Request, host: Host) -> Plan:
     for lun in absent:
         _refuse_used(lun, host)
     first, last = _listing(request, host) if _lists(request, host) else ((), ())
-    return (
+    steps = (
         *first,
         *_appearing(present, request.timeout, host),
         *_leaving(absent, request.timeout, host),
         *last,
     )
+    if first or last:
+        # Paths of a map that goes with the task do not matter.
+        refuse_reinstated("state", request.luns[0].state, steps, foresee((*first, *last), host))
+    return steps
 
 
 def _lists(request: Request, host: Host) -> bool:
@@ -127,7 +132,7 @@ def _lists(request: Request, host: Host) -> bool:
 
 
 def _listing(request: Request, host: Host) -> tuple[Plan, Plan]:
-    """Return what changes the list and what follows from it, before and after all else."""
+    """Return the steps that change the list, to be taken before and after all others."""
     detached = [lun.wwid for lun in request.luns if lun.is_detached]
     for lun in request.luns:
         if lun.is_detached:

@@ -265,6 +265,21 @@ def test_the_daemon_has_the_paths_of_its_maps_open() -> None:
     assert detach(host)["changed"]
 
 
+def test_paths_of_other_maps_that_a_task_has_failed_stay_failed() -> None:
+    """The daemon would use them again when it reads its files; those of the LUN go with it."""
+    host = san(daemon=True)
+    host.run("multipath_path", state="failed", maps=["data"], paths=["sda"])
+    assert detach(host, check_mode=True)["changed"]
+    host.run("multipath_map", wwid=OTHER)
+    host.run("multipath_path", state="failed", maps=[OTHER], paths=["sdc"], min_active=0)
+    with pytest.raises(Refused, match=f"multipath_path has failed: sdc of {OTHER}") as refused:
+        detach(host)
+    assert (refused.value.option, refused.value.value) == ("state", "detached")
+    assert host.kernel.files == {}
+    host.run("multipath_path", state="active", maps=[OTHER], paths=["sdc"])
+    assert detach(host)["changed"]
+
+
 def test_a_wwid_that_nobody_knows_is_refused() -> None:
     host = san(mapped=False)
     with pytest.raises(Refused, match="neither a map nor a path of it") as refused:
